@@ -1,0 +1,245 @@
+//! The x-arguments of queues: which there are, for which queue type, and what they may be.
+//!
+//! Arguments that no queue type knows are stored and otherwise ignored, as in RabbitMQ.
+//! RabbitMQ: queues.md#optional-arguments
+
+use crate::refusal::{ArgumentFault, Refusal, Subject};
+use crate::value::{Table, Value};
+
+/// Which rules a queue follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueType {
+    /// The plain queue.
+    Classic,
+    /// Durable only; on one node it has one member.
+    Quorum,
+}
+
+impl QueueType {
+    /// Its name in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+
+    /// RabbitMQ's internal name, which its refusals print.
+    pub fn internal_name(self) -> &'static str {
+        match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+        }
+    }
+}
+
+/// Ten years in milliseconds: the longest time that RabbitMQ takes.
+const TIME_MS_MAX: i64 = 315_360_000_000;
+
+type Check = fn(&Value, &Table) -> Result<(), ArgumentFault>;
+
+/// One argument that some queue type knows.
+struct Argument {
+    name: &'static str,
+    classic: bool,
+    quorum: bool,
+    check: Check,
+}
+
+const fn both(name: &'static str, check: Check) -> Argument {
+    Argument { name, classic: true, quorum: true, check }
+}
+
+const fn classic(name: &'static str, check: Check) -> Argument {
+    Argument { name, classic: true, quorum: false, check }
+}
+
+const fn quorum(name: &'static str, check: Check) -> Argument {
+    Argument { name, classic: false, quorum: true, check }
+}
+
+const fn stream(name: &'static str) -> Argument {
+    Argument { name, classic: false, quorum: false, check: anything }
+}
+
+/// The arguments in the order in which RabbitMQ looks at them.
+const ARGUMENTS: &[Argument] = &[
+    both("x-expires", positive_time),
+    both("x-message-ttl", time),
+    both("x-dead-letter-exchange", exchange_name),
+    both("x-dead-letter-routing-key", dead_letter_key),
+    quorum("x-dead-letter-strategy", string),
+    both("x-max-length", not_negative),
+    both("x-max-length-bytes", not_negative),
+    quorum("x-max-in-memory-length", not_negative),
+    quorum("x-max-in-memory-bytes", not_negative),
+    classic("x-max-priority", priority),
+    both("x-overflow", overflow),
+    classic("x-queue-mode", queue_mode),
+    classic("x-queue-version", queue_version),
+    both("x-single-active-consumer", boolean),
+    quorum("x-delivery-limit", integer),
+    quorum("x-quorum-initial-group-size", positive),
+    both("x-queue-leader-locator", leader_locator),
+    classic("x-queue-master-locator", string),
+    stream("x-max-age"),
+    stream("x-stream-max-segment-size-bytes"),
+    stream("x-stream-filter-size-bytes"),
+    stream("x-initial-cluster-size"),
+];
+
+/// Arguments of which a redeclaration must bring equal values.
+pub(super) fn known_to(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
+    let known = ARGUMENTS.iter().filter(move |argument| match queue_type {
+        QueueType::Classic => argument.classic,
+        QueueType::Quorum => argument.quorum,
+    });
+    known.map(|argument| argument.name)
+}
+
+/// The queue type that the arguments name, if they name one.
+pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<QueueType>, Refusal> {
+    let invalid = |fault| Refusal::InvalidArgument { argument: "x-queue-type", subject: subject.clone(), fault };
+    let Some(value) = arguments.get("x-queue-type") else { return Ok(None) };
+    match value.as_str() {
+        Some("classic") => Ok(Some(QueueType::Classic)),
+        Some("quorum") => Ok(Some(QueueType::Quorum)),
+        Some("stream") => {
+            Err(Refusal::NotImplemented(format!("queue type 'stream' is not supported ({subject})")))
+        }
+        Some(word) => {
+            Err(invalid(ArgumentFault::Unsupported { what: "queue type", word: word.to_owned() }))
+        }
+        None => Err(invalid(ArgumentFault::WrongType(value.type_name()))),
+    }
+}
+
+/// Checks every argument that some queue type knows.
+pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
+    for argument in ARGUMENTS {
+        let Some(value) = arguments.get(argument.name) else { continue };
+        let applies = match queue_type {
+            QueueType::Classic => argument.classic,
+            QueueType::Quorum => argument.quorum,
+        };
+        if !applies {
+            return Err(Refusal::ArgumentOfOtherType {
+                argument: argument.name.to_owned(),
+                subject: subject.clone(),
+                queue_type: queue_type.internal_name(),
+            });
+        }
+        (argument.check)(value, arguments).map_err(|fault| match fault {
+            // Only the arguments that name an exchange are told in this form.
+            ArgumentFault::WrongType(type_name) if argument.name == "x-dead-letter-exchange" => {
+                Refusal::ArgumentType { argument: argument.name, subject: subject.clone(), type_name }
+            }
+            fault => {
+                Refusal::InvalidArgument { argument: argument.name, subject: subject.clone(), fault }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn anything(_: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    Ok(())
+}
+
+fn whole(value: &Value) -> Result<i64, ArgumentFault> {
+    value.as_integer().ok_or(ArgumentFault::NotInteger(value.type_name()))
+}
+
+fn integer(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    whole(value).map(drop)
+}
+
+fn not_negative(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    match whole(value)? {
+        number @ ..0 => Err(ArgumentFault::Negative(number)),
+        _ => Ok(()),
+    }
+}
+
+fn positive(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    match whole(value)? {
+        0 => Err(ArgumentFault::Zero),
+        _ => not_negative(value, all),
+    }
+}
+
+fn time(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    match whole(value)? {
+        number if number > TIME_MS_MAX => Err(ArgumentFault::TooLarge(number)),
+        _ => not_negative(value, all),
+    }
+}
+
+fn positive_time(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    positive(value, all)?;
+    time(value, all)
+}
+
+fn priority(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    match whole(value)? {
+        number if number > 255 => Err(ArgumentFault::AboveMaximum(number)),
+        _ => not_negative(value, all),
+    }
+}
+
+fn string(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    value.as_str().map(drop).ok_or(ArgumentFault::WrongType(value.type_name()))
+}
+
+fn exchange_name(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    string(value, all)
+}
+
+fn dead_letter_key(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    string(value, all)?;
+    match all.get("x-dead-letter-exchange") {
+        Some(_) => Ok(()),
+        None => Err(ArgumentFault::Word("routing_key_but_no_dlx_defined")),
+    }
+}
+
+fn boolean(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    match value {
+        Value::Bool(_) => Ok(()),
+        other => Err(ArgumentFault::WrongType(other.type_name())),
+    }
+}
+
+fn one_of(value: &Value, words: &[&str], otherwise: &'static str) -> Result<(), ArgumentFault> {
+    match value.as_str() {
+        Some(word) if words.contains(&word) => Ok(()),
+        Some(_) => Err(ArgumentFault::Word(otherwise)),
+        None => Err(ArgumentFault::WrongType(value.type_name())),
+    }
+}
+
+fn overflow(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    one_of(value, &["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow")
+}
+
+fn leader_locator(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    let words = ["client-local", "balanced", "random", "least-leaders", "min-masters"];
+    one_of(value, &words, "invalid_queue_locator_arg")
+}
+
+fn queue_mode(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    match value.as_str() {
+        Some("default" | "lazy") => Ok(()),
+        Some(word) => {
+            Err(ArgumentFault::Unsupported { what: "queue mode", word: word.to_owned() })
+        }
+        None => Err(ArgumentFault::WrongType(value.type_name())),
+    }
+}
+
+fn queue_version(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    match whole(value)? {
+        1 | 2 => Ok(()),
+        number => Err(ArgumentFault::Unsupported { what: "queue version", word: number.to_string() }),
+    }
+}

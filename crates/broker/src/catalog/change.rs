@@ -1,0 +1,71 @@
+//! What can change in a catalog, and what a change means for the running broker.
+
+use super::{Binding, Exchange, Queue, Vhost};
+use crate::access::User;
+use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::route::{Destination, ExchangeId};
+use crate::value::Table;
+
+/// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
+/// be made is done before; applying it cannot fail, and applying it twice does no harm.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A virtual host is there, with these properties.
+    VhostPut(Vhost),
+    /// A virtual host goes, with all that is in it.
+    VhostDeleted(VhostName),
+    /// A user is there, with these properties and permissions.
+    UserPut(User),
+    /// A user goes.
+    UserDeleted(UserName),
+    /// An exchange is there.
+    ExchangePut(VhostName, Exchange),
+    /// An exchange goes, with its bindings in both directions.
+    ExchangeDeleted(VhostName, ExchangeName),
+    /// A queue is there.
+    QueuePut(VhostName, Queue),
+    /// A queue goes, with its bindings.
+    QueueDeleted(VhostName, QueueName),
+    /// A binding is there.
+    Bound(VhostName, Binding),
+    /// A binding goes.
+    Unbound(VhostName, Binding),
+}
+
+/// What the running broker has to do after a change, in order.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Make room for a virtual host.
+    VhostCreated(VhostName),
+    /// The virtual host is gone; its exchanges and queues were named before.
+    VhostDeleted(VhostName),
+    /// Users, or what they may do, changed.
+    UsersChanged,
+    /// Start an exchange.
+    ExchangeCreated(VhostName, Exchange),
+    /// Stop an exchange.
+    ExchangeDeleted(VhostName, Exchange),
+    /// Start a queue.
+    QueueCreated(VhostName, Queue),
+    /// Stop a queue and tell its consumers.
+    QueueDeleted(VhostName, Queue),
+    /// Add to the source's routing table.
+    Bound(Link),
+    /// Remove from the source's routing table.
+    Unbound(Link),
+}
+
+/// A binding by the ids of its ends, as routing tables know it.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The virtual host.
+    pub vhost: VhostName,
+    /// The exchange whose table it is in.
+    pub source: ExchangeId,
+    /// Where messages go.
+    pub destination: Destination,
+    /// The binding key.
+    pub key: Box<str>,
+    /// Arguments, for types that look at them.
+    pub arguments: Table,
+}

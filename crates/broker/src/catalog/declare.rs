@@ -1,0 +1,308 @@
+//! Declaring, deleting and binding: what a request comes to, before anything changes.
+//!
+//! Redeclaring what exists with the same properties is no change; with others it is refused.
+//! Who may do it is not asked here, but by [`access`](crate::access).
+
+use super::{
+    Binding, Catalog, Change, Endpoint, Exchange, Queue, QueueType, SessionId, VhostContent, arguments,
+};
+use crate::name::{ExchangeName, QueueName};
+use crate::refusal::{Refusal, Shown, Subject};
+use crate::route::{ExchangeId, ExchangeKind, QueueId, validate_binding};
+use crate::value::{Table, equivalent};
+
+/// An exchange as a client asks for it.
+#[derive(Debug, Clone)]
+pub struct ExchangeDeclaration {
+    /// Its name.
+    pub name: ExchangeName,
+    /// The name of its type.
+    pub kind: String,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding.
+    pub auto_delete: bool,
+    /// Takes messages from other exchanges only.
+    pub internal: bool,
+    /// Arguments.
+    pub arguments: Table,
+}
+
+/// A queue as a client asks for it.
+#[derive(Debug, Clone)]
+pub struct QueueDeclaration {
+    /// Its name, already made up where the client left it to the broker.
+    pub name: QueueName,
+    /// Whether the broker made the name up.
+    pub server_named: bool,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Belongs to the declaring session alone and goes with it.
+    pub exclusive: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// Arguments.
+    pub arguments: Table,
+}
+
+impl Catalog {
+    /// What declaring an exchange comes to; no change when it exists as asked for.
+    ///
+    /// # Errors
+    /// Unknown type, reserved name, wrong argument, or other properties than it has.
+    pub fn decide_exchange(
+        &self,
+        vhost: &VhostContent,
+        asked: &ExchangeDeclaration,
+    ) -> Result<Option<Change>, Refusal> {
+        if asked.name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        let kind = match ExchangeKind::named(&asked.kind) {
+            Some(kind) => kind,
+            None if asked.kind.is_empty() => return Err(Refusal::EmptyExchangeType),
+            None => return Err(Refusal::UnknownExchangeType(asked.kind.clone())),
+        };
+        let subject = vhost.exchange_subject(&asked.name);
+        check_alternate(&asked.arguments, &subject)?;
+        if let Some(existing) = vhost.exchanges.get(&asked.name) {
+            return same_exchange(existing, kind, asked, &subject).map(|()| None);
+        }
+        if asked.name.is_reserved() {
+            return Err(Refusal::ReservedName { what: "exchange", name: asked.name.to_string() });
+        }
+        let exchange = Exchange {
+            id: ExchangeId(self.next_id()),
+            name: asked.name.clone(),
+            kind,
+            durable: asked.durable,
+            auto_delete: asked.auto_delete,
+            internal: asked.internal,
+            arguments: asked.arguments.clone(),
+        };
+        Ok(Some(Change::ExchangePut(vhost.properties.name.clone(), exchange)))
+    }
+
+    /// What declaring a queue comes to; no change when it exists as asked for.
+    ///
+    /// # Errors
+    /// Wrong arguments or properties, reserved name, a queue of another connection, or other
+    /// properties than it has.
+    pub fn decide_queue(
+        &self,
+        vhost: &VhostContent,
+        asked: &QueueDeclaration,
+        session: SessionId,
+    ) -> Result<Option<Change>, Refusal> {
+        let subject = vhost.queue_subject(&asked.name);
+        let named = arguments::queue_type(&asked.arguments, &subject)?;
+        let durable = asked.durable && !asked.exclusive;
+        let queue_type = named.unwrap_or_else(|| {
+            let preferred = vhost.properties.default_queue_type.unwrap_or(QueueType::Classic);
+            let fits = durable && !asked.auto_delete && !asked.server_named;
+            if fits { preferred } else { QueueType::Classic }
+        });
+        check_properties(queue_type, asked, &subject)?;
+        arguments::check(queue_type, &asked.arguments, &subject)?;
+        if let Some(existing) = vhost.queues.get(&asked.name) {
+            let asked = Redeclaration { queue_type, durable, session, asked };
+            return asked.check(existing, &subject).map(|()| None);
+        }
+        if asked.name.is_reserved() && !asked.server_named {
+            return Err(Refusal::ReservedName { what: "queue", name: asked.name.to_string() });
+        }
+        let queue = Queue {
+            id: QueueId(self.next_id()),
+            name: asked.name.clone(),
+            queue_type,
+            durable,
+            auto_delete: asked.auto_delete,
+            owner: asked.exclusive.then_some(session),
+            arguments: asked.arguments.clone(),
+        };
+        Ok(Some(Change::QueuePut(vhost.properties.name.clone(), queue)))
+    }
+}
+
+impl VhostContent {
+    /// What deleting an exchange comes to; no change when there is none.
+    ///
+    /// # Errors
+    /// A predeclared exchange, or one with bindings when it was to be unused.
+    pub fn decide_exchange_deletion(
+        &self,
+        name: &ExchangeName,
+        if_unused: bool,
+    ) -> Result<Option<Change>, Refusal> {
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        let subject = || self.exchange_subject(name);
+        if name.is_reserved() {
+            return Err(Refusal::SystemExchange(subject()));
+        }
+        if !self.exchanges.contains_key(name) {
+            return Ok(None);
+        }
+        if if_unused && self.bindings.has_source(name) {
+            return Err(Refusal::InUse(subject()));
+        }
+        Ok(Some(Change::ExchangeDeleted(self.properties.name.clone(), name.clone())))
+    }
+
+    /// What adding a binding comes to; no change when it is there.
+    ///
+    /// # Errors
+    /// The default exchange, a missing end, a queue of another connection, or arguments that the
+    /// exchange's type does not take.
+    pub fn decide_binding(&self, binding: Binding, session: SessionId) -> Result<Option<Change>, Refusal> {
+        self.check_ends(&binding)?;
+        if let Endpoint::Queue(name) = &binding.destination {
+            let queue = self.find_queue(name)?;
+            self.check_owner(queue, session)?;
+        } else if let Endpoint::Exchange(name) = &binding.destination {
+            self.find_exchange(name)?;
+        }
+        let source = self.find_exchange(&binding.source)?;
+        validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+        if self.bindings.contains(&binding) {
+            return Ok(None);
+        }
+        Ok(Some(Change::Bound(self.properties.name.clone(), binding)))
+    }
+
+    /// What removing a binding comes to; no change when it, or one of its ends, is not there.
+    ///
+    /// # Errors
+    /// The default exchange, or a queue of another connection.
+    pub fn decide_unbinding(&self, binding: Binding, session: SessionId) -> Result<Option<Change>, Refusal> {
+        self.check_ends(&binding)?;
+        if let Endpoint::Queue(name) = &binding.destination
+            && let Some(queue) = self.queues.get(name)
+        {
+            self.check_owner(queue, session)?;
+        }
+        if !self.bindings.contains(&binding) {
+            return Ok(None);
+        }
+        Ok(Some(Change::Unbound(self.properties.name.clone(), binding)))
+    }
+
+    /// Whether the session may use the queue: an exclusive one is its owner's alone.
+    ///
+    /// # Errors
+    /// [`Refusal::Locked`].
+    pub fn check_owner(&self, queue: &Queue, session: SessionId) -> Result<(), Refusal> {
+        match queue.owner {
+            Some(owner) if owner != session => Err(Refusal::Locked(self.queue_subject(&queue.name))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_ends(&self, binding: &Binding) -> Result<(), Refusal> {
+        let to_default = matches!(&binding.destination, Endpoint::Exchange(name) if name.is_empty());
+        if binding.source.is_empty() || to_default {
+            return Err(Refusal::DefaultExchange);
+        }
+        Ok(())
+    }
+}
+
+fn check_alternate(arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
+    match arguments.get("alternate-exchange") {
+        Some(value) if value.as_str().is_none() => Err(Refusal::ArgumentType {
+            argument: "alternate-exchange",
+            subject: subject.clone(),
+            type_name: value.type_name(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_properties(
+    queue_type: QueueType,
+    asked: &QueueDeclaration,
+    subject: &Subject,
+) -> Result<(), Refusal> {
+    if queue_type == QueueType::Classic {
+        return Ok(());
+    }
+    if asked.server_named {
+        return Err(Refusal::ServerNamed(queue_type.internal_name()));
+    }
+    let wrong = [
+        (!asked.durable, "non-durable"),
+        (asked.exclusive, "exclusive-owner"),
+        (asked.auto_delete, "auto-delete"),
+    ];
+    match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
+        Some((_, property)) => Err(Refusal::InvalidProperty { property, subject: subject.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn same_exchange(
+    existing: &Exchange,
+    kind: ExchangeKind,
+    asked: &ExchangeDeclaration,
+    subject: &Subject,
+) -> Result<(), Refusal> {
+    same("type", subject, kind.name(), existing.kind.name())?;
+    same("durable", subject, asked.durable, existing.durable)?;
+    same("auto_delete", subject, asked.auto_delete, existing.auto_delete)?;
+    same("internal", subject, asked.internal, existing.internal)?;
+    same_argument("alternate-exchange", subject, &asked.arguments, &existing.arguments)
+}
+
+/// A queue asked for that exists.
+struct Redeclaration<'a> {
+    queue_type: QueueType,
+    durable: bool,
+    session: SessionId,
+    asked: &'a QueueDeclaration,
+}
+
+impl Redeclaration<'_> {
+    fn check(&self, existing: &Queue, subject: &Subject) -> Result<(), Refusal> {
+        let mine = existing.owner == Some(self.session);
+        let fits = if self.asked.exclusive { mine } else { existing.owner.is_none() };
+        if !fits {
+            return Err(Refusal::Locked(subject.clone()));
+        }
+        same("durable", subject, self.durable, existing.durable)?;
+        same("auto_delete", subject, self.asked.auto_delete, existing.auto_delete)?;
+        same("x-queue-type", subject, self.queue_type.name(), existing.queue_type.name())?;
+        for argument in arguments::known_to(existing.queue_type) {
+            same_argument(argument, subject, &self.asked.arguments, &existing.arguments)?;
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + ToString>(
+    field: &str,
+    subject: &Subject,
+    received: T,
+    current: T,
+) -> Result<(), Refusal> {
+    if received == current {
+        return Ok(());
+    }
+    Err(Refusal::Inequivalent {
+        field: field.to_owned(),
+        subject: subject.clone(),
+        received: Shown::Plain(received.to_string()),
+        current: Shown::Plain(current.to_string()),
+    })
+}
+
+fn same_argument(field: &str, subject: &Subject, received: &Table, current: &Table) -> Result<(), Refusal> {
+    let (received, current) = match (received.get(field), current.get(field)) {
+        (None, None) => return Ok(()),
+        (Some(a), Some(b)) if equivalent(a, b) => return Ok(()),
+        (Some(a), Some(b)) => (Shown::Plain(a.text()), Shown::Plain(b.text())),
+        (Some(a), None) => (Shown::Typed(a.clone()), Shown::Nothing),
+        (None, Some(b)) => (Shown::Nothing, Shown::Typed(b.clone())),
+    };
+    Err(Refusal::Inequivalent { field: field.to_owned(), subject: subject.clone(), received, current })
+}

@@ -1,0 +1,358 @@
+//! The catalog: what exists. Virtual hosts, users, exchanges, queues' declarations, bindings.
+//!
+//! A state machine: `decide_*` (in [`declare`](self)) say which [`Change`] an operation comes
+//! to, or refuse; [`Catalog::apply`] makes changes and answers with [`Effect`]s for the
+//! running broker. Everything durable about a catalog is a sequence of changes.
+
+mod arguments;
+mod bindings;
+mod change;
+mod declare;
+#[cfg(test)]
+mod tests;
+
+pub use arguments::QueueType;
+pub use bindings::{Binding, Bindings, Endpoint};
+pub use change::{Change, Effect, Link};
+pub use declare::{ExchangeDeclaration, QueueDeclaration};
+
+use crate::access::User;
+use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::refusal::{Refusal, Subject};
+use crate::route::{Destination, ExchangeId, ExchangeKind, QueueId};
+use crate::value::Table;
+use std::collections::{BTreeMap, HashMap};
+
+/// Names the session that owns an exclusive queue. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// A virtual host's own properties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vhost {
+    /// Its name.
+    pub name: VhostName,
+    /// Words for people.
+    pub description: String,
+    /// Labels for tools.
+    pub tags: Vec<Box<str>>,
+    /// Queue type of declarations that name none; classic when absent.
+    pub default_queue_type: Option<QueueType>,
+}
+
+impl Vhost {
+    /// A virtual host with nothing but a name.
+    pub fn named(name: VhostName) -> Self {
+        Self { name, description: String::new(), tags: Vec::new(), default_queue_type: None }
+    }
+}
+
+/// An exchange as it was declared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// Never used again, unlike the name.
+    pub id: ExchangeId,
+    /// Its name, unique in its virtual host.
+    pub name: ExchangeName,
+    /// How it routes.
+    pub kind: ExchangeKind,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding.
+    pub auto_delete: bool,
+    /// Takes messages from other exchanges only.
+    pub internal: bool,
+    /// As declared.
+    pub arguments: Table,
+}
+
+impl Exchange {
+    /// The exchange that gets what this one cannot route.
+    pub fn alternate(&self) -> Option<&str> {
+        self.arguments.get("alternate-exchange")?.as_str()
+    }
+}
+
+/// A queue as it was declared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// Never used again, unlike the name.
+    pub id: QueueId,
+    /// Its name, unique in its virtual host.
+    pub name: QueueName,
+    /// Which rules it follows.
+    pub queue_type: QueueType,
+    /// Survives a restart. Never set on an exclusive queue.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The session with which it goes and which alone may use it.
+    pub owner: Option<SessionId>,
+    /// As declared.
+    pub arguments: Table,
+}
+
+/// What exists in one virtual host.
+#[derive(Debug)]
+pub struct VhostContent {
+    /// Its own properties.
+    pub properties: Vhost,
+    exchanges: HashMap<ExchangeName, Exchange>,
+    queues: HashMap<QueueName, Queue>,
+    bindings: Bindings,
+}
+
+impl VhostContent {
+    /// The exchange of this name.
+    pub fn exchange(&self, name: &str) -> Option<&Exchange> {
+        self.exchanges.get(name)
+    }
+
+    /// The queue of this name.
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.get(name)
+    }
+
+    /// All exchanges.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.values()
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.values()
+    }
+
+    /// All bindings but those of the default exchange, which are the queues' names.
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+
+    /// The exchange of this name.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub fn find_exchange(&self, name: &ExchangeName) -> Result<&Exchange, Refusal> {
+        self.exchanges.get(name).ok_or_else(|| Refusal::NotFound(self.exchange_subject(name)))
+    }
+
+    /// The queue of this name.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub fn find_queue(&self, name: &QueueName) -> Result<&Queue, Refusal> {
+        self.queues.get(name).ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))
+    }
+
+    fn exchange_subject(&self, name: &ExchangeName) -> Subject {
+        Subject::Exchange(name.clone(), self.properties.name.clone())
+    }
+
+    fn queue_subject(&self, name: &QueueName) -> Subject {
+        Subject::Queue(name.clone(), self.properties.name.clone())
+    }
+}
+
+/// The exchanges that every virtual host has from the start: name and type.
+const PREDECLARED: &[(&str, &str)] = &[
+    ("amq.direct", "direct"),
+    ("amq.fanout", "fanout"),
+    ("amq.topic", "topic"),
+    ("amq.headers", "headers"),
+    ("amq.match", "headers"),
+    (TRACE_EXCHANGE, "topic"),
+];
+
+/// The internal one among them.
+const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
+
+/// All that exists on a broker.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    vhosts: BTreeMap<VhostName, VhostContent>,
+    users: BTreeMap<UserName, User>,
+    last_id: u64,
+}
+
+impl Catalog {
+    /// A virtual host and what is in it.
+    pub fn vhost(&self, name: &str) -> Option<&VhostContent> {
+        self.vhosts.get(name)
+    }
+
+    /// All virtual hosts by name.
+    pub fn vhosts(&self) -> impl Iterator<Item = &VhostContent> {
+        self.vhosts.values()
+    }
+
+    /// A user.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(name)
+    }
+
+    /// All users by name.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// A number for a new exchange or queue.
+    pub fn next_id(&self) -> u64 {
+        self.last_id + 1
+    }
+
+    /// The exchanges that a new virtual host starts with, as changes to be applied after it.
+    pub fn predeclared(&self, vhost: &VhostName) -> Vec<Change> {
+        let rows = (self.next_id()..).zip(PREDECLARED);
+        let exchanges = rows.filter_map(|(id, (name, kind))| {
+            Some(Exchange {
+                id: ExchangeId(id),
+                name: ExchangeName::new(name).ok()?,
+                kind: ExchangeKind::named(kind)?,
+                durable: true,
+                auto_delete: false,
+                internal: *name == TRACE_EXCHANGE,
+                arguments: Table::default(),
+            })
+        });
+        exchanges.map(|exchange| Change::ExchangePut(vhost.clone(), exchange)).collect()
+    }
+
+    /// Makes a change and answers what it means, in order. What does not concern anything that
+    /// exists has no effect.
+    pub fn apply(&mut self, change: Change) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match change {
+            Change::VhostPut(properties) => self.put_vhost(properties, &mut effects),
+            Change::VhostDeleted(name) => self.delete_vhost(&name, &mut effects),
+            Change::UserPut(user) => {
+                self.users.insert(user.name.clone(), user);
+                effects.push(Effect::UsersChanged);
+            }
+            Change::UserDeleted(name) => {
+                self.users.remove(&name);
+                effects.push(Effect::UsersChanged);
+            }
+            Change::ExchangePut(vhost, exchange) => {
+                self.last_id = self.last_id.max(exchange.id.0);
+                if let Some(content) = self.vhosts.get_mut(&vhost) {
+                    content.exchanges.insert(exchange.name.clone(), exchange.clone());
+                    effects.push(Effect::ExchangeCreated(vhost, exchange));
+                }
+            }
+            Change::QueuePut(vhost, queue) => {
+                self.last_id = self.last_id.max(queue.id.0);
+                if let Some(content) = self.vhosts.get_mut(&vhost) {
+                    content.queues.insert(queue.name.clone(), queue.clone());
+                    effects.push(Effect::QueueCreated(vhost, queue));
+                }
+            }
+            Change::ExchangeDeleted(vhost, name) => {
+                self.within(&vhost, |content| content.delete_exchange(&name, &mut effects));
+            }
+            Change::QueueDeleted(vhost, name) => {
+                self.within(&vhost, |content| content.delete_queue(&name, &mut effects));
+            }
+            Change::Bound(vhost, binding) => self.within(&vhost, |content| {
+                if let Some(destination) = content.resolve(&binding.destination)
+                    && content.exchanges.contains_key(&binding.source)
+                    && content.bindings.insert(&binding)
+                    && let Some(link) = content.link(binding, destination)
+                {
+                    effects.push(Effect::Bound(link));
+                }
+            }),
+            Change::Unbound(vhost, binding) => self.within(&vhost, |content| {
+                if let Some(destination) = content.resolve(&binding.destination)
+                    && content.bindings.remove(&binding)
+                {
+                    content.unbound(vec![binding], destination, &mut effects);
+                }
+            }),
+        }
+        effects
+    }
+
+    fn within(&mut self, vhost: &VhostName, act: impl FnOnce(&mut VhostContent)) {
+        if let Some(content) = self.vhosts.get_mut(vhost) {
+            act(content);
+        }
+    }
+
+    fn put_vhost(&mut self, properties: Vhost, effects: &mut Vec<Effect>) {
+        if let Some(content) = self.vhosts.get_mut(&properties.name) {
+            content.properties = properties;
+            return;
+        }
+        let name = properties.name.clone();
+        let content = VhostContent {
+            properties,
+            exchanges: HashMap::new(),
+            queues: HashMap::new(),
+            bindings: Bindings::default(),
+        };
+        self.vhosts.insert(name.clone(), content);
+        effects.push(Effect::VhostCreated(name));
+    }
+
+    fn delete_vhost(&mut self, name: &VhostName, effects: &mut Vec<Effect>) {
+        let Some(content) = self.vhosts.remove(name) else { return };
+        let queues = content.queues.into_values();
+        effects.extend(queues.map(|queue| Effect::QueueDeleted(name.clone(), queue)));
+        let exchanges = content.exchanges.into_values();
+        effects.extend(exchanges.map(|exchange| Effect::ExchangeDeleted(name.clone(), exchange)));
+        for user in self.users.values_mut() {
+            user.permissions.remove(name);
+        }
+        effects.push(Effect::VhostDeleted(name.clone()));
+    }
+}
+
+impl VhostContent {
+    fn delete_queue(&mut self, name: &QueueName, effects: &mut Vec<Effect>) {
+        let Some(queue) = self.queues.remove(name) else { return };
+        let gone = self.bindings.take_to(&Endpoint::Queue(name.clone()));
+        let destination = Destination::Queue(queue.id);
+        effects.push(Effect::QueueDeleted(self.properties.name.clone(), queue));
+        self.unbound(gone, destination, effects);
+    }
+
+    fn delete_exchange(&mut self, name: &ExchangeName, effects: &mut Vec<Effect>) {
+        let Some(exchange) = self.exchanges.remove(name) else { return };
+        self.bindings.take_from(name);
+        let gone = self.bindings.take_to(&Endpoint::Exchange(name.clone()));
+        let destination = Destination::Exchange(exchange.id);
+        effects.push(Effect::ExchangeDeleted(self.properties.name.clone(), exchange));
+        self.unbound(gone, destination, effects);
+    }
+
+    /// Bindings to `destination` went: tell their sources' tables, and delete auto-delete sources
+    /// that have no binding left, which may take further bindings with them.
+    fn unbound(&mut self, gone: Vec<Binding>, destination: Destination, effects: &mut Vec<Effect>) {
+        for binding in gone {
+            let source = binding.source.clone();
+            let Some(link) = self.link(binding, destination) else { continue };
+            effects.push(Effect::Unbound(link));
+            let last = !self.bindings.has_source(&source);
+            if last && self.exchanges.get(&source).is_some_and(|exchange| exchange.auto_delete) {
+                self.delete_exchange(&source, effects);
+            }
+        }
+    }
+
+    fn resolve(&self, endpoint: &Endpoint) -> Option<Destination> {
+        match endpoint {
+            Endpoint::Queue(name) => Some(Destination::Queue(self.queues.get(name)?.id)),
+            Endpoint::Exchange(name) => Some(Destination::Exchange(self.exchanges.get(name)?.id)),
+        }
+    }
+
+    fn link(&self, binding: Binding, destination: Destination) -> Option<Link> {
+        Some(Link {
+            vhost: self.properties.name.clone(),
+            source: self.exchanges.get(&binding.source)?.id,
+            destination,
+            key: binding.key,
+            arguments: binding.arguments,
+        })
+    }
+}

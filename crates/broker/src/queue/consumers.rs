@@ -1,0 +1,170 @@
+//! Who receives from a queue, and whose turn it is.
+//!
+//! Consumers that can take a message stand in a ring per priority; the highest ring that is
+//! not empty is served, each consumer in turn. One that runs out of credit, or whose outlet
+//! refuses, leaves its ring until it can take messages again, so that a turn never walks past
+//! a thousand blocked consumers.
+
+use slab::Slab;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Names a consumer of one queue. Never the same for two consumers of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConsumerKey {
+    slot: u32,
+    serial: u32,
+}
+
+impl ConsumerKey {
+    /// The consumer's place, for tables kept beside the queue. Used again after a cancel.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// What a consumer asks for when it subscribes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Subscription {
+    /// Deliveries are settled as they leave.
+    pub no_ack: bool,
+    /// No other consumer may be on the queue.
+    pub exclusive: bool,
+    /// Deliveries that may be out at a time; 0: no limit. Without effect with `no_ack`.
+    pub prefetch: u32,
+    /// Higher ones are served first while they can take messages.
+    pub priority: i64,
+}
+
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) subscription: Subscription,
+    serial: u32,
+    held: u32,
+    in_ring: bool,
+    /// The outlet refused; only `resume` brings it back.
+    refused: bool,
+}
+
+impl Consumer {
+    fn has_credit(&self) -> bool {
+        let Subscription { no_ack, prefetch, .. } = self.subscription;
+        no_ack || prefetch == 0 || self.held < prefetch
+    }
+}
+
+/// A queue has an exclusive consumer, or an exclusive one was asked for beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("queue in exclusive use")]
+pub struct ExclusiveUse;
+
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    slots: Slab<Consumer>,
+    rings: BTreeMap<Reverse<i64>, VecDeque<ConsumerKey>>,
+    next_serial: u32,
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn add(&mut self, subscription: Subscription) -> Result<ConsumerKey, ExclusiveUse> {
+        let taken = self.slots.iter().any(|(_, other)| other.subscription.exclusive);
+        if taken || (subscription.exclusive && !self.slots.is_empty()) {
+            return Err(ExclusiveUse);
+        }
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let consumer = Consumer { subscription, serial, held: 0, in_ring: false, refused: false };
+        // A node has far fewer than 2^32 consumers on a queue: each costs a mailbox entry.
+        let slot = u32::try_from(self.slots.insert(consumer)).unwrap_or(u32::MAX);
+        let key = ConsumerKey { slot, serial };
+        self.queue_up(key);
+        Ok(key)
+    }
+
+    pub(super) fn remove(&mut self, key: ConsumerKey) -> bool {
+        let Some(consumer) = self.find(key) else { return false };
+        let (priority, in_ring) = (consumer.subscription.priority, consumer.in_ring);
+        if in_ring && let Some(ring) = self.rings.get_mut(&Reverse(priority)) {
+            ring.retain(|other| *other != key);
+            if ring.is_empty() {
+                self.rings.remove(&Reverse(priority));
+            }
+        }
+        self.slots.remove(key.slot());
+        true
+    }
+
+    pub(super) fn find(&mut self, key: ConsumerKey) -> Option<&mut Consumer> {
+        self.slots.get_mut(key.slot()).filter(|consumer| consumer.serial == key.serial)
+    }
+
+    /// Whose turn it is; it stays at the front of its ring.
+    pub(super) fn turn(&self) -> Option<(ConsumerKey, Subscription)> {
+        let key = *self.rings.first_key_value()?.1.front()?;
+        let consumer = self.slots.get(key.slot())?;
+        Some((key, consumer.subscription))
+    }
+
+    /// The one whose turn it was has taken a message.
+    pub(super) fn took(&mut self) {
+        self.end_turn(|consumer| {
+            if !consumer.subscription.no_ack {
+                consumer.held += 1;
+            }
+            consumer.has_credit()
+        });
+    }
+
+    /// The one whose turn it was could not take a message.
+    pub(super) fn refused(&mut self) {
+        self.end_turn(|consumer| {
+            consumer.refused = true;
+            false
+        });
+    }
+
+    fn end_turn(&mut self, stays: impl FnOnce(&mut Consumer) -> bool) {
+        let Some(mut entry) = self.rings.first_entry() else { return };
+        let ring = entry.get_mut();
+        let Some(key) = ring.pop_front() else { return };
+        if let Some(consumer) = self.slots.get_mut(key.slot()) {
+            consumer.in_ring = stays(consumer);
+            if consumer.in_ring {
+                ring.push_back(key);
+            }
+        }
+        if ring.is_empty() {
+            entry.remove();
+        }
+    }
+
+    /// A delivery of the consumer was settled or came back.
+    pub(super) fn released(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.find(key) {
+            consumer.held = consumer.held.saturating_sub(1);
+            self.queue_up(key);
+        }
+    }
+
+    /// The outlet can take messages for the consumer again.
+    pub(super) fn resume(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.find(key) {
+            consumer.refused = false;
+            self.queue_up(key);
+        }
+    }
+
+    fn queue_up(&mut self, key: ConsumerKey) {
+        let Some(consumer) = self.find(key) else { return };
+        if consumer.in_ring || consumer.refused || !consumer.has_credit() {
+            return;
+        }
+        consumer.in_ring = true;
+        let priority = consumer.subscription.priority;
+        self.rings.entry(Reverse(priority)).or_default().push_back(key);
+    }
+}

@@ -1,0 +1,53 @@
+//! Direct exchanges: the routing key is the binding key.
+//!
+//! Spec: 0-9-1 §3.1.3.1.
+
+use std::collections::HashMap;
+
+use super::multiset::Destinations;
+use super::{Destination, ExchangeType, Routable, RoutingTable};
+use crate::value::Table;
+
+pub(super) const TYPE: ExchangeType = ExchangeType {
+    name: "direct",
+    description: "AMQP direct exchange, as per the AMQP specification",
+    new_table: |_| Box::new(DirectTable::default()),
+    validate_binding: |_, _| Ok(()),
+    has_topics: false,
+};
+
+#[derive(Debug, Default)]
+struct DirectTable {
+    /// No entry is empty. Keys come from clients, so the hash is one that they cannot aim at.
+    by_key: HashMap<Box<str>, Destinations>,
+}
+
+impl RoutingTable for DirectTable {
+    fn bind(&mut self, key: &str, _arguments: &Table, destination: Destination) {
+        match self.by_key.get_mut(key) {
+            Some(destinations) => destinations.add(destination),
+            None => self.by_key.entry(key.into()).or_default().add(destination),
+        }
+    }
+
+    fn unbind(&mut self, key: &str, _arguments: &Table, destination: Destination) {
+        let Some(destinations) = self.by_key.get_mut(key) else { return };
+        destinations.remove(destination);
+        if destinations.is_empty() {
+            self.by_key.remove(key);
+        }
+    }
+
+    fn clear_destination(&mut self, destination: Destination) {
+        self.by_key.retain(|_, destinations| {
+            destinations.clear(destination);
+            !destinations.is_empty()
+        });
+    }
+
+    fn route(&self, message: &Routable<'_>, sink: &mut dyn FnMut(Destination)) {
+        if let Some(destinations) = self.by_key.get(message.key) {
+            destinations.for_each(sink);
+        }
+    }
+}

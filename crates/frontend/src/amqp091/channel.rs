@@ -1,0 +1,210 @@
+//! A channel: its mode, what it has delivered and not yet settled, its consumers, and the
+//! content that is coming in.
+
+use super::confirms::Confirms;
+use super::publish::Incoming;
+use super::refusal::{self, Failure};
+use super::shared::Shared;
+use super::transaction::Transaction;
+use hashbrown::HashMap;
+use std::sync::Arc;
+use warren_broker::name::{ConsumerTag, QueueName};
+use warren_broker::queue::{ConsumerKey, Window};
+use warren_node::{LiveQueue, SharedCredit};
+use warren_protocol::amqp091::method::Method;
+use warren_store::Position;
+
+/// What a channel does with publishes and acknowledgements.
+#[derive(Debug, Default)]
+pub(super) enum Mode {
+    /// At once.
+    #[default]
+    Plain,
+    /// At once, and publishes are confirmed.
+    Confirm(Confirms),
+    /// At commit.
+    Transaction(Transaction),
+}
+
+/// A consumer of the channel.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) tag: ConsumerTag,
+    pub(super) no_ack: bool,
+    pub(super) source: Source,
+}
+
+/// Where a consumer's deliveries come from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// A queue.
+    Queue(Arc<LiveQueue>, ConsumerKey),
+    /// Direct reply-to, under this address.
+    Replies(String),
+}
+
+/// A delivery that the client has not settled.
+#[derive(Debug, Clone)]
+pub(super) struct Unacked {
+    pub(super) queue: Arc<LiveQueue>,
+    pub(super) seq: u64,
+    /// It went to a consumer, not to a getter, and counts for the channel's limit.
+    pub(super) counted: bool,
+}
+
+/// Answers that wait for the log.
+#[derive(Debug)]
+struct Parked {
+    position: Position,
+    bytes: Vec<u8>,
+}
+
+/// An open channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) number: u16,
+    /// It was closed by the server and waits for channel.close-ok.
+    pub(super) is_closing: bool,
+    pub(super) mode: Mode,
+    pub(super) incoming: Incoming,
+    pub(super) unacked: Window<Unacked>,
+    last_tag: u64,
+    pub(super) consumers: HashMap<u32, Consumer>,
+    pub(super) numbers: HashMap<ConsumerTag, u32>,
+    /// Prefetch of consumers to come; 0: no limit.
+    pub(super) prefetch: u16,
+    /// Limit over all consumers.
+    pub(super) shared_credit: Arc<SharedCredit>,
+    pub(super) last_queue: Option<QueueName>,
+    parked: Option<Parked>,
+}
+
+impl Channel {
+    pub(super) fn new(number: u16) -> Self {
+        Self {
+            number,
+            is_closing: false,
+            mode: Mode::default(),
+            incoming: Incoming::default(),
+            unacked: Window::default(),
+            last_tag: 0,
+            consumers: HashMap::new(),
+            numbers: HashMap::new(),
+            prefetch: 0,
+            shared_credit: Arc::default(),
+            last_queue: None,
+            parked: None,
+        }
+    }
+
+    /// Where the channel's output goes: to the connection, or behind an answer of the channel
+    /// that waits for the log.
+    pub(super) fn out<'a>(&'a mut self, shared: &'a mut Shared) -> &'a mut Vec<u8> {
+        match &mut self.parked {
+            Some(parked) => &mut parked.bytes,
+            None => shared.output.buffer(),
+        }
+    }
+
+    /// Writes a method.
+    pub(super) fn send<'m>(&mut self, shared: &mut Shared, method: impl Into<Method<'m>>) {
+        let number = self.number;
+        method.into().encode(number, self.out(shared));
+    }
+
+    /// Writes a method once the log is durable up to `position`; what the channel sends later
+    /// comes after it.
+    pub(super) fn send_at<'m>(
+        &mut self,
+        shared: &mut Shared,
+        position: Position,
+        method: impl Into<Method<'m>>,
+    ) {
+        if position > shared.node.log().durable() {
+            let parked = self.parked.get_or_insert_with(|| Parked { position, bytes: Vec::new() });
+            parked.position = parked.position.max(position);
+            let waiter = super::DurableNotice::new(&shared.mailbox);
+            shared.node.log().notify(position, waiter);
+        }
+        let before = self.parked_bytes();
+        self.send(shared, method);
+        shared.parked_bytes += self.parked_bytes() - before;
+    }
+
+    fn parked_bytes(&self) -> usize {
+        self.parked.as_ref().map_or(0, |parked| parked.bytes.len())
+    }
+
+    /// The log became durable up to `position`: sends what waited for it.
+    pub(super) fn release_parked(&mut self, shared: &mut Shared, position: Position) {
+        if let Some(parked) = self.parked.take_if(|parked| parked.position <= position) {
+            shared.parked_bytes = shared.parked_bytes.saturating_sub(parked.bytes.len());
+            shared.output.buffer().extend_from_slice(&parked.bytes);
+        }
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.durable(position, self.number, shared.output.buffer());
+        }
+    }
+
+    /// A tag for the next delivery.
+    pub(super) fn next_tag(&mut self) -> u64 {
+        self.last_tag += 1;
+        self.last_tag
+    }
+
+    /// Remembers a delivery until it is settled.
+    pub(super) fn remember(&mut self, tag: u64, unacked: Unacked) {
+        self.unacked.insert(tag, unacked);
+    }
+
+    /// The queue that a method means: the named one, or the one declared last.
+    pub(super) fn queue_name(&self, name: &str) -> Result<QueueName, Failure> {
+        if !name.is_empty() {
+            return short_name(name);
+        }
+        let last = self.last_queue.clone();
+        last.ok_or_else(|| Failure::channel(refusal::NOT_FOUND, "no previously declared queue"))
+    }
+
+    /// Ends the channel: consumers go, and what is unsettled goes back to its queue.
+    pub(super) fn release(&mut self, shared: &mut Shared) {
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            transaction.rollback(&mut self.unacked);
+        }
+        let consumers = std::mem::take(&mut self.consumers);
+        for consumer in consumers.values() {
+            stop(&consumer.source, shared);
+        }
+        self.numbers.clear();
+        // The consumers are gone, so that nothing more can come for this channel.
+        for parcel in shared.take_parcels_of(self.number) {
+            if let Some(Consumer { source: Source::Queue(queue, _), no_ack: false, .. }) =
+                consumers.get(&parcel.to.consumer)
+            {
+                shared.batch.give_back(queue, parcel.delivery.seq);
+            }
+        }
+        while let Some((_, unacked)) = self.unacked.pop_first() {
+            shared.batch.give_back(&unacked.queue, unacked.seq);
+        }
+        shared.parked_bytes = shared.parked_bytes.saturating_sub(self.parked_bytes());
+        self.parked = None;
+        self.incoming = Incoming::default();
+        shared.flush();
+    }
+}
+
+/// Stops a consumer at its source.
+pub(super) fn stop(source: &Source, shared: &mut Shared) {
+    let Some(client) = &shared.client else { return };
+    match source {
+        Source::Queue(queue, key) => client.cancel(queue, *key, &mut shared.touched),
+        Source::Replies(address) => client.cancel_replies(address),
+    }
+}
+
+/// A queue's name as the client sent it: without line ends.
+pub(super) fn short_name(name: &str) -> Result<QueueName, Failure> {
+    let name = warren_broker::name::stripped(name);
+    QueueName::new(&name).map_err(|error| Failure::connection(refusal::FRAME_ERROR, error.to_string()))
+}

@@ -1,0 +1,154 @@
+//! `basic.qos`, `basic.consume`, `basic.cancel`, `basic.get`.
+
+use super::Connection;
+use super::channel::{self, Channel, Consumer, Source, Unacked};
+use super::declare::client;
+use super::names;
+use super::refusal::{self, Failure};
+use super::shared::Shared;
+use crate::convert;
+use std::sync::Arc;
+use warren_broker::name::ConsumerTag;
+use warren_node::{Address, Consume, REPLY_TO};
+use warren_protocol::amqp091::method::basic;
+
+type Outcome = Result<(), Failure>;
+
+impl Channel {
+    pub(super) fn qos(&mut self, shared: &mut Shared, m: &basic::Qos) -> Outcome {
+        if m.prefetch_size != 0 {
+            let text = format!("prefetch_size!=0 ({})", m.prefetch_size);
+            return Err(Failure::connection(refusal::NOT_IMPLEMENTED, text));
+        }
+        if m.global {
+            let resumable = self.shared_credit.set_limit(m.prefetch_count.into());
+            shared.resumable.extend(resumable);
+            shared.flush();
+        } else {
+            self.prefetch = m.prefetch_count;
+        }
+        self.send(shared, basic::QosOk);
+        Ok(())
+    }
+
+    pub(super) fn consume(&mut self, shared: &mut Shared, m: &basic::Consume<'_>) -> Outcome {
+        let tag = match m.consumer_tag {
+            "" => names::consumer_tag()?,
+            given => names::tag(given)?,
+        };
+        if self.numbers.contains_key(&tag) {
+            let text = format!("attempt to reuse consumer tag '{tag}'");
+            return Err(Failure::connection(refusal::NOT_ALLOWED, text));
+        }
+        if let Some(max) = shared.settings.consumers_per_channel_max
+            && self.consumers.len() >= max
+        {
+            let text = format!("reached maximum ({max}) of consumers per channel");
+            return Err(Failure::connection(refusal::NOT_ALLOWED, text));
+        }
+        let address = Address { channel: self.number, consumer: shared.next_consumer() };
+        let source = if m.queue == REPLY_TO {
+            self.consume_replies(shared, m, address)?
+        } else {
+            let asked = Consume {
+                queue: self.queue_name(m.queue)?,
+                no_ack: m.no_ack,
+                exclusive: m.exclusive,
+                prefetch: self.prefetch.into(),
+                shared: Arc::clone(&self.shared_credit),
+                arguments: convert::table(m.arguments),
+                address,
+            };
+            let consumed = client(shared)?.consume(asked)?;
+            Source::Queue(consumed.queue, consumed.key)
+        };
+        let consumer = Consumer { tag: tag.clone(), no_ack: m.no_ack, source: source.clone() };
+        self.consumers.insert(address.consumer, consumer);
+        self.numbers.insert(tag.clone(), address.consumer);
+        if !m.nowait {
+            self.send(shared, basic::ConsumeOk { consumer_tag: tag.as_str() });
+        }
+        if let Source::Queue(queue, _) = source {
+            queue.serve(&mut shared.touched);
+        }
+        Ok(())
+    }
+
+    fn consume_replies(
+        &self,
+        shared: &mut Shared,
+        m: &basic::Consume<'_>,
+        address: Address,
+    ) -> Result<Source, Failure> {
+        let refused = |text: &str| Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+        if self.consumers.values().any(|other| matches!(other.source, Source::Replies(_))) {
+            return refused("reply consumer already set");
+        }
+        if !m.no_ack {
+            return refused("reply consumer cannot acknowledge");
+        }
+        let replies = client(shared)?.consume_replies(address);
+        let failed = || Failure::connection(refusal::INTERNAL_ERROR, "the system gave no random bytes");
+        replies.map(Source::Replies).ok_or_else(failed)
+    }
+
+    pub(super) fn get(&mut self, shared: &mut Shared, m: &basic::Get<'_>) -> Outcome {
+        let name = self.queue_name(m.queue)?;
+        let Some((queue, taken)) = client(shared)?.take(&name, m.no_ack)? else {
+            self.send(shared, basic::GetEmpty { cluster_id: "" });
+            return Ok(());
+        };
+        let tag = self.next_tag();
+        if !m.no_ack {
+            let unacked = Unacked { queue, seq: taken.delivery.seq, counted: false };
+            self.unacked.insert(tag, unacked);
+        }
+        let (number, frame_max) = (self.number, shared.tuned.frame_max);
+        super::deliver::write_get_ok(self.out(shared), &taken, tag, frame_max, number);
+        Ok(())
+    }
+
+    /// Forgets a consumer; answers it when there was one.
+    pub(super) fn remove_consumer(&mut self, tag: &ConsumerTag) -> Option<Consumer> {
+        let number = self.numbers.remove(tag)?;
+        self.consumers.remove(&number)
+    }
+}
+
+impl Connection {
+    /// The client cancels a consumer. What is on its way to the consumer goes out first.
+    pub(super) fn cancel(&mut self, number: u16, m: &basic::Cancel<'_>) -> Outcome {
+        let tag = names::tag(m.consumer_tag)?;
+        if let Some(channel) = self.channels.get_mut(&number)
+            && let Some(consumer) = channel.numbers.get(&tag)
+            && let Some(consumer) = channel.consumers.get(consumer)
+        {
+            channel::stop(&consumer.source, &mut self.shared);
+            self.shared.mailbox.take(&mut self.shared.inbox);
+            let mut room_bytes = 0;
+            while let Some(parcel) = self.shared.inbox.parcels.pop_front() {
+                room_bytes += parcel.room_bytes();
+                self.write_delivery(parcel);
+            }
+            self.shared.free_room(room_bytes);
+        }
+        if let Some(channel) = self.channels.get_mut(&number) {
+            channel.remove_consumer(&tag);
+            if !m.nowait {
+                channel.send(&mut self.shared, basic::CancelOk { consumer_tag: m.consumer_tag });
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker cancelled a consumer: its queue is gone.
+    pub(super) fn consumer_cancelled(&mut self, address: Address) {
+        let Some(channel) = self.channels.get_mut(&address.channel) else { return };
+        let Some(consumer) = channel.consumers.remove(&address.consumer) else { return };
+        channel.numbers.remove(&consumer.tag);
+        if self.shared.capabilities.consumer_cancel_notify {
+            let consumer_tag = consumer.tag.as_str();
+            channel.send(&mut self.shared, basic::Cancel { consumer_tag, nowait: true });
+        }
+    }
+}

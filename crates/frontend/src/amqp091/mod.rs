@@ -1,0 +1,370 @@
+//! AMQP 0-9-1 with RabbitMQ's extensions: the session of one connection.
+//!
+//! ```text
+//!   Header → Start → Tune → Open → Running ─► Finished        the client closed
+//!      └────────┴───────┴──────┴──────┴─────► Closing → ...   the server closed, waits for close-ok
+//! ```
+//!
+//! Frames are handled as they are found in the bytes; publishes and acknowledgements are
+//! gathered and done queue by queue, at the end of the bytes or before any other method, so
+//! that a client sees its own operations in order.
+//!
+//! Spec: 0-9-1 §2.2, §4; RabbitMQ's extensions where the modules name them.
+
+mod channel;
+mod confirms;
+mod consume;
+mod declare;
+mod deliver;
+mod dispatch;
+mod handshake;
+mod names;
+mod publish;
+mod refusal;
+mod settings;
+mod settle;
+mod shared;
+mod transaction;
+
+pub use settings::Settings;
+
+use crate::session::{Session, Status};
+use channel::Channel;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use refusal::{Failure, Reach};
+use shared::Shared;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use warren_node::{Mailbox, Node, Notice, Touched};
+use warren_protocol::amqp091::frame::{self, Step};
+use warren_protocol::amqp091::method::{Method, channel as channel_methods, connection};
+use warren_store::{Position, Waiter};
+
+/// A turn ends after so many enqueues, so that others get one: a read of 4,000 messages into
+/// 10,000 queues is 40 million of them.
+const ENQUEUES_PER_TURN: usize = 100_000;
+
+/// Nothing is read while so many bytes of output wait: the client does not take its answers.
+const UNTAKEN_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the client may take to answer connection.close, and to close its end.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waits for the protocol header.
+    Header,
+    /// Waits for start-ok.
+    Start,
+    /// Waits for tune-ok.
+    Tune,
+    /// Waits for connection.open.
+    Open,
+    Running,
+    /// Waits for close-ok.
+    Closing { since: Instant },
+    /// All is said.
+    Finished { since: Instant },
+    /// Nothing can be said any more.
+    Broken,
+}
+
+/// The session of an AMQP 0-9-1 connection.
+pub struct Connection {
+    peer: SocketAddr,
+    phase: Phase,
+    channels: HashMap<u16, Box<Channel>, RandomState>,
+    shared: Shared,
+    /// Checked, and waiting for the virtual host to be opened.
+    user: Option<Arc<warren_broker::access::User>>,
+    connected_at: Instant,
+    received_at: Instant,
+    written_at: Instant,
+    wants_turn: bool,
+}
+
+/// Puts a notice into a session's mailbox when the log is durable.
+struct DurableNotice(Arc<Mailbox>);
+
+impl DurableNotice {
+    fn new(mailbox: &Arc<Mailbox>) -> Arc<dyn Waiter> {
+        Arc::new(Self(Arc::clone(mailbox)))
+    }
+}
+
+impl Waiter for DurableNotice {
+    fn durable(&self, _: Position) {
+        self.0.notify(Notice::Durable);
+    }
+}
+
+impl Connection {
+    /// The session of a new connection from `peer`.
+    pub fn new(node: Arc<Node>, settings: Arc<Settings>, peer: SocketAddr, now: Instant) -> Self {
+        Self {
+            peer,
+            phase: Phase::Header,
+            channels: HashMap::default(),
+            shared: Shared::new(settings, node),
+            user: None,
+            connected_at: now,
+            received_at: now,
+            written_at: now,
+            wants_turn: false,
+        }
+    }
+
+    /// The largest payload that is read now.
+    fn payload_max(&self) -> u32 {
+        match self.phase {
+            Phase::Header | Phase::Start | Phase::Tune => self.shared.settings.initial_frame_max,
+            _ => self.shared.tuned.frame_max,
+        }
+    }
+
+    fn take_frames(&mut self, bytes: &[u8], now: Instant) -> usize {
+        let mut used = 0;
+        while self.wants_input() && self.shared.enqueued < ENQUEUES_PER_TURN {
+            let rest = bytes.get(used..).unwrap_or_default();
+            if self.phase == Phase::Header {
+                let Some(header) = rest.first_chunk() else { break };
+                used += header.len();
+                self.protocol_header(header);
+                continue;
+            }
+            match frame::decode(rest, self.payload_max()) {
+                Ok(Step::Need(_)) => break,
+                Ok(Step::Frame { frame, consumed }) => {
+                    used += consumed;
+                    self.take_frame(&frame, now);
+                }
+                Err(error) => {
+                    self.fail(refusal::unreadable(&error), 0, now);
+                    // Nothing behind it can be found any more.
+                    return bytes.len();
+                }
+            }
+        }
+        match self.phase {
+            Phase::Finished { .. } | Phase::Broken => bytes.len(),
+            _ => used,
+        }
+    }
+
+    /// Does what was gathered and tells publishers.
+    fn flush(&mut self) {
+        let position = self.shared.flush();
+        if self.shared.confirming.is_empty() {
+            return;
+        }
+        let durable = self.shared.node.log().durable();
+        for number in std::mem::take(&mut self.shared.confirming) {
+            let Some(channel) = self.channels.get_mut(&number) else { continue };
+            let channel::Mode::Confirm(confirms) = &mut channel.mode else { continue };
+            let out = self.shared.output.buffer();
+            if confirms.done(position, durable, number, out) {
+                let waiter = DurableNotice::new(&self.shared.mailbox);
+                self.shared.node.log().notify(position, waiter);
+            }
+        }
+    }
+
+    /// Ends what an error ends, as far as it reaches.
+    fn fail(&mut self, failure: Failure, number: u16, now: Instant) {
+        self.flush();
+        let text = failure.reply_text();
+        let (class, method) = failure.at.unwrap_or_default();
+        let code = failure.code.number;
+        match failure.reach {
+            Reach::Channel => {
+                tracing::info!(peer = %self.peer, channel = number, text, "channel error");
+                let Some(channel) = self.channels.get_mut(&number) else { return };
+                channel.release(&mut self.shared);
+                channel.is_closing = true;
+                let close = channel_methods::Close { code, text: &text, class, method };
+                channel.send(&mut self.shared, close);
+            }
+            Reach::Connection => {
+                tracing::warn!(peer = %self.peer, channel = number, text, "connection error");
+                self.release_all();
+                self.shared.send(connection::Close { code, text: &text, class, method });
+                self.phase = Phase::Closing { since: now };
+            }
+            Reach::Socket => {
+                tracing::warn!(peer = %self.peer, reason = failure.text, "connection closed");
+                self.phase = Phase::Broken;
+            }
+        }
+    }
+
+    /// Ends all channels and the client's part in the broker.
+    fn release_all(&mut self) {
+        for (_, mut channel) in self.channels.drain() {
+            channel.release(&mut self.shared);
+        }
+        if let Some(client) = self.shared.client.take() {
+            client.leave(&mut self.shared.batch, &mut self.shared.touched);
+        }
+        self.shared.is_blocked = false;
+        self.shared.parked_bytes = 0;
+    }
+
+    fn take_notices(&mut self, now: Instant) {
+        for notice in std::mem::take(&mut self.shared.inbox.notices) {
+            match notice {
+                Notice::ConsumerCancelled(address) => self.consumer_cancelled(address),
+                Notice::Durable => {
+                    let durable = self.shared.node.log().durable();
+                    for channel in self.channels.values_mut() {
+                        channel.release_parked(&mut self.shared, durable);
+                    }
+                }
+                // Looked at in any case.
+                Notice::Alarm => {}
+                Notice::Close(reason) => {
+                    if self.phase == Phase::Running {
+                        let failure = Failure::connection(refusal::CONNECTION_FORCED, reason);
+                        self.fail(failure.at_none(), 0, now);
+                    } else {
+                        self.phase = Phase::Broken;
+                    }
+                }
+            }
+        }
+        if self.shared.is_blocked && !self.shared.node.is_memory_alarmed() {
+            self.shared.is_blocked = false;
+            self.received_at = now;
+            if self.shared.capabilities.connection_blocked {
+                self.shared.send(connection::Unblocked);
+            }
+        }
+    }
+
+    /// When the peer has been silent for too long.
+    fn silence_deadline(&self) -> Option<Instant> {
+        let settings = &self.shared.settings;
+        match self.phase {
+            Phase::Header | Phase::Start | Phase::Tune | Phase::Open => {
+                Some(self.connected_at + settings.handshake_timeout)
+            }
+            // Nothing is read from a blocked publisher, so nothing can be missed.
+            Phase::Running if self.shared.tuned.heartbeat_s > 0 && !self.shared.is_blocked => {
+                Some(self.received_at + Duration::from_secs(u64::from(self.shared.tuned.heartbeat_s) * 2))
+            }
+            Phase::Running | Phase::Broken => None,
+            Phase::Closing { since } | Phase::Finished { since } => Some(since + CLOSING_TIMEOUT),
+        }
+    }
+
+    /// When the peer has to hear from the server.
+    fn heartbeat_deadline(&self) -> Option<Instant> {
+        let interval = Duration::from_secs(self.shared.tuned.heartbeat_s.into());
+        (self.phase == Phase::Running && !interval.is_zero()).then(|| self.written_at + interval / 2)
+    }
+
+    fn look_at_clock(&mut self, now: Instant) {
+        if self.silence_deadline().is_some_and(|deadline| deadline <= now) {
+            let reason = match self.phase {
+                Phase::Running => "missed heartbeats from client",
+                Phase::Closing { .. } | Phase::Finished { .. } => "timeout waiting for the client to close",
+                _ => "handshake timeout",
+            };
+            self.fail(Failure::socket(reason), 0, now);
+        }
+        if self.heartbeat_deadline().is_some_and(|deadline| deadline <= now) {
+            // Only what is written counts, but one that waits already is enough.
+            self.written_at = now;
+            if self.shared.output.len() == 0 {
+                frame::heartbeat(self.shared.output.buffer());
+            }
+        }
+    }
+}
+
+impl Session for Connection {
+    fn receive(&mut self, bytes: &[u8], now: Instant) -> usize {
+        self.received_at = now;
+        self.shared.enqueued = 0;
+        let used = self.take_frames(bytes, now);
+        self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();
+        self.flush();
+        self.shared.node.spread_alarms();
+        used
+    }
+
+    fn wake(&mut self, now: Instant) {
+        self.write_deliveries();
+        // Notices come after the deliveries that were there before them.
+        if self.shared.inbox.parcels.is_empty() {
+            self.take_notices(now);
+        }
+        self.look_at_clock(now);
+        self.shared.node.spread_alarms();
+    }
+
+    fn output(&self) -> &[u8] {
+        self.shared.output.waiting()
+    }
+
+    fn written(&mut self, count: usize, now: Instant) {
+        self.shared.output.advance(count);
+        self.written_at = now;
+        if !self.shared.inbox.parcels.is_empty() && self.shared.output.len() == 0 {
+            self.wake(now);
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        let is_over = matches!(self.phase, Phase::Broken);
+        let untaken = self.shared.output.len() + self.shared.parked_bytes;
+        !is_over && !self.shared.is_blocked && untaken < UNTAKEN_BYTES_MAX
+    }
+
+    fn wants_turn(&self) -> bool {
+        self.wants_turn
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match (self.silence_deadline(), self.heartbeat_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self.phase {
+            Phase::Finished { .. } => Status::Finished,
+            Phase::Broken => Status::Broken,
+            _ => Status::Open,
+        }
+    }
+
+    fn touched(&mut self) -> &mut Touched {
+        &mut self.shared.touched
+    }
+
+    fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.shared.mailbox
+    }
+
+    fn close(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Finished { .. } | Phase::Closing { .. } | Phase::Broken => {}
+            _ => tracing::info!(peer = %self.peer, idle_s = now.saturating_duration_since(self.received_at).as_secs(),
+                "connection closed by the client without a word"),
+        }
+        self.release_all();
+        self.phase = Phase::Broken;
+    }
+}
+
+/// Methods that gather work, and after which nothing has to be done at once.
+fn is_gathered(method: &Method<'_>) -> bool {
+    matches!(
+        method,
+        Method::BasicPublish(_) | Method::BasicAck(_) | Method::BasicNack(_) | Method::BasicReject(_)
+    )
+}

@@ -1,0 +1,406 @@
+//! `basic.publish`: content comes in over three or more frames, is checked as RabbitMQ checks
+//! it and in that order, becomes a message, is routed and gathered in the batch.
+//!
+//! ```text
+//!   method frame     header frame            body frames
+//!   exchange, key    size, properties        bytes ...
+//! ```
+//! Spec: 0-9-1 §4.2.6. Memory grows by what came, never by the size announced.
+
+use super::channel::{Channel, Mode};
+use super::deliver;
+use super::refusal::{self, Failure};
+use super::shared::Shared;
+use crate::convert;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use warren_broker::message::{Builder, Message};
+use warren_broker::route::Headers;
+use warren_broker::value;
+use warren_node::{Keys, REPLY_TO, Route};
+use warren_protocol::amqp091::content::ContentHeader;
+use warren_protocol::amqp091::method::basic;
+use warren_protocol::amqp091::properties::{Edit, Properties};
+use warren_protocol::amqp091::table::{self, Table};
+
+/// Which frame of a content is expected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Expected {
+    /// No content: a method.
+    #[default]
+    Method,
+    Header,
+    /// Body, of which so much is missing. Negative when more came than was announced; then
+    /// nothing ends it but an error.
+    Body(i128),
+}
+
+/// The content that is coming in on a channel. The buffers are used again.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    expected: Expected,
+    exchange: String,
+    key: String,
+    mandatory: bool,
+    immediate: bool,
+    announced_bytes: u64,
+    properties: Vec<u8>,
+    builder: Builder,
+}
+
+/// A message and where it goes.
+#[derive(Debug)]
+pub(super) struct Routed {
+    message: Message,
+    route: Arc<Route>,
+    mandatory: bool,
+    /// It is a reply for a direct reply-to consumer.
+    is_reply: bool,
+}
+
+impl Incoming {
+    pub(super) fn is_expecting_content(&self) -> bool {
+        self.expected != Expected::Method
+    }
+
+    /// What to say when another frame comes instead of the content frame that is due.
+    pub(super) fn missing(&self) -> Failure {
+        let text = match self.expected {
+            Expected::Header => {
+                "expected content header for class 60, got non content header frame instead"
+            }
+            _ => "expected content body, got non content body frame instead",
+        };
+        at_publish(Failure::connection(refusal::UNEXPECTED_FRAME, text))
+    }
+}
+
+fn at_publish(failure: Failure) -> Failure {
+    failure.at(basic::Publish::CLASS, basic::Publish::METHOD)
+}
+
+/// A content frame without a method before it.
+pub(super) fn stray() -> Failure {
+    let text = "expected method frame, got non method frame instead";
+    Failure::connection(refusal::UNEXPECTED_FRAME, text).at_none()
+}
+
+/// The headers of a message, parsed when routing asks for them.
+struct LazyHeaders<'a> {
+    raw: Option<Table<'a>>,
+    parsed: OnceCell<Option<value::Table>>,
+}
+
+impl Headers for LazyHeaders<'_> {
+    fn headers(&self) -> Option<&value::Table> {
+        self.parsed.get_or_init(|| self.raw.map(convert::table)).as_ref()
+    }
+}
+
+impl Channel {
+    /// The method frame.
+    pub(super) fn begin_publish(&mut self, publish: &basic::Publish<'_>) {
+        let incoming = &mut self.incoming;
+        incoming.exchange.clear();
+        incoming.exchange.push_str(publish.exchange);
+        incoming.key.clear();
+        incoming.key.push_str(publish.routing_key);
+        incoming.mandatory = publish.mandatory;
+        incoming.immediate = publish.immediate;
+        incoming.expected = Expected::Header;
+    }
+
+    /// The header frame.
+    pub(super) fn content_header(&mut self, shared: &mut Shared, payload: &[u8]) -> Result<(), Failure> {
+        if self.incoming.expected != Expected::Header {
+            return Err(if self.incoming.is_expecting_content() { self.incoming.missing() } else { stray() });
+        }
+        let unreadable = |_| {
+            let text = format!("cannot decode {}", refusal::octets(payload));
+            at_publish(Failure::connection(refusal::FRAME_ERROR, text))
+        };
+        let header = ContentHeader::parse(payload).map_err(unreadable)?;
+        if header.class_id != basic::Publish::CLASS {
+            let class = header.class_id;
+            let text = format!("expected content header for class 60, got one for class {class} instead");
+            return Err(at_publish(Failure::connection(refusal::UNEXPECTED_FRAME, text)));
+        }
+        let incoming = &mut self.incoming;
+        incoming.properties.clear();
+        incoming.properties.extend_from_slice(header.properties);
+        incoming.announced_bytes = header.body_size;
+        incoming.expected = Expected::Body(i128::from(header.body_size));
+        let begun = incoming.builder.begin(&incoming.exchange, &incoming.key, &incoming.properties);
+        begun.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
+        if header.body_size == 0 { self.complete(shared) } else { Ok(()) }
+    }
+
+    /// A body frame.
+    pub(super) fn content_body(&mut self, shared: &mut Shared, payload: &[u8]) -> Result<(), Failure> {
+        let Expected::Body(missing) = &mut self.incoming.expected else {
+            return Err(if self.incoming.is_expecting_content() { self.incoming.missing() } else { stray() });
+        };
+        *missing -= payload.len() as i128;
+        let is_whole = *missing == 0;
+        if self.incoming.announced_bytes <= shared.settings.message_bytes_max {
+            // More than was announced is never kept: the content cannot end well any more.
+            if *missing >= 0 {
+                self.incoming.builder.push_body(payload);
+            }
+        }
+        if is_whole { self.complete(shared) } else { Ok(()) }
+    }
+
+    /// All of the content is there.
+    fn complete(&mut self, shared: &mut Shared) -> Result<(), Failure> {
+        self.incoming.expected = Expected::Method;
+        let routed = self.check_and_route(shared).map_err(|failure| match failure.at {
+            None => at_publish(failure),
+            Some(_) => failure,
+        });
+        let routed = match routed {
+            Ok(routed) => routed,
+            Err(failure) => {
+                self.incoming.builder.abandon();
+                return Err(failure);
+            }
+        };
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            transaction.publishes.push(routed);
+        } else {
+            self.send_on(shared, routed);
+        }
+        self.block_on_alarm(shared);
+        Ok(())
+    }
+
+    /// Gathers a routed message, or returns it when nobody takes it.
+    pub(super) fn send_on(&mut self, shared: &mut Shared, routed: Routed) {
+        let Routed { message, route, mandatory, is_reply } = routed;
+        let Some(client) = &shared.client else { return };
+        let replied = is_reply
+            && client.reply(message.exchange(), message.routing_key(), &message, &mut shared.touched)
+                == Some(true);
+        if !replied && route.queues.is_empty() && mandatory {
+            let (frame_max, number) = (shared.tuned.frame_max, self.number);
+            deliver::write_return(self.out(shared), &message, frame_max, number);
+        }
+        shared.enqueued += route.queues.len().max(1);
+        if let Some(client) = &shared.client {
+            client.publish(&mut shared.batch, &route, message);
+        }
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.count();
+            if shared.confirming.last() != Some(&self.number) {
+                shared.confirming.push(self.number);
+            }
+        }
+    }
+
+    /// RabbitMQ's order: size, permission, exchange, internal, expiration, headers, topic
+    /// permission, user, route.
+    fn check_and_route(&mut self, shared: &mut Shared) -> Result<Routed, Failure> {
+        let Incoming {
+            exchange,
+            key,
+            properties: raw,
+            builder,
+            mandatory,
+            immediate,
+            announced_bytes,
+            expected: _,
+        } = &mut self.incoming;
+        if *immediate {
+            return Err(Failure::connection(refusal::NOT_IMPLEMENTED, "immediate=true"));
+        }
+        let (size, max) = (*announced_bytes, shared.settings.message_bytes_max);
+        if size > max {
+            let text = format!("message size {size} is larger than configured max size {max}");
+            return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+        }
+        let Some(client) = &mut shared.client else { return Err(stray()) };
+        let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
+        let properties = Properties::parse(raw).map_err(unreadable)?;
+        let is_plain = properties.headers().is_none()
+            && properties.expiration().is_none()
+            && properties.user_id().is_none()
+            && properties.reply_to().is_none();
+        let mut more = Vec::new();
+        let mut edited = None;
+        if !is_plain {
+            client.check_publish(exchange)?;
+            check_expiration(properties.expiration())?;
+            check_user(properties.user_id(), client)?;
+            more = further_keys(properties.headers())?;
+            let own = self.consumers.values().find_map(|consumer| match &consumer.source {
+                super::channel::Source::Replies(address) => Some(address.as_str()),
+                super::channel::Source::Queue(..) => None,
+            });
+            edited = edit(&properties, own)?;
+        }
+        let headers = LazyHeaders { raw: properties.headers(), parsed: OnceCell::new() };
+        let is_reply = exchange.is_empty() && key.starts_with(REPLY_TO);
+        let route = client.route(&mut shared.routes, exchange, Keys { first: key, more: &more }, &headers)?;
+        let persistent = properties.delivery_mode() == Some(2);
+        let priority = properties.priority().unwrap_or(0);
+        if let Some(edited) = edited {
+            let replaced = builder.replace_properties(&edited);
+            replaced.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
+        }
+        let message = builder.finish(persistent, priority);
+        let message = message.ok_or_else(|| Failure::connection(refusal::INTERNAL_ERROR, "no content"))?;
+        Ok(Routed { message, route, mandatory: *mandatory, is_reply })
+    }
+
+    /// The first publish during an alarm is the last until it is over.
+    fn block_on_alarm(&self, shared: &mut Shared) {
+        if shared.node.is_memory_alarmed() && !shared.is_blocked {
+            shared.is_blocked = true;
+            if shared.capabilities.connection_blocked {
+                shared.send(warren_protocol::amqp091::method::connection::Blocked {
+                    reason: "low on memory",
+                });
+            }
+        }
+    }
+}
+
+/// Further routing keys: the strings of the headers CC and BCC.
+fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
+    let mut keys = Vec::new();
+    let Some(headers) = headers else { return Ok(keys) };
+    for name in ["CC", "BCC"] {
+        let Some(found) = headers.find(name.as_bytes()) else { continue };
+        let refused = |type_name: &str| {
+            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{type_name}}}");
+            Failure::channel(refusal::PRECONDITION_FAILED, text)
+        };
+        let table::Value::Array(array) = found else {
+            return Err(refused(convert::value(found).type_name()));
+        };
+        for item in array.iter() {
+            let table::Value::LongString(key) = item else {
+                return Err(refused(convert::value(item).type_name()));
+            };
+            keys.push(String::from_utf8_lossy(key).into_owned());
+        }
+    }
+    Ok(keys)
+}
+
+/// The properties as they are to be passed on, where that is not as they came: without BCC, and
+/// with the consumer's address in reply-to.
+fn edit(properties: &Properties<'_>, own_replies: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    let headers = properties.headers();
+    let bcc = headers.filter(|headers| headers.find(b"BCC").is_some());
+    let without_bcc = |writer: &mut table::TableWriter<'_>| {
+        for (name, value) in headers.iter().flat_map(Table::iter) {
+            if name != b"BCC" {
+                writer.value(name, &value);
+            }
+        }
+    };
+    let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());
+    if asks_replies && own_replies.is_none() {
+        let text = "fast reply consumer does not exist";
+        return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+    }
+    if bcc.is_none() && !asks_replies {
+        return Ok(None);
+    }
+    let mut out = Vec::new();
+    let edit = Edit {
+        reply_to: own_replies.filter(|_| asks_replies).map(str::as_bytes),
+        headers: bcc.map(|_| &without_bcc as &dyn Fn(&mut table::TableWriter<'_>)),
+        ..Edit::default()
+    };
+    let written = properties.rewrite(&mut out, edit);
+    written.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
+    Ok(Some(out))
+}
+
+fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<(), Failure> {
+    let Some(claimed) = user_id else { return Ok(()) };
+    let user = client.user();
+    if claimed == user.name.as_str().as_bytes() || user.has_tag("impersonator") {
+        return Ok(());
+    }
+    let claimed = String::from_utf8_lossy(claimed);
+    let text = format!("user_id property set to '{claimed}' but authenticated user was '{}'", user.name);
+    Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
+}
+
+/// Ten years, the longest expiration.
+const EXPIRATION_MS_MAX: i128 = 315_360_000_000;
+
+/// `expiration` is a whole number of milliseconds, as text.
+fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
+    let Some(bytes) = expiration else { return Ok(()) };
+    let shown = String::from_utf8_lossy(bytes);
+    let prefix = format!("invalid expiration '{shown}': ");
+    let refused = |fault: String| {
+        Err(Failure::channel(refusal::PRECONDITION_FAILED, format!("{prefix}{fault}")))
+    };
+    let digits_from = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
+    let digits = bytes.iter().skip(digits_from).take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return refused("no_integer".to_owned());
+    }
+    let (number, rest) = shown.split_at_checked(digits_from + digits).unwrap_or((&shown, ""));
+    if !rest.is_empty() {
+        return refused(format!("{{leftover_string,{rest:?}}}"));
+    }
+    // More than 38 digits are too large whatever they say.
+    let value: i128 = number.parse().unwrap_or(i128::MAX);
+    match value {
+        ..0 => refused(format!("{{value_negative,{number}}}")),
+        _ if value > EXPIRATION_MS_MAX => refused(too_large(number, prefix.chars().count())),
+        _ => Ok(()),
+    }
+}
+
+/// RabbitMQ breaks a term that would pass column 80 after its first comma.
+fn too_large(number: &str, column: usize) -> String {
+    let line = format!("{{value_too_large,{number}}}");
+    if column + line.len() <= 80 {
+        return line;
+    }
+    format!("{{value_too_large,\n{}{number}}}", " ".repeat(column + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(expiration: &str) -> Option<String> {
+        check_expiration(Some(expiration.as_bytes())).err().map(|failure| failure.reply_text())
+    }
+
+    #[test]
+    fn expirations_are_whole_milliseconds() {
+        for good in ["0", "1", "60000", "315360000000"] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        let cases = [
+            (" 5", "' 5': no_integer"),
+            ("", "'': no_integer"),
+            ("abc", "'abc': no_integer"),
+            ("-1", "'-1': {value_negative,-1}"),
+            ("1.5", "'1.5': {leftover_string,\".5\"}"),
+        ];
+        for (text, expected) in cases {
+            let expected = format!("PRECONDITION_FAILED - invalid expiration {expected}");
+            assert_eq!(fault(text), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_huge_expiration_is_told_as_rabbitmq_prints_it() {
+        let spaces = " ".repeat(44);
+        let expected = format!(
+            "PRECONDITION_FAILED - invalid expiration '99999999999999999999': \
+             {{value_too_large,\n{spaces}99999999999999999999}}"
+        );
+        assert_eq!(fault("99999999999999999999"), Some(expected));
+    }
+}

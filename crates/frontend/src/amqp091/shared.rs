@@ -1,0 +1,170 @@
+//! What the channels of a connection share: the output, the broker's client, the batch that
+//! is being gathered, and who has to be told when it is done.
+
+use super::settings::Settings;
+use std::sync::Arc;
+use warren_node::{Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched};
+use warren_protocol::amqp091::method::Method;
+use warren_store::Position;
+
+use warren_broker::queue::ConsumerKey;
+
+/// What client and server agreed on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tuned {
+    /// Largest frame, in octets, that the server sends, its own eight included.
+    pub(super) frame_max: u32,
+    /// Channels that may be open at a time; 0: as many as there are numbers.
+    pub(super) channel_max: u16,
+    /// Seconds; 0: none.
+    pub(super) heartbeat_s: u16,
+}
+
+/// What the client says it can do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Capabilities {
+    pub(super) consumer_cancel_notify: bool,
+    pub(super) connection_blocked: bool,
+    pub(super) authentication_failure_close: bool,
+}
+
+/// Bytes to be written, taken from the front.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+/// A write buffer that grew past this is given back when it is empty.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+impl Output {
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(super) fn advance(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.bytes.len());
+        if self.start < self.bytes.len() {
+            return;
+        }
+        self.start = 0;
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Shared {
+    pub(super) settings: Arc<Settings>,
+    pub(super) node: Arc<Node>,
+    pub(super) mailbox: Arc<Mailbox>,
+    /// There is one from connection.open on.
+    pub(super) client: Option<Client>,
+    pub(super) capabilities: Capabilities,
+    pub(super) tuned: Tuned,
+    pub(super) output: Output,
+    pub(super) batch: Batch,
+    pub(super) routes: RouteCache,
+    pub(super) touched: Touched,
+    /// Taken out of the mailbox and not yet dealt with.
+    pub(super) inbox: Inbox,
+    /// Channels that published with confirms since the batch was last done.
+    pub(super) confirming: Vec<u16>,
+    /// Consumers that may go on once the batch is done.
+    pub(super) resumable: Vec<(Arc<LiveQueue>, ConsumerKey)>,
+    /// Messages times queues since this turn began.
+    pub(super) enqueued: usize,
+    /// A publish came while an alarm was on; nothing is read until it is over.
+    pub(super) is_blocked: bool,
+    /// Bytes of answers that wait for the log.
+    pub(super) parked_bytes: usize,
+    last_consumer: u32,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Arc<Settings>, node: Arc<Node>) -> Self {
+        let mailbox = node.new_mailbox();
+        let tuned = Tuned {
+            frame_max: settings.initial_frame_max,
+            channel_max: settings.channel_max,
+            heartbeat_s: 0,
+        };
+        Self {
+            settings,
+            node,
+            mailbox,
+            client: None,
+            capabilities: Capabilities::default(),
+            tuned,
+            output: Output::default(),
+            batch: Batch::default(),
+            routes: RouteCache::default(),
+            touched: Touched::default(),
+            inbox: Inbox::default(),
+            confirming: Vec::new(),
+            resumable: Vec::new(),
+            enqueued: 0,
+            is_blocked: false,
+            parked_bytes: 0,
+            last_consumer: 0,
+        }
+    }
+
+    /// Writes a method of the connection itself.
+    pub(super) fn send<'m>(&mut self, method: impl Into<Method<'m>>) {
+        method.into().encode(0, self.output.buffer());
+    }
+
+    /// Does what was gathered. Answers the log position that answers have to wait for.
+    pub(super) fn flush(&mut self) -> Position {
+        let Some(client) = &self.client else { return Position::default() };
+        let position = client.flush(&mut self.batch, &mut self.touched);
+        for (queue, consumer) in std::mem::take(&mut self.resumable) {
+            queue.resume(consumer, &mut self.touched);
+        }
+        position
+    }
+
+    /// Takes the deliveries for a channel out of mailbox and inbox.
+    pub(super) fn take_parcels_of(&mut self, channel: u16) -> Vec<Parcel> {
+        self.mailbox.take(&mut self.inbox);
+        let all = std::mem::take(&mut self.inbox.parcels);
+        let mut mine = Vec::new();
+        for parcel in all {
+            if parcel.to.channel == channel {
+                mine.push(parcel);
+            } else {
+                self.inbox.parcels.push_back(parcel);
+            }
+        }
+        self.free_room(mine.iter().map(Parcel::room_bytes).sum());
+        mine
+    }
+
+    /// Deliveries of so many bytes left the mailbox for good.
+    pub(super) fn free_room(&mut self, bytes: usize) {
+        if bytes > 0 {
+            for (queue, consumer) in self.mailbox.free_room(bytes) {
+                queue.resume(consumer, &mut self.touched);
+            }
+        }
+    }
+
+    /// A number for a new consumer.
+    pub(super) fn next_consumer(&mut self) -> u32 {
+        self.last_consumer = self.last_consumer.wrapping_add(1);
+        self.last_consumer
+    }
+}

@@ -1,0 +1,35 @@
+//! Transactions: publishes and settles that take effect together, at commit.
+//!
+//! Routing is decided when a message is published; an error of a publish or an
+//! acknowledgement is told at once and ends the channel, so that a commit cannot fail half way.
+
+use super::channel::Unacked;
+use super::publish::Routed;
+use warren_broker::queue::Window;
+
+/// What an acknowledgement does at commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settlement {
+    /// Done with.
+    Done,
+    /// Back to its place in the queue.
+    Back,
+}
+
+/// What was said since the last commit or rollback.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    pub(super) publishes: Vec<Routed>,
+    /// By delivery tag.
+    pub(super) settles: Vec<(u64, Unacked, Settlement)>,
+}
+
+impl Transaction {
+    /// Forgets publishes; deliveries become unsettled again.
+    pub(super) fn rollback(&mut self, unacked: &mut Window<Unacked>) {
+        self.publishes.clear();
+        for (tag, delivery, _) in self.settles.drain(..) {
+            unacked.insert(tag, delivery);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Listeners and the one loop that moves bytes between sockets and sessions.

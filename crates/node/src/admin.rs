@@ -1,0 +1,124 @@
+//! What operators and definitions do to a broker: virtual hosts, users, permissions, and
+//! objects that no session owns. Putting what is there already changes it; nothing is deleted.
+
+use crate::mailbox::Touched;
+use crate::node::Node;
+use warren_broker::access::User;
+use warren_broker::catalog::{
+    Binding, Catalog, Change, ExchangeDeclaration, QueueDeclaration, SessionId, Vhost, VhostContent,
+};
+use warren_broker::name::{UserName, VhostName};
+use warren_broker::refusal::Refusal;
+
+/// The session of those who have none. No session has this id.
+const NOBODY: SessionId = SessionId(0);
+
+/// Why an operator's wish is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No such virtual host.
+    #[error("no vhost '{0}'")]
+    NoVhost(VhostName),
+    /// No such user.
+    #[error("no user '{0}'")]
+    NoUser(UserName),
+    /// The broker refuses the object.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Node {
+    /// Creates a virtual host with its predeclared exchanges, or changes its properties.
+    pub fn put_vhost(&self, vhost: Vhost) {
+        let mut catalog = self.catalog.lock();
+        let name = vhost.name.clone();
+        let is_new = catalog.vhost(name.as_str()).is_none();
+        self.put(&mut catalog, Change::VhostPut(vhost));
+        if is_new {
+            for change in catalog.predeclared(&name) {
+                self.put(&mut catalog, change);
+            }
+        }
+    }
+
+    /// Creates a user, or changes name, password and tags of one; permissions stay.
+    pub fn put_user(&self, mut user: User) {
+        let mut catalog = self.catalog.lock();
+        if let Some(known) = catalog.user(user.name.as_str()) {
+            user.permissions.clone_from(&known.permissions);
+            user.topic_permissions.clone_from(&known.topic_permissions);
+        }
+        self.put(&mut catalog, Change::UserPut(user));
+    }
+
+    /// Changes a user: permissions, for the most part.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`].
+    pub fn change_user(&self, name: &UserName, change: impl FnOnce(&mut User)) -> Result<(), Error> {
+        let mut catalog = self.catalog.lock();
+        let known = catalog.user(name.as_str()).ok_or_else(|| Error::NoUser(name.clone()))?;
+        let mut user = known.clone();
+        change(&mut user);
+        self.put(&mut catalog, Change::UserPut(user));
+        Ok(())
+    }
+
+    /// Declares an exchange that no session asked for.
+    ///
+    /// # Errors
+    /// [`Error::NoVhost`], or as a client's declaration.
+    pub fn put_exchange(&self, vhost: &VhostName, asked: &ExchangeDeclaration) -> Result<(), Error> {
+        self.put_object(vhost, |catalog, content| catalog.decide_exchange(content, asked))
+    }
+
+    /// Declares a queue that no session owns.
+    ///
+    /// # Errors
+    /// [`Error::NoVhost`], or as a client's declaration.
+    pub fn put_queue(&self, vhost: &VhostName, asked: &QueueDeclaration) -> Result<(), Error> {
+        self.put_object(vhost, |catalog, content| catalog.decide_queue(content, asked, NOBODY))
+    }
+
+    /// Adds a binding.
+    ///
+    /// # Errors
+    /// [`Error::NoVhost`], or as a client's binding.
+    pub fn put_binding(&self, vhost: &VhostName, binding: Binding) -> Result<(), Error> {
+        self.put_object(vhost, |_, content| content.decide_binding(binding, NOBODY))
+    }
+
+    /// Whether the virtual host has such an exchange.
+    pub fn has_exchange(&self, vhost: &VhostName, name: &str) -> bool {
+        self.vhost(vhost.as_str()).is_some_and(|live| live.exchange(name).is_some())
+    }
+
+    /// Whether the virtual host has such a queue.
+    pub fn has_queue(&self, vhost: &VhostName, name: &str) -> bool {
+        self.vhost(vhost.as_str()).is_some_and(|live| live.queue(name).is_some())
+    }
+
+    /// Whether there are users.
+    pub fn has_users(&self) -> bool {
+        self.catalog.lock().users().next().is_some()
+    }
+
+    fn put_object(
+        &self,
+        vhost: &VhostName,
+        decide: impl FnOnce(&Catalog, &VhostContent) -> Result<Option<Change>, Refusal>,
+    ) -> Result<(), Error> {
+        let mut catalog = self.catalog.lock();
+        let content = catalog.vhost(vhost.as_str()).ok_or_else(|| Error::NoVhost(vhost.clone()))?;
+        if let Some(change) = decide(&catalog, content)? {
+            self.put(&mut catalog, change);
+        }
+        Ok(())
+    }
+
+    fn put(&self, catalog: &mut Catalog, change: Change) {
+        let mut touched = Touched::default();
+        self.commit(catalog, change, &mut touched);
+        touched.wake_all();
+    }
+}

@@ -1,0 +1,82 @@
+//! Alarms: when memory runs out, publishers are made to wait and consumers go on.
+//!
+//! Memory is accounted by what queues hold, in bytes, and compared with a watermark.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+/// The alarm is cleared when memory falls below this share of the watermark, so that it does
+/// not flicker.
+const CLEAR_PERCENT: i64 = 95;
+
+/// What queues hold, and whether it is too much.
+#[derive(Debug)]
+pub struct Memory {
+    held_bytes: AtomicI64,
+    watermark_bytes: i64,
+    alarm: AtomicBool,
+    /// The alarm was set or cleared and nobody has told the sessions yet.
+    news: AtomicBool,
+}
+
+impl Memory {
+    /// An account with a watermark in bytes.
+    pub fn new(watermark_bytes: u64) -> Self {
+        Self {
+            held_bytes: AtomicI64::new(0),
+            watermark_bytes: i64::try_from(watermark_bytes).unwrap_or(i64::MAX),
+            alarm: AtomicBool::new(false),
+            news: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether publishers have to wait.
+    pub fn is_alarmed(&self) -> bool {
+        self.alarm.load(Ordering::Relaxed)
+    }
+
+    /// What queues hold, in bytes.
+    pub fn held_bytes(&self) -> u64 {
+        u64::try_from(self.held_bytes.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// A queue held `before` bytes and holds `after` now. Once a batch.
+    pub(crate) fn changed(&self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
+        // Sizes of memory fit an i64.
+        let delta = i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
+        let held = self.held_bytes.fetch_add(delta, Ordering::Relaxed) + delta;
+        let alarmed = self.is_alarmed();
+        let is_high = held >= self.watermark_bytes;
+        let is_low = held < self.watermark_bytes / 100 * CLEAR_PERCENT;
+        if (!alarmed && is_high) || (alarmed && is_low) {
+            self.alarm.store(is_high, Ordering::Relaxed);
+            self.news.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the alarm changed since this was last asked.
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_at_the_watermark_and_cleared_below_it() {
+        let memory = Memory::new(1000);
+        memory.changed(0, 999);
+        assert!(!memory.is_alarmed() && !memory.take_news());
+        memory.changed(999, 1000);
+        assert!(memory.is_alarmed() && memory.take_news());
+        memory.changed(1000, 960);
+        assert!(memory.is_alarmed() && !memory.take_news(), "not yet low enough");
+        memory.changed(960, 900);
+        assert!(!memory.is_alarmed() && memory.take_news());
+        assert_eq!(memory.held_bytes(), 900);
+    }
+}

@@ -1,0 +1,146 @@
+//! A session as the broker knows it: who it is, where it is, what it owns.
+
+use crate::batch::Batch;
+use crate::mailbox::{Mailbox, Touched};
+use crate::node::Node;
+use crate::passwords;
+use crate::vhosts::LiveVhost;
+use parking_lot::Mutex;
+use std::net::IpAddr;
+use std::sync::Arc;
+use warren_broker::access::{Access, User, VhostDenied};
+use warren_broker::name::QueueName;
+
+/// Why a login is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginRefusal {
+    /// No such user, no password, or the wrong one.
+    #[error("user '{0}': invalid credentials")]
+    Credentials(String),
+    /// The user may connect from this machine only.
+    #[error("user '{0}' can only connect via localhost")]
+    LoopbackOnly(String),
+    /// No such virtual host.
+    #[error("vhost {0} not found")]
+    NoVhost(String),
+    /// The user has no permission in the virtual host.
+    #[error(transparent)]
+    VhostDenied(#[from] VhostDenied),
+    /// The node has as many connections as it may have.
+    #[error("connection refused: node connection limit ({0}) is reached")]
+    TooManyConnections(usize),
+}
+
+impl Node {
+    /// Checks a user's name and password.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::Credentials`], [`LoginRefusal::LoopbackOnly`].
+    pub fn authenticate(
+        &self,
+        name: &str,
+        password: &[u8],
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<User>, LoginRefusal> {
+        let refused = || LoginRefusal::Credentials(name.to_owned());
+        let user = self.users.find(name).ok_or_else(refused)?;
+        let hash = user.password_hash.as_ref().ok_or_else(refused)?;
+        if password.is_empty() || !passwords::verify(password, hash) {
+            return Err(refused());
+        }
+        let is_local = peer.is_none_or(|address| address.to_canonical().is_loopback());
+        if !is_local && self.config.loopback_users.iter().any(|local| local == name) {
+            return Err(LoginRefusal::LoopbackOnly(name.to_owned()));
+        }
+        Ok(user)
+    }
+
+    /// Opens a virtual host for a user. The session is then known to the broker, until
+    /// [`Client::leave`].
+    ///
+    /// # Errors
+    /// [`LoginRefusal::NoVhost`], [`LoginRefusal::VhostDenied`],
+    /// [`LoginRefusal::TooManyConnections`].
+    pub fn enter(
+        self: &Arc<Self>,
+        user: Arc<User>,
+        vhost: &str,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Client, LoginRefusal> {
+        let live = self.vhost(vhost).ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
+        Access { user: &user, vhost: live.name() }.enter()?;
+        if !self.add_session(Arc::clone(&mailbox)) {
+            let max = self.config.connections_max.unwrap_or_default();
+            return Err(LoginRefusal::TooManyConnections(max));
+        }
+        let access_version = self.users.version();
+        let node = Arc::clone(self);
+        Ok(Client { node, user, vhost: live, mailbox, access_version, owned: Mutex::default() })
+    }
+}
+
+/// A session that has logged in and opened a virtual host.
+#[derive(Debug)]
+pub struct Client {
+    pub(crate) node: Arc<Node>,
+    pub(crate) user: Arc<User>,
+    pub(crate) vhost: Arc<LiveVhost>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// The version of all users' permissions at which `user` was read.
+    pub(crate) access_version: u64,
+    /// Exclusive queues, which go with the session.
+    pub(crate) owned: Mutex<Vec<QueueName>>,
+}
+
+impl Client {
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The virtual host.
+    pub fn vhost(&self) -> &Arc<LiveVhost> {
+        &self.vhost
+    }
+
+    /// The session's mailbox.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Reads the user again if anybody's permissions changed. Answers the version.
+    pub fn refresh(&mut self) -> u64 {
+        let version = self.node.users.version();
+        if version != self.access_version {
+            self.access_version = version;
+            if let Some(user) = self.node.users.find(self.user.name.as_str()) {
+                self.user = user;
+            } else {
+                // Whoever is gone may do nothing more.
+                self.user = Arc::new(User::new(self.user.name.clone()));
+            }
+        }
+        version
+    }
+
+    pub(crate) fn access(&self) -> Access<'_> {
+        Access { user: &self.user, vhost: self.vhost.name() }
+    }
+
+    /// Ends the session's part in the broker: what is gathered in `batch` is done, and its
+    /// exclusive queues go. Its consumers are cancelled before, by whoever made them.
+    pub fn leave(&self, batch: &mut Batch, touched: &mut Touched) {
+        batch.flush(touched);
+        let owned = std::mem::take(&mut *self.owned.lock());
+        for name in owned {
+            self.node.delete_owned(&self.vhost, &name, self.mailbox.session(), touched);
+        }
+        self.node.remove_session(self.mailbox.session());
+        self.node.spread_alarms();
+    }
+}

@@ -1,0 +1,80 @@
+//! Exchanges that run: the routing table under a lock, and a version for those who remember
+//! routes.
+//!
+//! A table is changed in place under a write lock; routes are remembered by sessions (see
+//! [`routes`](crate::routes)), so that the read lock is off the path of most messages. A copy
+//! for every change would make binding 100,000 keys a matter of minutes.
+
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use warren_broker::catalog::{Exchange, Link};
+use warren_broker::name::VhostName;
+use warren_broker::refusal::Subject;
+use warren_broker::route::{Destination, Routable, RoutingTable};
+
+/// A running exchange.
+pub struct LiveExchange {
+    declared: Exchange,
+    vhost: VhostName,
+    table: RwLock<Box<dyn RoutingTable>>,
+    version: AtomicU64,
+}
+
+impl std::fmt::Debug for LiveExchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveExchange").field("name", &self.declared.name).finish_non_exhaustive()
+    }
+}
+
+impl LiveExchange {
+    pub(crate) fn new(declared: Exchange, vhost: VhostName) -> Self {
+        let table = RwLock::new((declared.kind.new_table)(&declared.arguments));
+        Self { declared, vhost, table, version: AtomicU64::new(0) }
+    }
+
+    /// As it was declared.
+    pub fn declared(&self) -> &Exchange {
+        &self.declared
+    }
+
+    /// How refusals name it.
+    pub fn subject(&self) -> Subject {
+        Subject::Exchange(self.declared.name.clone(), self.vhost.clone())
+    }
+
+    /// Changes whenever its routes may have changed, its own end included.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Whether a route depends on the headers of a message, and then cannot be remembered.
+    pub(crate) fn depends_on_headers(&self) -> bool {
+        self.table.read().depends_on_headers()
+    }
+
+    /// Whether one route serves all keys.
+    pub(crate) fn ignores_key(&self) -> bool {
+        self.table.read().ignores_key()
+    }
+
+    pub(crate) fn route(&self, message: &Routable<'_>, sink: &mut dyn FnMut(Destination)) {
+        self.table.read().route(message, sink);
+    }
+
+    pub(crate) fn bind(&self, link: &Link) {
+        let mut table = self.table.write();
+        table.bind(&link.key, &link.arguments, link.destination);
+        self.outdate();
+    }
+
+    pub(crate) fn unbind(&self, link: &Link) {
+        let mut table = self.table.write();
+        table.unbind(&link.key, &link.arguments, link.destination);
+        self.outdate();
+    }
+
+    /// Voids every route that went through it.
+    pub(crate) fn outdate(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,39 @@
+//! The running broker: values under locks, and the actions that they ask for carried out.
+//!
+//! This is THE internal API: every front-end, the management floor and the server speak to
+//! [`Node`] alone. A session registers as a [`Client`], routes and gathers messages with
+//! [`Client::route`] and a [`Batch`], and asks for everything else through the methods of
+//! [`requests`](Client). It knows no protocol and no socket.
+//!
+//! Locks go one way: catalog → directory or table → queue → mailbox → log. See
+//! `docs/lock-order.md`.
+
+mod access;
+pub mod admin;
+mod alarms;
+mod batch;
+mod client;
+mod exchanges;
+mod mailbox;
+mod node;
+pub mod passwords;
+mod publish;
+mod queues;
+mod replies;
+mod requests;
+mod routes;
+mod vhosts;
+
+pub use alarms::Memory;
+pub use batch::Batch;
+pub use client::{Client, LoginRefusal};
+pub use exchanges::LiveExchange;
+pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Touched, Waker};
+pub use node::{Config, Node};
+pub use publish::{Keys, ReplyTo};
+pub use queues::{LiveQueue, SharedCredit, Subscriber, Taken};
+pub use replies::REPLY_TO;
+pub use requests::{Consume, Consumed, Found};
+pub use routes::{Route, RouteCache};
+pub use vhosts::LiveVhost;
+

@@ -1,0 +1,58 @@
+//! A credit that consumers of several queues share: `basic.qos` with `global` set limits what
+//! is out on the whole channel.
+
+use super::LiveQueue;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use warren_broker::queue::ConsumerKey;
+
+/// How many deliveries are and may be out on a channel.
+#[derive(Debug, Default)]
+pub struct SharedCredit {
+    /// 0: no limit.
+    limit: AtomicU32,
+    out: AtomicU32,
+    starved: Mutex<Vec<(Arc<LiveQueue>, ConsumerKey)>>,
+}
+
+impl SharedCredit {
+    /// Changes the limit; 0 lifts it. Consumers that may go on are to be resumed.
+    pub fn set_limit(&self, limit: u32) -> Vec<(Arc<LiveQueue>, ConsumerKey)> {
+        self.limit.store(limit, Ordering::Release);
+        self.release(0)
+    }
+
+    /// The limit; 0: none.
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Acquire)
+    }
+
+    /// So many deliveries were settled or came back. Answers the consumers to resume.
+    pub fn release(&self, count: u32) -> Vec<(Arc<LiveQueue>, ConsumerKey)> {
+        let out = self.out.fetch_sub(count, Ordering::AcqRel).wrapping_sub(count);
+        let limit = self.limit();
+        if limit != 0 && out >= limit {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.starved.lock())
+    }
+
+    /// Takes one; when there is none left the consumer is noted and resumed later.
+    pub(super) fn take(&self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) -> bool {
+        let limit = self.limit();
+        if limit == 0 {
+            self.out.fetch_add(1, Ordering::AcqRel);
+            return true;
+        }
+        // The list's lock is held over the check, so that a release between the check and the
+        // note cannot be missed.
+        let mut starved = self.starved.lock();
+        let below = |out: u32| (out < limit).then(|| out + 1);
+        let taken = self.out.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).is_ok();
+        if !taken {
+            starved.push((Arc::clone(queue), consumer));
+        }
+        taken
+    }
+}

@@ -1,0 +1,394 @@
+//! What clients ask of the broker besides publishing: declare, delete, bind, consume, get,
+//! purge. One method per operation, for all protocols; each asks for its permission first.
+
+use crate::batch::Batch;
+use crate::client::Client;
+use crate::mailbox::{Address, Touched};
+use crate::node::Node;
+use crate::queues::{LiveQueue, SharedCredit, Subscriber, Taken};
+use crate::replies::REPLY_TO;
+use crate::vhosts::LiveVhost;
+use std::sync::Arc;
+use warren_broker::access::Operation;
+use warren_broker::catalog::{
+    Binding, Change, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, SessionId, VhostContent,
+};
+use warren_broker::name::{ExchangeName, QueueName};
+use warren_broker::queue::{Command, ConsumerKey, Subscription};
+use warren_broker::refusal::{ArgumentFault, Refusal, Subject};
+use warren_broker::value::Table;
+use warren_store::Position;
+
+/// A queue that was declared or looked up.
+#[derive(Debug)]
+pub struct Found {
+    /// The queue; `None` for the pseudo-queue of direct reply-to.
+    pub queue: Option<Arc<LiveQueue>>,
+    /// Messages ready.
+    pub messages: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// The answer has to wait for this position of the log.
+    pub position: Position,
+}
+
+/// A wish to consume.
+#[derive(Debug)]
+pub struct Consume {
+    /// The queue.
+    pub queue: QueueName,
+    /// How.
+    pub no_ack: bool,
+    /// Alone.
+    pub exclusive: bool,
+    /// Deliveries out at a time; 0: no limit.
+    pub prefetch: u32,
+    /// A limit shared by the consumers of a channel.
+    pub shared: Arc<SharedCredit>,
+    /// As the client gave them.
+    pub arguments: Table,
+    /// Whom deliveries are for.
+    pub address: Address,
+}
+
+/// A consumer that was made.
+#[derive(Debug)]
+pub struct Consumed {
+    /// The queue it consumes from.
+    pub queue: Arc<LiveQueue>,
+    /// Its name there.
+    pub key: ConsumerKey,
+}
+
+impl Client {
+    fn session(&self) -> SessionId {
+        self.mailbox.session()
+    }
+
+    fn queue_subject(&self, name: &QueueName) -> Subject {
+        Subject::Queue(name.clone(), self.vhost.name().clone())
+    }
+
+    /// Decides under the catalog's lock and commits what was decided.
+    fn change(
+        &self,
+        touched: &mut Touched,
+        decide: impl FnOnce(&warren_broker::catalog::Catalog, &VhostContent) -> Result<Option<Change>, Refusal>,
+    ) -> Result<Position, Refusal> {
+        let mut catalog = self.node.catalog.lock();
+        let Some(content) = catalog.vhost(self.vhost.name().as_str()) else {
+            return Err(Refusal::NotFound(self.exchange_subject("")));
+        };
+        match decide(&catalog, content)? {
+            Some(change) => Ok(self.node.commit(&mut catalog, change, touched)),
+            // It is there already, but perhaps not on disk yet.
+            None => Ok(self.node.log().appended()),
+        }
+    }
+
+    /// Declares an exchange.
+    ///
+    /// # Errors
+    /// As [`decide_exchange`](warren_broker::catalog::Catalog::decide_exchange), or denied.
+    pub fn declare_exchange(
+        &mut self,
+        asked: &ExchangeDeclaration,
+        touched: &mut Touched,
+    ) -> Result<Position, Refusal> {
+        self.refresh();
+        if asked.name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        let access = self.access();
+        let _configure = access.exchange(Operation::Configure, &asked.name)?;
+        if let Some(alternate) = asked.arguments.get("alternate-exchange").and_then(|v| v.as_str())
+            && let Ok(alternate) = ExchangeName::new(alternate)
+        {
+            let _read = access.exchange(Operation::Read, &asked.name)?;
+            let _write = access.exchange(Operation::Write, &alternate)?;
+        }
+        self.change(touched, |catalog, vhost| catalog.decide_exchange(vhost, asked))
+    }
+
+    /// Asks whether an exchange exists.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or denied.
+    pub fn find_exchange(&mut self, name: &ExchangeName) -> Result<(), Refusal> {
+        self.refresh();
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        let _any = self.access().exchange_any(name)?;
+        match self.vhost.exchange(name.as_str()) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::NotFound(self.exchange_subject(name.as_str()))),
+        }
+    }
+
+    /// Deletes an exchange.
+    ///
+    /// # Errors
+    /// The default or a predeclared exchange, one in use, or denied.
+    pub fn delete_exchange(
+        &mut self,
+        name: &ExchangeName,
+        if_unused: bool,
+        touched: &mut Touched,
+    ) -> Result<Position, Refusal> {
+        self.refresh();
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        let _configure = self.access().exchange(Operation::Configure, name)?;
+        self.change(touched, |_, vhost| vhost.decide_exchange_deletion(name, if_unused))
+    }
+
+    /// Declares a queue.
+    ///
+    /// # Errors
+    /// As [`decide_queue`](warren_broker::catalog::Catalog::decide_queue), or denied.
+    pub fn declare_queue(&mut self, asked: &QueueDeclaration, touched: &mut Touched) -> Result<Found, Refusal> {
+        self.refresh();
+        let access = self.access();
+        let _configure = access.queue(Operation::Configure, &asked.name)?;
+        if let Some(exchange) = asked.arguments.get("x-dead-letter-exchange").and_then(|v| v.as_str())
+            && let Ok(exchange) = ExchangeName::new(exchange)
+        {
+            let _read = access.queue(Operation::Read, &asked.name)?;
+            let _write = access.exchange(Operation::Write, &exchange)?;
+        }
+        let session = self.session();
+        let mut is_new = false;
+        let position = self.change(touched, |catalog, vhost| {
+            let change = catalog.decide_queue(vhost, asked, session)?;
+            is_new = change.is_some();
+            Ok(change)
+        })?;
+        if is_new && asked.exclusive {
+            self.owned.lock().push(asked.name.clone());
+        }
+        self.found(&asked.name, position)
+    }
+
+    /// Looks a queue up: the passive declare.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn find_queue(&mut self, name: &QueueName) -> Result<Found, Refusal> {
+        self.refresh();
+        if name.as_str().starts_with(REPLY_TO) {
+            let exists = name.as_str() != REPLY_TO && self.node.replies.contains(name.as_str());
+            let refusal = || Refusal::NotFound(self.queue_subject(name));
+            let position = Position::default();
+            return exists
+                .then_some(Found { queue: None, messages: 0, consumers: 1, position })
+                .ok_or_else(refusal);
+        }
+        let _any = self.access().queue_any(name)?;
+        self.usable(name)?;
+        self.found(name, self.node.log().appended())
+    }
+
+    fn found(&self, name: &QueueName, position: Position) -> Result<Found, Refusal> {
+        let queue = self.vhost.queue(name.as_str());
+        let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
+        let totals = queue.totals();
+        Ok(Found { queue: Some(queue), messages: totals.ready, consumers: totals.consumers, position })
+    }
+
+    /// The queue, if it exists and no other session owns it.
+    fn usable(&self, name: &QueueName) -> Result<Arc<LiveQueue>, Refusal> {
+        let queue = self.vhost.queue(name.as_str());
+        let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
+        match queue.declared().owner {
+            Some(owner) if owner != self.session() => Err(Refusal::Locked(queue.subject())),
+            _ => Ok(queue),
+        }
+    }
+
+    /// Deletes a queue. Answers how many messages were ready; 0 when there was no such queue.
+    ///
+    /// # Errors
+    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], or denied.
+    pub fn delete_queue(
+        &mut self,
+        name: &QueueName,
+        if_unused: bool,
+        if_empty: bool,
+        touched: &mut Touched,
+    ) -> Result<usize, Refusal> {
+        self.refresh();
+        let _configure = self.access().queue(Operation::Configure, name)?;
+        let queue = match self.usable(name) {
+            Ok(queue) => queue,
+            Err(Refusal::NotFound(_)) => return Ok(0),
+            Err(refusal) => return Err(refusal),
+        };
+        let mut catalog = self.node.catalog.lock();
+        if queue.is_deleted() {
+            return Ok(0);
+        }
+        let messages = queue.stop(if_unused, if_empty, touched)?;
+        let change = Change::QueueDeleted(self.vhost.name().clone(), name.clone());
+        self.node.commit(&mut catalog, change, touched);
+        drop(catalog);
+        self.owned.lock().retain(|owned| owned != name);
+        Ok(messages)
+    }
+
+    /// Binds a queue or an exchange to an exchange.
+    ///
+    /// # Errors
+    /// As [`VhostContent::decide_binding`], or denied.
+    pub fn bind(&mut self, binding: Binding, touched: &mut Touched) -> Result<Position, Refusal> {
+        self.refresh();
+        self.check_binding(&binding)?;
+        let session = self.session();
+        self.change(touched, |_, vhost| vhost.decide_binding(binding, session))
+    }
+
+    /// Removes a binding.
+    ///
+    /// # Errors
+    /// As [`VhostContent::decide_unbinding`], or denied.
+    pub fn unbind(&mut self, binding: Binding, touched: &mut Touched) -> Result<Position, Refusal> {
+        self.refresh();
+        self.check_binding(&binding)?;
+        let session = self.session();
+        self.change(touched, |_, vhost| vhost.decide_unbinding(binding, session))
+    }
+
+    fn check_binding(&self, binding: &Binding) -> Result<(), Refusal> {
+        let access = self.access();
+        let to_default = matches!(&binding.destination, Endpoint::Exchange(name) if name.is_empty());
+        if binding.source.is_empty() || to_default {
+            return Err(Refusal::DefaultExchange);
+        }
+        let _write = match &binding.destination {
+            Endpoint::Queue(name) => access.queue(Operation::Write, name)?,
+            Endpoint::Exchange(name) => access.exchange(Operation::Write, name)?,
+        };
+        let _read = access.exchange(Operation::Read, &binding.source)?;
+        if let Some(source) = self.vhost.exchange(binding.source.as_str())
+            && source.declared().kind.has_topics
+        {
+            let _topic = access.topic(Operation::Read, &binding.source, &binding.key)?;
+        }
+        Ok(())
+    }
+
+    /// Throws a queue's ready messages away. Answers how many.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn purge(&mut self, name: &QueueName, touched: &mut Touched) -> Result<usize, Refusal> {
+        self.refresh();
+        let _read = self.access().queue(Operation::Read, name)?;
+        let queue = self.usable(name)?;
+        let before = queue.totals().ready;
+        queue.work(&[Command::Purge], touched);
+        Ok(before)
+    }
+
+    /// Starts a consumer. Deliveries come once [`LiveQueue::serve`] is called.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], [`Refusal::ExclusiveUse`], wrong arguments,
+    /// or denied.
+    pub fn consume(&mut self, asked: Consume) -> Result<Consumed, Refusal> {
+        self.refresh();
+        let _read = self.access().queue(Operation::Read, &asked.queue)?;
+        let queue = self.usable(&asked.queue)?;
+        let priority = match asked.arguments.get("x-priority") {
+            None => 0,
+            Some(value) => value.as_integer().ok_or_else(|| Refusal::InvalidArgument {
+                argument: "x-priority",
+                subject: queue.subject(),
+                fault: ArgumentFault::NotInteger(value.type_name()),
+            })?,
+        };
+        if queue.declared().queue_type == QueueType::Quorum && asked.shared.limit() != 0 {
+            return Err(Refusal::NotImplemented(format!("{} does not support global qos", queue.subject())));
+        }
+        let Consume { no_ack, exclusive, prefetch, .. } = asked;
+        let subscription = Subscription { no_ack, exclusive, prefetch, priority };
+        let subscriber = Subscriber {
+            mailbox: Arc::clone(&self.mailbox),
+            address: asked.address,
+            shared: (!no_ack).then_some(asked.shared),
+        };
+        let key = queue.subscribe(subscription, subscriber)?;
+        Ok(Consumed { queue, key })
+    }
+
+    /// Stops a consumer, and deletes its queue when it was the last of an auto-delete one.
+    pub fn cancel(&self, queue: &LiveQueue, key: ConsumerKey, touched: &mut Touched) {
+        if queue.cancel(key) {
+            self.node.delete_abandoned(&self.vhost, queue, touched);
+        }
+    }
+
+    /// Takes one message out of a queue.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn take(
+        &mut self,
+        name: &QueueName,
+        no_ack: bool,
+    ) -> Result<Option<(Arc<LiveQueue>, Taken)>, Refusal> {
+        self.refresh();
+        let _read = self.access().queue(Operation::Read, name)?;
+        let queue = self.usable(name)?;
+        Ok(queue.take(no_ack).map(|taken| (queue, taken)))
+    }
+
+    /// Starts a reply consumer. Answers the address that requests carry, or `None` when the
+    /// system gave no random bytes.
+    pub fn consume_replies(&self, address: Address) -> Option<String> {
+        self.node.replies.add(Arc::clone(&self.mailbox), address)
+    }
+
+    /// Stops a reply consumer.
+    pub fn cancel_replies(&self, reply_to: &str) {
+        self.node.replies.remove(reply_to);
+    }
+
+    /// Does what is gathered and tells of alarms that it caused.
+    pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Position {
+        if batch.is_empty() {
+            return Position::default();
+        }
+        let position = batch.flush(touched);
+        self.node.spread_alarms();
+        position
+    }
+}
+
+impl Node {
+    /// Deletes an auto-delete queue whose last consumer is gone.
+    fn delete_abandoned(&self, vhost: &LiveVhost, queue: &LiveQueue, touched: &mut Touched) {
+        let mut catalog = self.catalog.lock();
+        if queue.stop_if_abandoned(touched) {
+            let change = Change::QueueDeleted(vhost.name().clone(), queue.declared().name.clone());
+            self.commit(&mut catalog, change, touched);
+        }
+    }
+
+    /// Deletes an exclusive queue with its session.
+    pub(crate) fn delete_owned(
+        &self,
+        vhost: &LiveVhost,
+        name: &QueueName,
+        owner: SessionId,
+        touched: &mut Touched,
+    ) {
+        let mut catalog = self.catalog.lock();
+        let is_owned = vhost.queue(name.as_str()).is_some_and(|q| q.declared().owner == Some(owner));
+        if is_owned {
+            let change = Change::QueueDeleted(vhost.name().clone(), name.clone());
+            self.commit(&mut catalog, change, touched);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Virtual hosts that run: where exchanges and queues are found by name and by id.
+
+use crate::exchanges::LiveExchange;
+use crate::queues::LiveQueue;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use warren_broker::name::{ExchangeName, QueueName, VhostName};
+use warren_broker::route::{ExchangeId, QueueId};
+
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+#[derive(Debug, Default)]
+struct Directory {
+    exchanges: Map<ExchangeName, Arc<LiveExchange>>,
+    exchanges_by_id: Map<ExchangeId, Arc<LiveExchange>>,
+    queues: Map<QueueName, Arc<LiveQueue>>,
+    queues_by_id: Map<QueueId, Arc<LiveQueue>>,
+}
+
+/// A running virtual host.
+#[derive(Debug)]
+pub struct LiveVhost {
+    name: VhostName,
+    directory: RwLock<Directory>,
+}
+
+impl LiveVhost {
+    pub(crate) fn new(name: VhostName) -> Self {
+        Self { name, directory: RwLock::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &VhostName {
+        &self.name
+    }
+
+    /// The exchange of this name.
+    pub fn exchange(&self, name: &str) -> Option<Arc<LiveExchange>> {
+        self.directory.read().exchanges.get(name).cloned()
+    }
+
+    /// The queue of this name.
+    pub fn queue(&self, name: &str) -> Option<Arc<LiveQueue>> {
+        self.directory.read().queues.get(name).cloned()
+    }
+
+    pub(crate) fn exchange_by_id(&self, id: ExchangeId) -> Option<Arc<LiveExchange>> {
+        self.directory.read().exchanges_by_id.get(&id).cloned()
+    }
+
+    /// The queues of these ids that still exist.
+    pub(crate) fn queues_by_id(&self, ids: &[QueueId]) -> Vec<Arc<LiveQueue>> {
+        let directory = self.directory.read();
+        ids.iter().filter_map(|id| directory.queues_by_id.get(id).cloned()).collect()
+    }
+
+    pub(crate) fn add_exchange(&self, exchange: Arc<LiveExchange>) {
+        let mut directory = self.directory.write();
+        let declared = exchange.declared();
+        directory.exchanges_by_id.insert(declared.id, Arc::clone(&exchange));
+        directory.exchanges.insert(declared.name.clone(), exchange);
+    }
+
+    pub(crate) fn remove_exchange(&self, name: &ExchangeName) -> Option<Arc<LiveExchange>> {
+        let mut directory = self.directory.write();
+        let exchange = directory.exchanges.remove(name)?;
+        directory.exchanges_by_id.remove(&exchange.declared().id);
+        Some(exchange)
+    }
+
+    pub(crate) fn add_queue(&self, queue: Arc<LiveQueue>) {
+        let mut directory = self.directory.write();
+        directory.queues_by_id.insert(queue.id(), Arc::clone(&queue));
+        directory.queues.insert(queue.declared().name.clone(), queue);
+    }
+
+    pub(crate) fn remove_queue(&self, name: &QueueName) -> Option<Arc<LiveQueue>> {
+        let mut directory = self.directory.write();
+        let queue = directory.queues.remove(name)?;
+        directory.queues_by_id.remove(&queue.id());
+        Some(queue)
+    }
+}

@@ -1,0 +1,159 @@
+//! The command line: `warren [serve] [--config FILE] [--data-dir DIR] [--set key=value]... `.
+//!
+//! `serve` is what `warren` does when no subcommand is named, so its flags stand on both levels. Values of
+//! `--set` are not looked at here: they are settings like those of a file, and `config` judges them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The command line as given.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(
+    name = "warren",
+    version,
+    about = "A message broker",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the broker (the default)
+    Serve(Serve),
+}
+
+/// How the broker is to be run.
+// No other doc line here: clap would show it above the flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Serve {
+    /// Configuration file, in the format of rabbitmq.conf
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for everything that survives a restart
+    #[arg(long, value_name = "DIR", conflicts_with = "no_data_dir")]
+    pub data_dir: Option<PathBuf>,
+    /// Keep nothing on disk: all is lost when the broker stops
+    #[arg(long)]
+    pub no_data_dir: bool,
+    /// Set one configuration key; wins over the file and the environment
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Write this file, as JSON, once clients can connect
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Put every listener on a free port
+    #[arg(long, value_name = "PORTS")]
+    pub ports: Option<Ports>,
+}
+
+/// Where listeners go, whatever the configuration says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ports {
+    /// Every listener on a free port
+    Any,
+}
+
+impl Arguments {
+    /// The subcommand; [`Command::Serve`] when none was named.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
+
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn serve(line: &[&str]) -> Serve {
+        let Command::Serve(serve) = Arguments::try_parse_from(line).unwrap().into_command();
+        serve
+    }
+
+    fn refused(line: &[&str]) -> ErrorKind {
+        Arguments::try_parse_from(line).unwrap_err().kind()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_at_all_is_serve_with_defaults() {
+        assert_eq!(serve(&["warren"]), Serve::default());
+        assert_eq!(serve(&["warren", "serve"]), Serve::default());
+    }
+
+    #[test]
+    fn flags_mean_the_same_with_and_without_the_subcommand() {
+        let flags = [
+            "--config",
+            "w.conf",
+            "--data-dir",
+            "d",
+            "--set",
+            "a=b",
+            "--set",
+            "c=d",
+            "--ready-file",
+            "r",
+            "--ports",
+            "any",
+        ];
+        let bare: Vec<&str> = ["warren"].iter().chain(&flags).copied().collect();
+        let named: Vec<&str> = ["warren", "serve"].iter().chain(&flags).copied().collect();
+        let expected = Serve {
+            config: Some("w.conf".into()),
+            data_dir: Some("d".into()),
+            no_data_dir: false,
+            settings: vec!["a=b".into(), "c=d".into()],
+            ready_file: Some("r".into()),
+            ports: Some(Ports::Any),
+        };
+        assert_eq!(serve(&bare), expected);
+        assert_eq!(serve(&named), expected);
+    }
+
+    #[test]
+    fn a_data_folder_and_none_contradict_each_other() {
+        assert_eq!(
+            refused(&["warren", "--data-dir", "d", "--no-data-dir"]),
+            ErrorKind::ArgumentConflict
+        );
+        assert!(serve(&["warren", "--no-data-dir"]).no_data_dir);
+    }
+
+    #[test]
+    fn unknown_words_are_refused() {
+        assert_eq!(refused(&["warren", "--ports", "some"]), ErrorKind::InvalidValue);
+        assert_eq!(refused(&["warren", "--nope"]), ErrorKind::UnknownArgument);
+        assert_eq!(refused(&["warren", "nope"]), ErrorKind::InvalidSubcommand);
+    }
+
+    #[test]
+    fn version_names_the_program() {
+        let error = Arguments::try_parse_from(["warren", "--version"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DisplayVersion);
+        assert_eq!(
+            error.to_string(),
+            concat!("warren ", env!("CARGO_PKG_VERSION"), "\n")
+        );
+    }
+}

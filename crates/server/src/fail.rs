@@ -1,0 +1,193 @@
+//! Failures of a start, as the user sees them: what is wrong, what to do, and the status of the process.
+//!
+//! Statuses are those of BSD's `sysexits.h`, so that a service manager can tell a mistake in the
+//! configuration (which a restart will not heal) from a port that is taken for now:
+//!
+//! ```text
+//!   65 definitions   69 listener   70 defect   73 file or folder   77 not permitted   78 configuration
+//! ```
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::config::value::Endpoint;
+use crate::{config, data_dir, definitions, log, ready};
+
+/// Why the broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration has mistakes.
+    #[error("{0}")]
+    Config(#[from] config::Errors),
+    /// The definitions cannot be loaded.
+    #[error("{0}")]
+    Definitions(#[from] definitions::Error),
+    /// The log cannot be set up.
+    #[error("{0}")]
+    Log(#[from] log::Error),
+    /// There is no folder for data.
+    #[error("{0}")]
+    DataDir(#[from] data_dir::Error),
+    /// The ready file cannot be written.
+    #[error("{0}")]
+    Ready(#[from] ready::Error),
+    /// The port of a listener is in use.
+    #[error(
+        "cannot listen on {endpoint}: the port is taken by another program. Stop that one, or choose another \
+         port: --set listeners.tcp.{name}={other}"
+    )]
+    PortTaken {
+        /// Name of the listener.
+        name: String,
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// The same on a free port, as one would write it.
+        other: String,
+    },
+    /// The port of a listener needs a privilege.
+    #[error(
+        "cannot listen on {endpoint}: not permitted. Ports below 1024 need the privilege to bind them; \
+         choose another: --set listeners.tcp.{name}={other}"
+    )]
+    PortForbidden {
+        /// Name of the listener.
+        name: String,
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// The same on a free port, as one would write it.
+        other: String,
+    },
+    /// A listener cannot listen for another reason.
+    #[error(
+        "cannot listen on {endpoint}: {source}. Check that the address belongs to this machine, or choose \
+         another: --set listeners.tcp.{name}=127.0.0.1:{}", endpoint.port
+    )]
+    Listen {
+        /// Name of the listener.
+        name: String,
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A part of the program is missing.
+    #[error("not wired yet: {0}")]
+    NotWired(&'static str),
+}
+
+impl Failure {
+    /// The failure of a listener, by what the system said.
+    pub fn listen(name: &str, endpoint: Endpoint, source: io::Error) -> Self {
+        let name = name.to_owned();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Failure::PortTaken {
+                name,
+                endpoint,
+                other: free_port(endpoint),
+            },
+            io::ErrorKind::PermissionDenied => Failure::PortForbidden {
+                name,
+                endpoint,
+                other: free_port(endpoint),
+            },
+            _ => Failure::Listen {
+                name,
+                endpoint,
+                source,
+            },
+        }
+    }
+
+    /// The status that the process ends with.
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Definitions(_) => 65,
+            Failure::PortTaken { .. } | Failure::Listen { .. } => 69,
+            Failure::NotWired(_) => 70,
+            Failure::Log(_) | Failure::DataDir(_) | Failure::Ready(_) => 73,
+            Failure::PortForbidden { .. } => 77,
+            Failure::Config(_) => 78,
+        }
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        ExitCode::from(failure.status())
+    }
+}
+
+/// The value that puts the listener on a port that the system chooses.
+fn free_port(endpoint: Endpoint) -> String {
+    match endpoint.host {
+        Some(_) => Endpoint { port: 0, ..endpoint }.to_string(),
+        None => "0".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
+
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn failure(endpoint: &str, kind: io::ErrorKind) -> Failure {
+        Failure::listen("default", Endpoint::read(endpoint).unwrap(), kind.into())
+    }
+
+    #[test]
+    fn a_port_that_is_taken_names_the_address_and_the_way_out() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let endpoint = Endpoint {
+            host: Some(address.ip()),
+            port: address.port(),
+        };
+        let source = TcpListener::bind(address).unwrap_err();
+        let failure = Failure::listen("default", endpoint, source);
+        assert_eq!(
+            failure.to_string(),
+            format!(
+                "cannot listen on {address}: the port is taken by another program. Stop that one, or choose \
+                 another port: --set listeners.tcp.default=127.0.0.1:0"
+            )
+        );
+        assert_eq!(failure.status(), 69);
+    }
+
+    #[test]
+    fn the_way_out_is_a_setting_that_is_understood() {
+        for endpoint in ["5672", "127.0.0.1:80", "[::1]:80"] {
+            for kind in [
+                io::ErrorKind::AddrInUse,
+                io::ErrorKind::PermissionDenied,
+                io::ErrorKind::AddrNotAvailable,
+            ] {
+                let text = failure(endpoint, kind).to_string();
+                let (_, setting) = text.split_once("--set ").unwrap();
+                let loaded = config::load(None, &|_| None, &[setting.to_owned()]).unwrap();
+                assert!(loaded.listeners.tcp().contains_key("default"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn statuses_tell_kinds_of_failures_apart() {
+        assert_eq!(failure("80", io::ErrorKind::PermissionDenied).status(), 77);
+        assert_eq!(
+            failure("10.255.255.1:80", io::ErrorKind::AddrNotAvailable).status(),
+            69
+        );
+        let config = config::load(None, &|_| None, &["nope=1".to_owned()]).unwrap_err();
+        assert_eq!(Failure::from(config).status(), 78);
+        assert_eq!(Failure::from(data_dir::Error::NoHome).status(), 73);
+        assert_eq!(Failure::NotWired("x").status(), 70);
+    }
+}

@@ -1,0 +1,1 @@
+//! Scripted peers, simulated clocks and the transcript runner of Warren's tests.

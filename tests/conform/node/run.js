@@ -1,0 +1,52 @@
+'use strict';
+
+// Runs every case in turn, each on connections of its own, and prints a line for each.
+// Words on the command line choose the cases whose name contains one of them.
+
+const { Scene } = require('./scene');
+
+const cases = [
+  ...require('./cases/connection'),
+  ...require('./cases/declare'),
+  ...require('./cases/routing'),
+  ...require('./cases/delivery'),
+  ...require('./cases/publish'),
+  ...require('./cases/message'),
+];
+
+function oneLine(error) {
+  return String(error?.message ?? error).replace(/\s+/g, ' ');
+}
+
+async function runCase(name, play) {
+  const scene = new Scene(name);
+  const faults = [];
+  for (const act of [() => scene.play(play), () => scene.clean()]) {
+    try {
+      await act();
+    } catch (error) {
+      faults.push(oneLine(error));
+    }
+  }
+  scene.drop();
+  console.log(faults.length === 0 ? `ok node/${name}` : `FAIL node/${name}: ${faults.join('; ')}`);
+  return faults.length === 0;
+}
+
+async function main(words) {
+  const chosen = cases.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
+  if (chosen.length === 0) throw new Error(`no case is named like ${words.join(', ')}`);
+  let failed = 0;
+  for (const [name, play] of chosen) {
+    if (!(await runCase(name, play))) failed += 1;
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+main(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error) => {
+    console.log(`FAIL node/run: ${oneLine(error)}`);
+    process.exit(1);
+  },
+);

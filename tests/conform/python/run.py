@@ -1,0 +1,93 @@
+"""Runs the programs in `programs/`, one process each, and reports them line by line.
+
+Each program is a whole client of its own: it must work alone (`python programs/NAME.py`), and what
+it leaves in memory must not help the next one. A program passes when its process exits with 0
+within its time; its last line on stderr is the reason when it does not.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAMS = HERE / "programs"
+# The slowest program (a Celery chord) needs about 10 s on a busy 2-core machine.
+PROGRAM_SECONDS = 60
+
+
+def selected(filters):
+    """Programs whose name contains one of `filters`, or all of them, in order of name."""
+    names = sorted(path.stem for path in PROGRAMS.glob("*.py"))
+    return [name for name in names if not filters or any(part in name for part in filters)]
+
+
+def environment():
+    """What a program needs to find the broker and the modules beside `programs/`."""
+    env = dict(os.environ)
+    host, port = env.get("AMQP_HOST", "127.0.0.1"), env.get("AMQP_PORT", "5672")
+    env.setdefault("AMQP_URI", f"amqp://guest:guest@{host}:{port}/%2F")
+    env["PYTHONPATH"] = os.pathsep.join([str(HERE), str(PROGRAMS)])
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    return env
+
+
+def reason(name, code, stderr):
+    """One line that says why a program failed."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return f"exit code {code}: {lines[-1]}" if lines else f"exit code {code}"
+
+
+def run(name, env):
+    """Runs one program; returns None when it passed, else (reason, whole stderr)."""
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAMS / f"{name}.py")],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        _, stderr = process.communicate(timeout=PROGRAM_SECONDS)
+    except subprocess.TimeoutExpired:
+        # The whole group: a program may have workers of its own.
+        os.killpg(process.pid, signal.SIGKILL)
+        _, stderr = process.communicate()
+        return f"not finished after {PROGRAM_SECONDS} s", stderr
+    if process.returncode == 0:
+        return None
+    return reason(name, process.returncode, stderr), stderr
+
+
+def main(filters):
+    names, env = selected(filters), environment()
+    if not names:
+        print(f"FAIL python: no program matches {' '.join(filters)}")
+        return 1
+    failed, began = 0, time.monotonic()
+    for name in names:
+        program_began = time.monotonic()
+        failure = run(name, env)
+        seconds = time.monotonic() - program_began
+        if failure is None:
+            print(f"ok {name}", flush=True)
+        else:
+            failed += 1
+            print(f"FAIL {name}: {failure[0]}", flush=True)
+            if os.environ.get("CONFORM_VERBOSE"):
+                print(failure[1], file=sys.stderr, flush=True)
+        if os.environ.get("CONFORM_VERBOSE"):
+            print(f"     {name} took {seconds:.1f} s", file=sys.stderr, flush=True)
+    print(
+        f"{len(names) - failed} of {len(names)} passed in {time.monotonic() - began:.0f} s", file=sys.stderr
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

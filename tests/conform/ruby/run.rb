@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+# Runs every case in turn, each on connections of its own, and prints a line for each.
+# Words on the command line choose the cases whose name contains one of them.
+
+require_relative 'scene'
+
+# The cases in the order they were written: a name and a block that takes the scene.
+CASES = {}
+
+def play(name, &steps)
+  raise "two cases are named #{name}" if CASES.key?(name)
+
+  CASES[name] = steps
+end
+
+%w[connection declare routing delivery publish transaction message].each { |file| require_relative "cases/#{file}" }
+
+def run(name, steps)
+  scene = Scene.new(name)
+  reasons = [steps, :clean.to_proc].filter_map { |act| scene.fault_of(act) }
+  scene.drop
+  puts reasons.empty? ? "ok ruby/#{name}" : "FAIL ruby/#{name}: #{reasons.join('; ').gsub(/\s+/, ' ')}"
+  reasons.empty?
+end
+
+# A line is told when it is known, also to a pipe.
+$stdout.sync = true
+chosen = CASES.select { |name, _| ARGV.empty? || ARGV.any? { |word| name.include?(word) } }
+puts "FAIL ruby/run: no case is named like #{ARGV.join(', ')}" if chosen.empty?
+passed = chosen.map { |name, steps| run(name, steps) }
+exit!(passed.any? && passed.all? ? 0 : 1)

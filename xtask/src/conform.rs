@@ -1,0 +1,160 @@
+//! Conformance: the clients that users have, in their own languages, against the broker of this tree.
+//!
+//! `tests/conform/` holds a folder for each language, with an executable `run.sh` that installs what it needs
+//! into `CONFORM_CACHE`, runs its programs against `AMQP_URI` and prints a line for each:
+//!
+//! ```text
+//! ok NAME                   passed
+//! FAIL NAME: reason         failed; run.sh then ends with a status other than 0
+//! SKIP LANGUAGE: reason     a tool is missing; run.sh then ends with 77
+//! ```
+//!
+//! Every language gets a fresh broker, so that none sees what another left. A skip is an error where `CI` is
+//! `true`: there every tool is installed, and a language that ran nothing has proved nothing.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::step::{call, cargo, root};
+use broker::Broker;
+use tally::Tally;
+
+mod broker;
+mod client;
+mod tally;
+
+/// How long one language may take, with the first run's downloads.
+const CLIENT_LIMIT: Duration = Duration::from_secs(600);
+
+/// One folder of tests/conform.
+struct Language {
+    name: String,
+    script: PathBuf,
+}
+
+/// Runs all languages, or the one named first; further words are handed to its `run.sh`, which takes them as
+/// names of programs.
+///
+/// # Errors
+/// When a program failed, a broker did not start or stop, nothing ran, or in CI a language was skipped.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let mut languages = languages(&root().join("tests/conform"))?;
+    let (wanted, names) = arguments
+        .split_first()
+        .map_or((None, &[][..]), |(name, rest)| (Some(name), rest));
+    if let Some(name) = wanted {
+        let known: Vec<String> = languages.iter().map(|language| language.name.clone()).collect();
+        languages.retain(|language| language.name == *name);
+        if languages.is_empty() {
+            return Err(format!("no client '{name}'; there are: {}", known.join(", ")));
+        }
+    }
+    call(&mut cargo([
+        "build",
+        "--package",
+        "warren-server",
+        "--bin",
+        "warren",
+    ]))?;
+    let folder = output()?;
+    let warren = folder.join("warren");
+    let mut tallies = Vec::new();
+    for language in &languages {
+        println!("-- {}", language.name);
+        let scratch = folder.with_file_name("conform").join(&language.name);
+        let tally = judge(&warren, language, names, &scratch);
+        println!("{}: {tally}\n", language.name);
+        tallies.push((language.name.as_str(), tally));
+    }
+    tally::conclude(&tallies, std::env::var("CI").is_ok_and(|value| value == "true"))
+}
+
+/// Where cargo puts binaries: this program lies there itself, under the same profile.
+fn output() -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+    this.parent()
+        .map(Path::to_path_buf)
+        .ok_or_else(|| format!("{} lies nowhere", this.display()))
+}
+
+/// The languages in `folder`, by name. A folder without an executable `run.sh` is an error and no silent
+/// skip.
+fn languages(folder: &Path) -> Result<Vec<Language>, String> {
+    let entries = folder
+        .read_dir()
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut languages = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("{}: {error}", folder.display()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !entry.path().is_dir() || name.starts_with(['.', '_']) {
+            continue;
+        }
+        let script = entry.path().join("run.sh");
+        let executable = script
+            .metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+        if !executable {
+            return Err(format!("{} is no executable file", script.display()));
+        }
+        languages.push(Language { name, script });
+    }
+    languages.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(languages)
+}
+
+/// One language against a broker of its own.
+fn judge(warren: &Path, language: &Language, names: &[String], scratch: &Path) -> Tally {
+    let mut tally = Tally::default();
+    let broker = match Broker::start(Command::new(warren), scratch) {
+        Ok(broker) => broker,
+        Err(reason) => {
+            tally.fail("broker", &reason);
+            return tally;
+        }
+    };
+    let mut command = Command::new(&language.script);
+    command.args(names).env("CONFORM_CACHE", scratch);
+    client::run(&mut command, broker.port(), CLIENT_LIMIT, &mut tally);
+    if let Err(reason) = broker.stop() {
+        tally.fail("broker", &reason);
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn languages_come_by_name_and_only_folders_count() {
+        let folder = Scratch::new();
+        folder.script("ruby/run.sh", "");
+        folder.script("go/run.sh", "");
+        folder.write("README.md", "");
+        folder.write("__pycache__/x", "");
+        let names: Vec<String> = languages(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|found| found.name)
+            .collect();
+        assert_eq!(names, ["go", "ruby"]);
+    }
+
+    #[test]
+    fn a_language_that_cannot_be_run_is_an_error() {
+        let folder = Scratch::new();
+        folder.write("go/run.sh", "");
+        let reason = languages(folder.path()).err().unwrap();
+        assert!(reason.ends_with("go/run.sh is no executable file"), "{reason}");
+    }
+
+    #[test]
+    fn no_folder_is_an_error() {
+        let folder = Scratch::new();
+        assert!(languages(&folder.path().join("conform")).is_err());
+    }
+}
