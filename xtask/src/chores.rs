@@ -117,10 +117,21 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<(), String> {
             targets.join(", ")
         ));
     }
+    // libFuzzer writes what it finds into the first folder, and only reads the others: the committed corpus
+    // stays small.
+    let found = root().join("target/fuzz").join(target);
+    std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     // Coverage instrumentation is a nightly flag; rustup picks the toolchain for this one call.
     let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo", "fuzz", "run", target, "--"]);
-    command.arg(format!("-max_total_time={secs}")).current_dir(root());
+    command
+        .args(["run", "nightly", "cargo", "fuzz", "run", target])
+        .arg(&found)
+        .current_dir(root());
+    let seeds = root().join("fuzz/corpus").join(target);
+    if seeds.is_dir() {
+        command.arg(seeds);
+    }
+    command.args(["--", &format!("-max_total_time={secs}")]);
     let mut steps = Steps::default();
     steps.run(&format!("fuzz {target}"), || {
         call(&mut command)

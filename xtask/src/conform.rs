@@ -79,8 +79,7 @@ fn output() -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{} lies nowhere", this.display()))
 }
 
-/// The languages in `folder`, by name. A folder without an executable `run.sh` is an error and no silent
-/// skip.
+/// The languages in `folder`, by name.
 fn languages(folder: &Path) -> Result<Vec<Language>, String> {
     let entries = folder
         .read_dir()
@@ -93,12 +92,6 @@ fn languages(folder: &Path) -> Result<Vec<Language>, String> {
             continue;
         }
         let script = entry.path().join("run.sh");
-        let executable = script
-            .metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
-        if !executable {
-            return Err(format!("{} is no executable file", script.display()));
-        }
         languages.push(Language { name, script });
     }
     languages.sort_by(|one, other| one.name.cmp(&other.name));
@@ -108,6 +101,14 @@ fn languages(folder: &Path) -> Result<Vec<Language>, String> {
 /// One language against a broker of its own.
 fn judge(warren: &Path, language: &Language, names: &[String], scratch: &Path) -> Tally {
     let mut tally = Tally::default();
+    // A folder whose script is missing is a failure and no silent skip: a language must not drop out unseen.
+    if !is_executable(&language.script) {
+        tally.fail(
+            "run.sh",
+            &format!("{} is no executable file", language.script.display()),
+        );
+        return tally;
+    }
     let broker = match Broker::start(Command::new(warren), scratch) {
         Ok(broker) => broker,
         Err(reason) => {
@@ -122,6 +123,11 @@ fn judge(warren: &Path, language: &Language, names: &[String], scratch: &Path) -
         tally.fail("broker", &reason);
     }
     tally
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -145,11 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn a_language_that_cannot_be_run_is_an_error() {
+    fn a_language_that_cannot_be_run_fails_and_starts_no_broker() {
         let folder = Scratch::new();
         folder.write("go/run.sh", "");
-        let reason = languages(folder.path()).err().unwrap();
-        assert!(reason.ends_with("go/run.sh is no executable file"), "{reason}");
+        let language = languages(folder.path()).unwrap().remove(0);
+        let tally = judge(
+            Path::new("/nowhere/warren"),
+            &language,
+            &[],
+            &folder.path().join("scratch"),
+        );
+        assert!(
+            format!("{tally:?}").contains("go/run.sh is no executable file"),
+            "{tally:?}"
+        );
+        assert!(!folder.path().join("scratch").exists());
     }
 
     #[test]

@@ -144,8 +144,9 @@ impl Builder {
         let short = |text: &str| u8::try_from(text.len()).map_err(|_| TooLong { bytes: text.len() });
         let envelope = Envelope {
             body_bytes: 0,
-            properties_bytes: u32::try_from(properties.len())
-                .map_err(|_| TooLong { bytes: properties.len() })?,
+            properties_bytes: u32::try_from(properties.len()).map_err(|_| TooLong {
+                bytes: properties.len(),
+            })?,
             exchange_bytes: short(exchange)?,
             key_bytes: short(key)?,
             priority: 0,
@@ -194,9 +195,11 @@ impl Builder {
     pub fn replace_properties(&mut self, properties: &[u8]) -> Result<(), TooLong> {
         let Some(head) = &mut self.head else { return Ok(()) };
         let start = usize::from(head.exchange_bytes) + usize::from(head.key_bytes);
-        head.properties_bytes =
-            u32::try_from(properties.len()).map_err(|_| TooLong { bytes: properties.len() })?;
-        self.buffer.splice(start..self.body_start, properties.iter().copied());
+        head.properties_bytes = u32::try_from(properties.len()).map_err(|_| TooLong {
+            bytes: properties.len(),
+        })?;
+        self.buffer
+            .splice(start..self.body_start, properties.iter().copied());
         self.body_start = start + properties.len();
         Ok(())
     }

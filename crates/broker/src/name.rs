@@ -123,7 +123,12 @@ pub fn stripped(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
 
     use std::collections::HashMap;
 
@@ -132,9 +137,15 @@ mod tests {
     #[test]
     fn a_name_has_at_most_255_bytes() {
         assert_eq!(QueueName::new(&"q".repeat(255)).unwrap().as_str().len(), 255);
-        assert_eq!(QueueName::new(&"q".repeat(256)), Err(Error::TooLong { bytes: 256 }));
+        assert_eq!(
+            QueueName::new(&"q".repeat(256)),
+            Err(Error::TooLong { bytes: 256 })
+        );
         // Bytes count, not characters: 128 characters of two bytes are too many.
-        assert_eq!(UserName::new(&"é".repeat(128)), Err(Error::TooLong { bytes: 256 }));
+        assert_eq!(
+            UserName::new(&"é".repeat(128)),
+            Err(Error::TooLong { bytes: 256 })
+        );
     }
 
     #[test]

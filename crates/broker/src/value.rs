@@ -17,8 +17,8 @@
 mod equivalence;
 mod term;
 
-pub(crate) use equivalence::hash_equivalent;
 pub use equivalence::equivalent;
+pub(crate) use equivalence::hash_equivalent;
 
 /// One value of a [`Table`] or of an array.
 ///
@@ -150,7 +150,9 @@ impl PartialEq for Value {
             (Value::I64(a), Value::I64(b)) => a == b,
             (Value::F32(a), Value::F32(b)) => a.to_bits() == b.to_bits(),
             (Value::F64(a), Value::F64(b)) => a.to_bits() == b.to_bits(),
-            (Value::Decimal { scale: a, value: x }, Value::Decimal { scale: b, value: y }) => (a, x) == (b, y),
+            (Value::Decimal { scale: a, value: x }, Value::Decimal { scale: b, value: y }) => {
+                (a, x) == (b, y)
+            }
             (Value::String(a), Value::String(b)) | (Value::Bytes(a), Value::Bytes(b)) => a == b,
             (Value::Array(a), Value::Array(b)) => a == b,
             (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
@@ -183,7 +185,10 @@ impl Table {
 
     /// The first value with this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(found, _)| &**found == name).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(found, _)| &**found == name)
+            .map(|(_, value)| value)
     }
 
     /// Sets the value of a name: in place where the name stands already, at the end otherwise.
@@ -230,7 +235,12 @@ impl Table {
 
 impl<N: Into<Box<str>>> FromIterator<(N, Value)> for Table {
     fn from_iter<I: IntoIterator<Item = (N, Value)>>(entries: I) -> Self {
-        Table(entries.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Table(
+            entries
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 }
 

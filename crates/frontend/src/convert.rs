@@ -6,7 +6,9 @@ use warren_protocol::amqp091::table::{Array, Table, Value};
 /// A field table as a value. Names and strings that are not UTF-8 keep what is readable.
 pub fn table(from: Table<'_>) -> value::Table {
     let fields = from.iter();
-    fields.map(|(name, field)| (Box::from(String::from_utf8_lossy(name)), self::value(field))).collect()
+    fields
+        .map(|(name, field)| (Box::from(String::from_utf8_lossy(name)), self::value(field)))
+        .collect()
 }
 
 fn array(from: Array<'_>) -> Vec<value::Value> {

@@ -15,7 +15,9 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +67,10 @@ fn read_plain(response: &[u8]) -> Option<Credentials> {
         return None;
     }
     let user = std::str::from_utf8(user).ok()?.to_owned();
-    Some(Credentials { user, password: password.to_vec() })
+    Some(Credentials {
+        user,
+        password: password.to_vec(),
+    })
 }
 
 fn read_amqplain(response: &[u8]) -> Option<Credentials> {
@@ -75,7 +80,10 @@ fn read_amqplain(response: &[u8]) -> Option<Credentials> {
         _ => None,
     };
     let user = std::str::from_utf8(text(b"LOGIN")?).ok()?.to_owned();
-    Some(Credentials { user, password: text(b"PASSWORD")?.to_vec() })
+    Some(Credentials {
+        user,
+        password: text(b"PASSWORD")?.to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -86,8 +94,17 @@ mod tests {
     #[test]
     fn plain() {
         let read = Mechanism::Plain.read(b"\0guest\0secret").unwrap();
-        assert_eq!((read.user.as_str(), read.password.as_slice()), ("guest", b"secret".as_slice()));
-        for malformed in [&b""[..], b"guest\0secret", b"\0guest", b"other\0guest\0secret", b"\0a\0b\0c"] {
+        assert_eq!(
+            (read.user.as_str(), read.password.as_slice()),
+            ("guest", b"secret".as_slice())
+        );
+        for malformed in [
+            &b""[..],
+            b"guest\0secret",
+            b"\0guest",
+            b"other\0guest\0secret",
+            b"\0a\0b\0c",
+        ] {
             assert_eq!(Mechanism::Plain.read(malformed), None, "{malformed:?}");
         }
     }
@@ -96,7 +113,10 @@ mod tests {
     fn amqplain() {
         let response = b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x02pw";
         let read = Mechanism::Amqplain.read(response).unwrap();
-        assert_eq!((read.user.as_str(), read.password.as_slice()), ("guest", b"pw".as_slice()));
+        assert_eq!(
+            (read.user.as_str(), read.password.as_slice()),
+            ("guest", b"pw".as_slice())
+        );
         assert_eq!(Mechanism::Amqplain.read(b"\x05LOGINS\0\0\0\x05guest"), None);
         assert_eq!(Mechanism::Amqplain.read(b"garbage"), None);
     }

@@ -25,7 +25,9 @@ impl Users {
     }
 
     pub(crate) fn replace<'a>(&self, users: impl Iterator<Item = &'a User>) {
-        let all = users.map(|user| (user.name.clone(), Arc::new(user.clone()))).collect();
+        let all = users
+            .map(|user| (user.name.clone(), Arc::new(user.clone())))
+            .collect();
         self.snapshot.store(Arc::new(all));
         self.version.fetch_add(1, Ordering::AcqRel);
     }

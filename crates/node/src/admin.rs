@@ -57,7 +57,9 @@ impl Node {
     /// [`Error::NoUser`].
     pub fn change_user(&self, name: &UserName, change: impl FnOnce(&mut User)) -> Result<(), Error> {
         let mut catalog = self.catalog.lock();
-        let known = catalog.user(name.as_str()).ok_or_else(|| Error::NoUser(name.clone()))?;
+        let known = catalog
+            .user(name.as_str())
+            .ok_or_else(|| Error::NoUser(name.clone()))?;
         let mut user = known.clone();
         change(&mut user);
         self.put(&mut catalog, Change::UserPut(user));
@@ -77,7 +79,9 @@ impl Node {
     /// # Errors
     /// [`Error::NoVhost`], or as a client's declaration.
     pub fn put_queue(&self, vhost: &VhostName, asked: &QueueDeclaration) -> Result<(), Error> {
-        self.put_object(vhost, |catalog, content| catalog.decide_queue(content, asked, NOBODY))
+        self.put_object(vhost, |catalog, content| {
+            catalog.decide_queue(content, asked, NOBODY)
+        })
     }
 
     /// Adds a binding.
@@ -90,12 +94,14 @@ impl Node {
 
     /// Whether the virtual host has such an exchange.
     pub fn has_exchange(&self, vhost: &VhostName, name: &str) -> bool {
-        self.vhost(vhost.as_str()).is_some_and(|live| live.exchange(name).is_some())
+        self.vhost(vhost.as_str())
+            .is_some_and(|live| live.exchange(name).is_some())
     }
 
     /// Whether the virtual host has such a queue.
     pub fn has_queue(&self, vhost: &VhostName, name: &str) -> bool {
-        self.vhost(vhost.as_str()).is_some_and(|live| live.queue(name).is_some())
+        self.vhost(vhost.as_str())
+            .is_some_and(|live| live.queue(name).is_some())
     }
 
     /// Whether there are users.
@@ -109,7 +115,9 @@ impl Node {
         decide: impl FnOnce(&Catalog, &VhostContent) -> Result<Option<Change>, Refusal>,
     ) -> Result<(), Error> {
         let mut catalog = self.catalog.lock();
-        let content = catalog.vhost(vhost.as_str()).ok_or_else(|| Error::NoVhost(vhost.clone()))?;
+        let content = catalog
+            .vhost(vhost.as_str())
+            .ok_or_else(|| Error::NoVhost(vhost.clone()))?;
         if let Some(change) = decide(&catalog, content)? {
             self.put(&mut catalog, change);
         }

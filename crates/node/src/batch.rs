@@ -86,7 +86,8 @@ impl Batch {
 
     fn work(&mut self, queue: &Arc<LiveQueue>) -> &mut Work {
         let at = self.find(queue).unwrap_or_else(|| {
-            self.queues.push((Arc::clone(queue), self.spare.pop().unwrap_or_default()));
+            self.queues
+                .push((Arc::clone(queue), self.spare.pop().unwrap_or_default()));
             self.queues.len() - 1
         });
         if self.queues.len() > SCANNED_QUEUES_MAX {
@@ -98,11 +99,17 @@ impl Batch {
     }
 
     fn find(&self, queue: &Arc<LiveQueue>) -> Option<usize> {
-        let is_it = |at: usize| self.queues.get(at).is_some_and(|(other, _)| Arc::ptr_eq(other, queue));
+        let is_it = |at: usize| {
+            self.queues
+                .get(at)
+                .is_some_and(|(other, _)| Arc::ptr_eq(other, queue))
+        };
         if is_it(self.last) {
             return Some(self.last);
         }
         let scanned = self.queues.len().min(SCANNED_QUEUES_MAX + 1);
-        (0..scanned).find(|at| is_it(*at)).or_else(|| self.index.get(&queue.id()).copied())
+        (0..scanned)
+            .find(|at| is_it(*at))
+            .or_else(|| self.index.get(&queue.id()).copied())
     }
 }

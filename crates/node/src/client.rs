@@ -67,15 +67,28 @@ impl Node {
         vhost: &str,
         mailbox: Arc<Mailbox>,
     ) -> Result<Client, LoginRefusal> {
-        let live = self.vhost(vhost).ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
-        Access { user: &user, vhost: live.name() }.enter()?;
+        let live = self
+            .vhost(vhost)
+            .ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
+        Access {
+            user: &user,
+            vhost: live.name(),
+        }
+        .enter()?;
         if !self.add_session(Arc::clone(&mailbox)) {
             let max = self.config.connections_max.unwrap_or_default();
             return Err(LoginRefusal::TooManyConnections(max));
         }
         let access_version = self.users.version();
         let node = Arc::clone(self);
-        Ok(Client { node, user, vhost: live, mailbox, access_version, owned: Mutex::default() })
+        Ok(Client {
+            node,
+            user,
+            vhost: live,
+            mailbox,
+            access_version,
+            owned: Mutex::default(),
+        })
     }
 }
 
@@ -129,7 +142,10 @@ impl Client {
     }
 
     pub(crate) fn access(&self) -> Access<'_> {
-        Access { user: &self.user, vhost: self.vhost.name() }
+        Access {
+            user: &self.user,
+            vhost: self.vhost.name(),
+        }
     }
 
     /// Ends the session's part in the broker: what is gathered in `batch` is done, and its
@@ -138,7 +154,8 @@ impl Client {
         batch.flush(touched);
         let owned = std::mem::take(&mut *self.owned.lock());
         for name in owned {
-            self.node.delete_owned(&self.vhost, &name, self.mailbox.session(), touched);
+            self.node
+                .delete_owned(&self.vhost, &name, self.mailbox.session(), touched);
         }
         self.node.remove_session(self.mailbox.session());
         self.node.spread_alarms();

@@ -22,14 +22,21 @@ pub struct LiveExchange {
 
 impl std::fmt::Debug for LiveExchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveExchange").field("name", &self.declared.name).finish_non_exhaustive()
+        f.debug_struct("LiveExchange")
+            .field("name", &self.declared.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl LiveExchange {
     pub(crate) fn new(declared: Exchange, vhost: VhostName) -> Self {
         let table = RwLock::new((declared.kind.new_table)(&declared.arguments));
-        Self { declared, vhost, table, version: AtomicU64::new(0) }
+        Self {
+            declared,
+            vhost,
+            table,
+            version: AtomicU64::new(0),
+        }
     }
 
     /// As it was declared.

@@ -36,4 +36,3 @@ pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};
 pub use routes::{Route, RouteCache};
 pub use vhosts::LiveVhost;
-

@@ -156,13 +156,18 @@ impl Mailbox {
 
     /// Opens the mailbox for pushing several parcels.
     pub(crate) fn open(self: &Arc<Self>) -> OpenMailbox<'_> {
-        OpenMailbox { mailbox: self, inbox: self.inbox.lock() }
+        OpenMailbox {
+            mailbox: self,
+            inbox: self.inbox.lock(),
+        }
     }
 }
 
 impl std::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mailbox").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Mailbox")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -182,7 +187,9 @@ impl OpenMailbox<'_> {
     }
 
     pub(crate) fn push(&mut self, parcel: Parcel, touched: &mut Touched) {
-        self.mailbox.taken_bytes.fetch_add(parcel.room_bytes(), Ordering::Relaxed);
+        self.mailbox
+            .taken_bytes
+            .fetch_add(parcel.room_bytes(), Ordering::Relaxed);
         self.inbox.parcels.push_back(parcel);
         self.touch(touched);
     }

@@ -128,7 +128,11 @@ impl Node {
 
     pub(crate) fn add_session(&self, mailbox: Arc<Mailbox>) -> bool {
         let mut sessions = self.sessions.write();
-        if self.config.connections_max.is_some_and(|max| sessions.len() >= max) {
+        if self
+            .config
+            .connections_max
+            .is_some_and(|max| sessions.len() >= max)
+        {
             return false;
         }
         sessions.insert(mailbox.session(), mailbox);
@@ -146,9 +150,17 @@ impl Node {
     /// Logs a change, makes it and carries out what it means. The catalog's lock is held, so
     /// that what runs changes in the order of the catalog.
     pub(crate) fn commit(&self, catalog: &mut Catalog, change: Change, touched: &mut Touched) -> Position {
-        let position = self.log.append(&[Record { owner: 0, kind: 0, head: &[], body: &[] }]);
+        let position = self.log.append(&[Record {
+            owner: 0,
+            kind: 0,
+            head: &[],
+            body: &[],
+        }]);
         let effects = catalog.apply(change);
-        if effects.iter().any(|effect| matches!(effect, Effect::UsersChanged | Effect::VhostDeleted(_))) {
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::UsersChanged | Effect::VhostDeleted(_)))
+        {
             self.users.replace(catalog.users());
         }
         for effect in effects {

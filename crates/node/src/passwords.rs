@@ -49,9 +49,21 @@ impl Algorithm {
 
     fn digest(self, salt: &[u8], password: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha256 => Sha256::new().chain_update(salt).chain_update(password).finalize().to_vec(),
-            Self::Sha512 => Sha512::new().chain_update(salt).chain_update(password).finalize().to_vec(),
-            Self::Md5 => Md5::new().chain_update(salt).chain_update(password).finalize().to_vec(),
+            Self::Sha256 => Sha256::new()
+                .chain_update(salt)
+                .chain_update(password)
+                .finalize()
+                .to_vec(),
+            Self::Sha512 => Sha512::new()
+                .chain_update(salt)
+                .chain_update(password)
+                .finalize()
+                .to_vec(),
+            Self::Md5 => Md5::new()
+                .chain_update(salt)
+                .chain_update(password)
+                .finalize()
+                .to_vec(),
         }
     }
 }
@@ -82,7 +94,10 @@ pub fn hash(password: &str, algorithm: Algorithm) -> Result<PasswordHash, Error>
     getrandom::fill(&mut salted).map_err(|_| Error::NoRandom)?;
     let digest = algorithm.digest(&salted, password.as_bytes());
     salted.extend_from_slice(&digest);
-    Ok(PasswordHash { algorithm: algorithm.name().into(), salted: salted.into() })
+    Ok(PasswordHash {
+        algorithm: algorithm.name().into(),
+        salted: salted.into(),
+    })
 }
 
 /// Reads a hash as definitions carry it.
@@ -97,13 +112,20 @@ pub fn parse(encoded: &str, algorithm: &str) -> Result<PasswordHash, Error> {
     if salted.len() <= SALT_BYTES {
         return Err(Error::TooShort);
     }
-    Ok(PasswordHash { algorithm: algorithm.into(), salted: salted.into() })
+    Ok(PasswordHash {
+        algorithm: algorithm.into(),
+        salted: salted.into(),
+    })
 }
 
 /// Whether the password is the one that was hashed. Takes the same time wherever they differ.
 pub fn verify(password: &[u8], hash: &PasswordHash) -> bool {
-    let Some(algorithm) = Algorithm::named(&hash.algorithm) else { return false };
-    let Some((salt, expected)) = hash.salted.split_at_checked(SALT_BYTES) else { return false };
+    let Some(algorithm) = Algorithm::named(&hash.algorithm) else {
+        return false;
+    };
+    let Some((salt, expected)) = hash.salted.split_at_checked(SALT_BYTES) else {
+        return false;
+    };
     algorithm.digest(salt, password).ct_eq(expected).into()
 }
 

@@ -72,13 +72,7 @@ impl Client {
 
     /// Sends a reply straight to a reply consumer. `None` when `key` is not the address of
     /// one by its form, otherwise whether it was there.
-    pub fn reply(
-        &self,
-        exchange: &str,
-        key: &str,
-        message: &Message,
-        touched: &mut Touched,
-    ) -> Option<bool> {
+    pub fn reply(&self, exchange: &str, key: &str, message: &Message, touched: &mut Touched) -> Option<bool> {
         if !exchange.is_empty() || !key.starts_with(REPLY_TO) {
             return None;
         }
@@ -86,8 +80,7 @@ impl Client {
     }
 
     fn publishable(&self, exchange: &str) -> Result<Option<Arc<crate::LiveExchange>>, Refusal> {
-        let name = ExchangeName::new(exchange)
-            .map_err(|_| Refusal::NotFound(self.exchange_subject("")))?;
+        let name = ExchangeName::new(exchange).map_err(|_| Refusal::NotFound(self.exchange_subject("")))?;
         // The permit is taken for this exchange and used at once.
         let _permit = self.access().exchange(Operation::Write, &name)?;
         if exchange.is_empty() {
@@ -116,7 +109,9 @@ impl Client {
                 None => walk.add_queue(key),
                 Some(live) => {
                     if live.declared().kind.has_topics {
-                        let _permit = self.access().topic(Operation::Write, &live.declared().name, key)?;
+                        let _permit = self
+                            .access()
+                            .topic(Operation::Write, &live.declared().name, key)?;
                     }
                     walk.follow(Arc::clone(live), &Routable { key, headers });
                 }

@@ -39,7 +39,9 @@ impl Replies {
         let mut token = [0; TOKEN_BYTES];
         getrandom::fill(&mut token).ok()?;
         let name = format!("{REPLY_TO}.{}", URL_SAFE_NO_PAD.encode(token));
-        self.consumers.write().insert(name.as_str().into(), Consumer { mailbox, address });
+        self.consumers
+            .write()
+            .insert(name.as_str().into(), Consumer { mailbox, address });
         Some(name)
     }
 
@@ -59,8 +61,18 @@ impl Replies {
         };
         let mut open = mailbox.open();
         if open.has_room() {
-            let delivery = Delivery { seq: 0, redelivered: false, message };
-            open.push(Parcel { to: address, delivery }, touched);
+            let delivery = Delivery {
+                seq: 0,
+                redelivered: false,
+                message,
+            };
+            open.push(
+                Parcel {
+                    to: address,
+                    delivery,
+                },
+                touched,
+            );
         }
         true
     }

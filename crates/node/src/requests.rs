@@ -141,18 +141,27 @@ impl Client {
             return Err(Refusal::DefaultExchange);
         }
         let _configure = self.access().exchange(Operation::Configure, name)?;
-        self.change(touched, |_, vhost| vhost.decide_exchange_deletion(name, if_unused))
+        self.change(touched, |_, vhost| {
+            vhost.decide_exchange_deletion(name, if_unused)
+        })
     }
 
     /// Declares a queue.
     ///
     /// # Errors
     /// As [`decide_queue`](warren_broker::catalog::Catalog::decide_queue), or denied.
-    pub fn declare_queue(&mut self, asked: &QueueDeclaration, touched: &mut Touched) -> Result<Found, Refusal> {
+    pub fn declare_queue(
+        &mut self,
+        asked: &QueueDeclaration,
+        touched: &mut Touched,
+    ) -> Result<Found, Refusal> {
         self.refresh();
         let access = self.access();
         let _configure = access.queue(Operation::Configure, &asked.name)?;
-        if let Some(exchange) = asked.arguments.get("x-dead-letter-exchange").and_then(|v| v.as_str())
+        if let Some(exchange) = asked
+            .arguments
+            .get("x-dead-letter-exchange")
+            .and_then(|v| v.as_str())
             && let Ok(exchange) = ExchangeName::new(exchange)
         {
             let _read = access.queue(Operation::Read, &asked.name)?;
@@ -182,7 +191,12 @@ impl Client {
             let refusal = || Refusal::NotFound(self.queue_subject(name));
             let position = Position::default();
             return exists
-                .then_some(Found { queue: None, messages: 0, consumers: 1, position })
+                .then_some(Found {
+                    queue: None,
+                    messages: 0,
+                    consumers: 1,
+                    position,
+                })
                 .ok_or_else(refusal);
         }
         let _any = self.access().queue_any(name)?;
@@ -194,7 +208,12 @@ impl Client {
         let queue = self.vhost.queue(name.as_str());
         let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
         let totals = queue.totals();
-        Ok(Found { queue: Some(queue), messages: totals.ready, consumers: totals.consumers, position })
+        Ok(Found {
+            queue: Some(queue),
+            messages: totals.ready,
+            consumers: totals.consumers,
+            position,
+        })
     }
 
     /// The queue, if it exists and no other session owns it.
@@ -309,10 +328,23 @@ impl Client {
             })?,
         };
         if queue.declared().queue_type == QueueType::Quorum && asked.shared.limit() != 0 {
-            return Err(Refusal::NotImplemented(format!("{} does not support global qos", queue.subject())));
+            return Err(Refusal::NotImplemented(format!(
+                "{} does not support global qos",
+                queue.subject()
+            )));
         }
-        let Consume { no_ack, exclusive, prefetch, .. } = asked;
-        let subscription = Subscription { no_ack, exclusive, prefetch, priority };
+        let Consume {
+            no_ack,
+            exclusive,
+            prefetch,
+            ..
+        } = asked;
+        let subscription = Subscription {
+            no_ack,
+            exclusive,
+            prefetch,
+            priority,
+        };
         let subscriber = Subscriber {
             mailbox: Arc::clone(&self.mailbox),
             address: asked.address,
@@ -385,7 +417,9 @@ impl Node {
         touched: &mut Touched,
     ) {
         let mut catalog = self.catalog.lock();
-        let is_owned = vhost.queue(name.as_str()).is_some_and(|q| q.declared().owner == Some(owner));
+        let is_owned = vhost
+            .queue(name.as_str())
+            .is_some_and(|q| q.declared().owner == Some(owner));
         if is_owned {
             let change = Change::QueueDeleted(vhost.name().clone(), name.clone());
             self.commit(&mut catalog, change, touched);

@@ -32,7 +32,10 @@ pub struct Route {
 impl Route {
     fn is_good(&self, access_version: u64) -> bool {
         self.access_version == access_version
-            && self.seen.iter().all(|(exchange, version)| exchange.version() == *version)
+            && self
+                .seen
+                .iter()
+                .all(|(exchange, version)| exchange.version() == *version)
             && self.queues.iter().all(|queue| !queue.is_deleted())
     }
 
@@ -90,7 +93,8 @@ impl RouteCache {
             self.routes.clear();
         }
         self.spell(exchange, key);
-        self.routes.insert(self.scratch.as_slice().into(), Arc::clone(route));
+        self.routes
+            .insert(self.scratch.as_slice().into(), Arc::clone(route));
         self.set_last(exchange, Some(key), route);
     }
 
@@ -121,8 +125,16 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(vhost: &'a LiveVhost, access_version: u64) -> Self {
-        let route = Route { access_version, ..Route::default() };
-        Self { vhost, visited: HashSet::new(), queue_ids: Vec::new(), route }
+        let route = Route {
+            access_version,
+            ..Route::default()
+        };
+        Self {
+            vhost,
+            visited: HashSet::new(),
+            queue_ids: Vec::new(),
+            route,
+        }
     }
 
     /// Adds where `message` goes from `start`.

@@ -28,7 +28,10 @@ pub struct LiveVhost {
 
 impl LiveVhost {
     pub(crate) fn new(name: VhostName) -> Self {
-        Self { name, directory: RwLock::default() }
+        Self {
+            name,
+            directory: RwLock::default(),
+        }
     }
 
     /// Its name.
@@ -53,13 +56,17 @@ impl LiveVhost {
     /// The queues of these ids that still exist.
     pub(crate) fn queues_by_id(&self, ids: &[QueueId]) -> Vec<Arc<LiveQueue>> {
         let directory = self.directory.read();
-        ids.iter().filter_map(|id| directory.queues_by_id.get(id).cloned()).collect()
+        ids.iter()
+            .filter_map(|id| directory.queues_by_id.get(id).cloned())
+            .collect()
     }
 
     pub(crate) fn add_exchange(&self, exchange: Arc<LiveExchange>) {
         let mut directory = self.directory.write();
         let declared = exchange.declared();
-        directory.exchanges_by_id.insert(declared.id, Arc::clone(&exchange));
+        directory
+            .exchanges_by_id
+            .insert(declared.id, Arc::clone(&exchange));
         directory.exchanges.insert(declared.name.clone(), exchange);
     }
 

@@ -4,14 +4,14 @@
 //! configuration (which a restart will not heal) from a port that is taken for now:
 //!
 //! ```text
-//!   65 definitions   69 listener   70 defect   73 file or folder   77 not permitted   78 configuration
+//!   65 definitions   69 listener   71 system   73 file or folder   77 not permitted   78 configuration
 //! ```
 
 use std::io;
 use std::process::ExitCode;
 
 use crate::config::value::Endpoint;
-use crate::{config, data_dir, definitions, log, ready};
+use crate::{config, data_dir, definitions, import, log, ready};
 
 /// Why the broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +70,15 @@ pub enum Failure {
         /// Why not.
         source: io::Error,
     },
-    /// A part of the program is missing.
-    #[error("not wired yet: {0}")]
-    NotWired(&'static str),
+    /// What an empty broker is to be filled with makes no sense.
+    #[error("the configured default user or virtual host cannot be made: {0}")]
+    Defaults(String),
+    /// A definition that the broker does not take.
+    #[error("{0}")]
+    Import(#[from] import::Error),
+    /// The system gives no threads, signals or sockets.
+    #[error("the system does not let the broker run: {0}")]
+    Runtime(io::Error),
 }
 
 impl Failure {
@@ -101,12 +107,12 @@ impl Failure {
     /// The status that the process ends with.
     pub fn status(&self) -> u8 {
         match self {
-            Failure::Definitions(_) => 65,
+            Failure::Definitions(_) | Failure::Import(_) => 65,
             Failure::PortTaken { .. } | Failure::Listen { .. } => 69,
-            Failure::NotWired(_) => 70,
+            Failure::Runtime(_) => 71,
             Failure::Log(_) | Failure::DataDir(_) | Failure::Ready(_) => 73,
             Failure::PortForbidden { .. } => 77,
-            Failure::Config(_) => 78,
+            Failure::Config(_) | Failure::Defaults(_) => 78,
         }
     }
 }

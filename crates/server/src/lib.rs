@@ -11,10 +11,13 @@
 
 pub mod announce;
 pub mod args;
+pub mod boot;
 pub mod config;
 pub mod data_dir;
 pub mod definitions;
 pub mod fail;
+pub mod import;
 pub mod log;
 pub mod ready;
 pub mod secret;
+pub mod serve;

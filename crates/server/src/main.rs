@@ -5,10 +5,13 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
 
 use clap::Parser;
+use warren_net::Bound;
 use warren_server::announce::Announcement;
 use warren_server::args::{Arguments, Command, Ports, Serve};
 use warren_server::config::{self, Config};
@@ -16,14 +19,16 @@ use warren_server::data_dir::{self, Surroundings};
 use warren_server::definitions::Definitions;
 use warren_server::fail::Failure;
 use warren_server::log;
-use warren_server::ready::{self, ReadyFile};
+use warren_server::ready::{self, Listener, ReadyFile};
+use warren_server::{boot, import, serve};
+use warren_store::MemoryLog;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let Command::Serve(arguments) = Arguments::parse().into_command();
-    match serve(&arguments) {
+    match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // If standard error is gone, the status still tells.
@@ -33,22 +38,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(arguments: &Serve) -> Result<(), Failure> {
+fn start(arguments: &Serve) -> Result<(), Failure> {
     let environment = |variable: &str| env::var_os(variable);
     let file = config::file(arguments.config.as_deref(), &environment);
     let mut config = config::load(file.as_deref(), &environment, &arguments.settings)?;
     if arguments.ports == Some(Ports::Any) {
         config.listeners.use_free_ports();
     }
-    let _log = log::init(&config.log)?;
-    let _ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
+    let log = log::init(&config.log)?;
+    let ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
     let data_dir = data_dir(arguments, &config)?;
     let definitions = definitions(&config)?;
     for warning in &definitions.warnings {
         tracing::warn!("{warning}");
     }
-    announce(&config, data_dir.as_deref(), file.as_deref());
-    Err(Failure::NotWired("there is no broker behind this program yet"))
+    let node = boot::node(&config, Arc::new(MemoryLog::default()));
+    import::apply(&node, &definitions, config.auth.password_hashing)?;
+    boot::fill(&node, &config)?;
+    let bound = serve::bind(&config.listeners)?;
+    let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
+    let outcome = serve::run(&node, &config, boot::amqp091(&config), bound, &log, || {
+        announce(&addresses, data_dir.as_deref(), file.as_deref());
+        let listeners: Vec<_> = addresses
+            .iter()
+            .map(|bound| Listener::new(ready::AMQP, *bound))
+            .collect();
+        Ok(ready
+            .iter()
+            .try_for_each(|ready| ready.write(process::id(), &listeners))?)
+    });
+    // Clients can no longer connect, however it ended.
+    let _ = ready.iter().try_for_each(ReadyFile::remove);
+    outcome
 }
 
 /// The data folder, ready for use; none if nothing is to be kept.
@@ -66,10 +87,10 @@ fn definitions(config: &Config) -> Result<Definitions, Failure> {
     Ok(path.map(Definitions::read).transpose()?.unwrap_or_default())
 }
 
-fn announce(config: &Config, data_dir: Option<&Path>, file: Option<&Path>) {
-    let listeners = config.listeners.tcp().into_values();
-    let listeners = listeners
-        .map(|endpoint| (ready::AMQP, endpoint.to_string()))
+fn announce(addresses: &[SocketAddr], data_dir: Option<&Path>, file: Option<&Path>) {
+    let listeners = addresses
+        .iter()
+        .map(|address| (ready::AMQP, address.to_string()))
         .collect();
     let text = Announcement {
         listeners,

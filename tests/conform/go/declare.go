@@ -60,7 +60,8 @@ func queueDeclare(s *scene) {
 		s.await("exchange.declare-ok")
 		s.ok(ch.ExchangeDeclare(exchange, "topic", true, false, false, false, nil))
 	}
-	for _, standard := range []string{exchange, "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"} {
+	standards := []string{"amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"}
+	for _, standard := range append(standards, exchange) {
 		s.await("passive exchange.declare-ok of " + standard)
 		s.ok(ch.ExchangeDeclarePassive(standard, "direct", true, false, false, false, nil))
 	}

@@ -95,7 +95,8 @@ func properties(s *scene) {
 	s.equal("full message", sentBack(s.roundTrip(ch, queue, full)), full)
 	bare := sentBack(s.roundTrip(ch, queue, amqp.Publishing{Body: []byte("bare")}))
 	s.equal("bare message", bare, amqp.Publishing{Body: []byte("bare")})
-	text := fmt.Sprintf("PRECONDITION_FAILED - user_id property set to 'impostor' but authenticated user was '%s'", s.user)
+	text := fmt.Sprintf("PRECONDITION_FAILED - user_id property set to 'impostor' "+
+		"but authenticated user was '%s'", s.user)
 	s.refused(conn, 406, text, func(ch *amqp.Channel) error {
 		return ch.Publish("", queue, false, false, amqp.Publishing{UserId: "impostor"})
 	})
@@ -121,7 +122,7 @@ func headerTypes(s *scene) {
 		"bytes":       []byte{0, 255, 1, 254},
 		"time":        time.Unix(1_700_000_000, 0),
 		"nothing":     nil,
-		"array":       []interface{}{"a", int32(1), true, nil, 2.5, []interface{}{int8(1)}, amqp.Table{"in": "array"}},
+		"array":       []interface{}{"a", int32(1), true, nil, 2.5, []interface{}{int8(1)}, amqp.Table{"in": "a"}},
 		"table":       amqp.Table{"one": int32(1), "two": amqp.Table{"three": amqp.Table{"deep": []byte("x")}}},
 		"empty table": amqp.Table{},
 	}

@@ -108,11 +108,13 @@ func directReplyTo(s *scene) {
 	s.equal("returned", (<-returns).ReplyText, "NO_ROUTE")
 
 	conn := s.connect(amqp.Config{})
-	s.refused(conn, 406, "PRECONDITION_FAILED - reply consumer cannot acknowledge", func(ch *amqp.Channel) error {
+	text := "PRECONDITION_FAILED - reply consumer cannot acknowledge"
+	s.refused(conn, 406, text, func(ch *amqp.Channel) error {
 		_, err := ch.Consume(address, "", false, false, false, false, nil)
 		return err
 	})
-	s.refused(conn, 406, "PRECONDITION_FAILED - fast reply consumer does not exist", func(ch *amqp.Channel) error {
+	text = "PRECONDITION_FAILED - fast reply consumer does not exist"
+	s.refused(conn, 406, text, func(ch *amqp.Channel) error {
 		return ch.Publish("", nowhere, false, false, amqp.Publishing{ReplyTo: address})
 	})
 }

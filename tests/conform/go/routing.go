@@ -1,7 +1,8 @@
 package main
 
 // Which message reaches which queue: the four exchange types, bindings between exchanges, unbinding.
-// Every publish is confirmed before the queues are read, so an empty queue proves that nothing was routed to it.
+// Every publish is confirmed before the queues are read, so an empty queue proves
+// that nothing was routed to it.
 
 import (
 	"fmt"
@@ -142,7 +143,8 @@ func exchangeToExchange(s *scene) {
 	s.ok(ch.ExchangeUnbind(middle, "news.#", source, false, nil))
 	s.put(ch, source, "news.world", "world")
 	s.equal("behind", s.drain(ch, behind), []string{})
-	text := fmt.Sprintf("ACCESS_REFUSED - cannot publish to internal exchange '%s' in vhost '%s'", middle, s.vhost)
+	text := fmt.Sprintf("ACCESS_REFUSED - cannot publish to internal exchange '%s' in vhost '%s'",
+		middle, s.vhost)
 	s.refused(conn, 403, text, func(ch *amqp.Channel) error {
 		return ch.Publish(middle, "", false, false, amqp.Publishing{})
 	})

@@ -234,7 +234,9 @@ func (s *scene) send(ch *amqp.Channel, exchange, key string, message amqp.Publis
 
 // publish publishes one message on a confirming channel and returns whether the broker acked it.
 // The listener is asked, since the client's deferred confirmations miss an ack that comes at once.
-func (s *scene) publish(ch *amqp.Channel, exchange, key string, mandatory bool, message amqp.Publishing) bool {
+func (s *scene) publish(
+	ch *amqp.Channel, exchange, key string, mandatory bool, message amqp.Publishing,
+) bool {
 	s.ok(ch.PublishWithContext(context.Background(), exchange, key, mandatory, false, message))
 	return s.confirmed(ch)
 }

@@ -69,15 +69,18 @@ func txRollback(s *scene) {
 
 func txRefusals(s *scene) {
 	conn := s.connect(amqp.Config{})
-	s.refused(conn, 406, "PRECONDITION_FAILED - channel is not transactional", (*amqp.Channel).TxCommit)
-	s.refused(conn, 406, "PRECONDITION_FAILED - channel is not transactional", (*amqp.Channel).TxRollback)
-	s.refused(conn, 406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode", func(ch *amqp.Channel) error {
+	text := "PRECONDITION_FAILED - channel is not transactional"
+	s.refused(conn, 406, text, (*amqp.Channel).TxCommit)
+	s.refused(conn, 406, text, (*amqp.Channel).TxRollback)
+	text = "PRECONDITION_FAILED - cannot switch from tx to confirm mode"
+	s.refused(conn, 406, text, func(ch *amqp.Channel) error {
 		if err := ch.Tx(); err != nil {
 			return err
 		}
 		return ch.Confirm(false)
 	})
-	s.refused(conn, 406, "PRECONDITION_FAILED - cannot switch from confirm to tx mode", func(ch *amqp.Channel) error {
+	text = "PRECONDITION_FAILED - cannot switch from confirm to tx mode"
+	s.refused(conn, 406, text, func(ch *amqp.Channel) error {
 		if err := ch.Confirm(false); err != nil {
 			return err
 		}

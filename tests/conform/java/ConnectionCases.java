@@ -74,7 +74,8 @@ final class ConnectionCases {
             factory.setRequestedChannelMax(2);
             factory.setRequestedHeartbeat(5);
         });
-        List<Integer> tuned = List.of(connection.getFrameMax(), connection.getChannelMax(), connection.getHeartbeat());
+        List<Integer> tuned =
+                List.of(connection.getFrameMax(), connection.getChannelMax(), connection.getHeartbeat());
         Scene.equal("tuned", tuned, List.of(4096, 2, 5));
         Channel channel = scene.confirmChannel(connection);
         Channel second = connection.createChannel();
@@ -189,7 +190,8 @@ final class ConnectionCases {
         String queue = scene.queue(healthy);
         Scene.Inbox inbox = scene.consume(healthy, queue, true);
         for (String round : Scene.numbers(0, 3)) {
-            String text = "NOT_FOUND - no queue 'conform.java.nowhere' in vhost '" + scene.factory().getVirtualHost() + "'";
+            String text = "NOT_FOUND - no queue 'conform.java.nowhere' in vhost '"
+                    + scene.factory().getVirtualHost() + "'";
             scene.refused(connection, 404, text, "50.10", c -> c.queueDeclarePassive("conform.java.nowhere"));
             scene.put(healthy, "", queue, round);
             Scene.equal("body", Scene.bodies(scene.take(inbox, 1)), List.of(round));
@@ -211,10 +213,12 @@ final class ConnectionCases {
         } catch (IOException refusal) {
             ShutdownSignalException cause = scene.answer(closed, "connection.close 540");
             AMQP.Connection.Close close = (AMQP.Connection.Close) cause.getReason();
-            String said = close.getReplyCode() + " " + close.getReplyText() + " at " + close.getClassId() + "." + close.getMethodId();
+            String said = close.getReplyCode() + " " + close.getReplyText()
+                    + " at " + close.getClassId() + "." + close.getMethodId();
             Scene.equal("connection.close", said, "540 NOT_IMPLEMENTED - prefetch_size!=0 (100) at 60.10");
         }
-        Scene.equal("a hard error", scene.answer(bystanderClosed, "end of the other channel").isHardError(), true);
+        ShutdownSignalException end = scene.answer(bystanderClosed, "end of the other channel");
+        Scene.equal("a hard error", end.isHardError(), true);
     }
 
     private static void manyChannels(Scene scene) throws Exception {
@@ -251,7 +255,8 @@ final class ConnectionCases {
     private static void blockedListener(Scene scene) throws Exception {
         Connection connection = scene.connect();
         BlockingQueue<String> events = new LinkedBlockingQueue<>();
-        connection.addBlockedListener(reason -> events.add("blocked " + reason), () -> events.add("unblocked"));
+        connection.addBlockedListener(
+                reason -> events.add("blocked " + reason), () -> events.add("unblocked"));
         Channel channel = scene.confirmChannel(connection);
         String queue = scene.queue(channel);
         scene.put(channel, "", queue, "one", "two");

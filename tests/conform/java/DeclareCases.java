@@ -50,7 +50,8 @@ final class DeclareCases {
         String exchange = scene.exchangeName();
         channel.exchangeDeclare(exchange, "topic", true, false, true, null);
         channel.exchangeDeclare(exchange, "topic", true, false, true, null);
-        for (String standard : List.of(exchange, "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match")) {
+        for (String standard :
+                List.of(exchange, "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match")) {
             scene.await("passive exchange.declare-ok of " + standard);
             channel.exchangeDeclarePassive(standard);
         }
@@ -77,9 +78,9 @@ final class DeclareCases {
         Connection stranger = scene.connect();
         String name = scene.queueName();
         owner.createChannel().queueDeclare(name, false, true, false, null);
-        String text = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '" + name + "'" + inVhost(scene)
-                + ". It could be originally declared on another connection or the exclusive property value "
-                + "does not match that of the original declaration.";
+        String text = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '" + name + "'"
+                + inVhost(scene) + ". It could be originally declared on another connection or "
+                + "the exclusive property value does not match that of the original declaration.";
         scene.refused(stranger, 405, text, "50.10", c -> c.queueDeclarePassive(name));
         scene.refused(stranger, 405, text, "50.20", c -> c.queueBind(name, "amq.direct", "k"));
         scene.refused(stranger, 405, text, "50.30", c -> c.queuePurge(name));
@@ -100,7 +101,8 @@ final class DeclareCases {
         channel.basicCancel(one.tag);
         Scene.equal("consumers left", channel.consumerCount(name), 1L);
         channel.basicCancel(two.tag);
-        scene.refused(channel.getConnection(), 404, noQueue(scene, name), "50.10", c -> c.queueDeclarePassive(name));
+        scene.refused(channel.getConnection(), 404, noQueue(scene, name), "50.10",
+                c -> c.queueDeclarePassive(name));
     }
 
     /** Methods with no-wait are carried out in order and not answered. */
@@ -124,7 +126,8 @@ final class DeclareCases {
         channel.exchangeDeleteNoWait(source, false);
         // Its reply shows that the broker has read all of these.
         channel.basicQos(1);
-        scene.refused(channel.getConnection(), 404, noQueue(scene, queue), "50.10", c -> c.queueDeclarePassive(queue));
+        scene.refused(channel.getConnection(), 404, noQueue(scene, queue), "50.10",
+                c -> c.queueDeclarePassive(queue));
     }
 
     private static String inequivalent(Scene scene, String argument, String kind, String name, String rest)
@@ -147,7 +150,8 @@ final class DeclareCases {
                 "received the value '60000' of type 'signedint' but current is none");
         scene.refused(connection, 406, ttl, "50.10",
                 c -> c.queueDeclare(queue, false, false, false, Map.of("x-message-ttl", 60_000)));
-        String type = inequivalent(scene, "type", "exchange", exchange, "received 'fanout' but current is 'direct'");
+        String type = inequivalent(
+                scene, "type", "exchange", exchange, "received 'fanout' but current is 'direct'");
         scene.refused(connection, 406, type, "40.10", c -> c.exchangeDeclare(exchange, "fanout", false));
         scene.refused(connection, 406, inequivalent(scene, "durable", "exchange", exchange, flipped), "40.10",
                 c -> c.exchangeDeclare(exchange, "direct", true));
@@ -164,7 +168,8 @@ final class DeclareCases {
         scene.refused(connection, 404, noQueue, "60.70", c -> c.basicGet(NOWHERE, true));
         scene.refused(connection, 404, noExchange, "40.10", c -> c.exchangeDeclarePassive(NOWHERE));
         scene.refused(connection, 404, noExchange, "40.30", c -> c.exchangeBind("amq.fanout", NOWHERE, ""));
-        scene.refused(connection, 404, noExchange, "60.40", c -> c.basicPublish(NOWHERE, "key", null, new byte[1]));
+        scene.refused(connection, 404, noExchange, "60.40",
+                c -> c.basicPublish(NOWHERE, "key", null, new byte[1]));
         Channel channel = connection.createChannel();
         scene.await("delete-ok of what is missing");
         Scene.equal("messages of a missing queue", channel.queueDelete(NOWHERE).getMessageCount(), 0);
@@ -188,7 +193,8 @@ final class DeclareCases {
         String queue = scene.queue(channel);
         scene.put(channel, "", queue, "a", "b");
         String refusal = "PRECONDITION_FAILED - queue '" + queue + "'" + inVhost(scene);
-        scene.refused(connection, 406, refusal + " not empty", "50.40", c -> c.queueDelete(queue, false, true));
+        scene.refused(connection, 406, refusal + " not empty", "50.40",
+                c -> c.queueDelete(queue, false, true));
         Channel consumer = connection.createChannel();
         scene.take(scene.consume(consumer, queue, false), 2);
         scene.refused(connection, 406, refusal + " in use", "50.40", c -> c.queueDelete(queue, true, false));

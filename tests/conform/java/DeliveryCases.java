@@ -110,8 +110,8 @@ final class DeliveryCases {
         scene.put(publisher, "", queue, Scene.numbers(0, 10).toArray(new String[0]));
         List<Integer> all = new ArrayList<>();
         for (Scene.Inbox inbox : List.of(one, two)) {
-            List<Integer> share =
-                    Scene.bodies(scene.take(inbox, 5)).stream().map(Integer::valueOf).collect(Collectors.toList());
+            List<String> bodies = Scene.bodies(scene.take(inbox, 5));
+            List<Integer> share = bodies.stream().map(Integer::valueOf).collect(Collectors.toList());
             for (int index = 1; index < share.size(); index++) {
                 Scene.equal("step in " + share, share.get(index) - share.get(index - 1), 2);
             }

@@ -4,7 +4,6 @@ import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.GetResponse;
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.LinkedHashMap;
@@ -38,12 +37,14 @@ final class MessageCases {
 
     private static void same(byte[] got, byte[] expected) {
         if (!Arrays.equals(got, expected)) {
-            throw new AssertionError(expected.length + " bytes came back otherwise, as " + got.length + " bytes");
+            throw new AssertionError(
+                    expected.length + " bytes came back otherwise, as " + got.length + " bytes");
         }
     }
 
     private static GetResponse roundTrip(
-            Scene scene, Channel channel, String queue, AMQP.BasicProperties properties, byte[] body) throws Exception {
+            Scene scene, Channel channel, String queue, AMQP.BasicProperties properties, byte[] body)
+            throws Exception {
         channel.basicPublish("", queue, properties, body);
         scene.confirmed(channel);
         return scene.get(channel, queue, true);
@@ -100,7 +101,8 @@ final class MessageCases {
                 sent.builder().headers(null).build().toString());
         AMQP.BasicProperties bare = roundTrip(scene, channel, queue, null, Scene.bytes("bare")).getProps();
         Scene.equal("bare", bare.toString(), new AMQP.BasicProperties().toString());
-        String text = "PRECONDITION_FAILED - user_id property set to 'impostor' but authenticated user was '" + user + "'";
+        String text = "PRECONDITION_FAILED - user_id property set to 'impostor' but authenticated user was '"
+                + user + "'";
         AMQP.BasicProperties impostor = new AMQP.BasicProperties.Builder().userId("impostor").build();
         scene.refused(channel.getConnection(), 406, text, "60.40",
                 c -> c.basicPublish("", queue, impostor, new byte[0]));
@@ -125,7 +127,7 @@ final class MessageCases {
         headers.put("bytes", new byte[] {0, -1, 1, -2});
         headers.put("date", new Date(1_700_000_000_000L));
         headers.put("nothing", null);
-        headers.put("array", new ArrayList<>(Arrays.asList("a", 1, true, null, 2.5, List.of(1L), Map.of("in", "array"))));
+        headers.put("array", Arrays.asList("a", 1, true, null, 2.5, List.of(1L), Map.of("in", "array")));
         headers.put("table", Map.of("one", 1, "two", Map.of("three", List.of("deep", new byte[] {7}))));
         headers.put("empty table", Map.of());
         AMQP.BasicProperties sent = new AMQP.BasicProperties.Builder().headers(headers).build();

@@ -87,10 +87,11 @@ final class PublishCases {
         channel.queueBind(queue, exchange, "known");
         BlockingQueue<String> events = new LinkedBlockingQueue<>();
         channel.addReturnListener(back -> events.add(String.join(" ",
-                Integer.toString(back.getReplyCode()), back.getReplyText(), back.getExchange(), back.getRoutingKey(),
-                back.getProperties().getMessageId(), String.valueOf(Scene.plain(back.getProperties().getHeaders())),
-                Scene.text(back.getBody()))));
-        channel.addConfirmListener((tag, multiple) -> events.add("ack " + tag), (tag, multiple) -> events.add("nack"));
+                Integer.toString(back.getReplyCode()), back.getReplyText(),
+                back.getExchange(), back.getRoutingKey(), back.getProperties().getMessageId(),
+                String.valueOf(Scene.plain(back.getProperties().getHeaders())), Scene.text(back.getBody()))));
+        channel.addConfirmListener(
+                (tag, multiple) -> events.add("ack " + tag), (tag, multiple) -> events.add("nack"));
         AMQP.BasicProperties properties =
                 new AMQP.BasicProperties.Builder().messageId("m-1").headers(Map.of("n", 7)).build();
         channel.basicPublish(exchange, "known", true, properties, Scene.bytes("routed"));
@@ -133,7 +134,8 @@ final class PublishCases {
         BlockingQueue<String> returns = new LinkedBlockingQueue<>();
         server.addReturnListener(back -> returns.add(back.getReplyText()));
         server.basicPublish("", address, true, null, Scene.bytes("too late"));
-        Scene.equal("returned", scene.next(returns, "basic.return of a reply that nobody awaits"), "NO_ROUTE");
+        String returned = scene.next(returns, "basic.return of a reply that nobody awaits");
+        Scene.equal("returned", returned, "NO_ROUTE");
     }
 
     private static void directReplyToRefusals(Scene scene) throws Exception {

@@ -8,7 +8,8 @@ import java.util.Map;
 /**
  * Which message reaches which queue: the four exchange types, bindings between exchanges, unbinding.
  *
- * <p>Every publish is confirmed before the queues are read, so an empty queue proves that nothing was routed to it.
+ * <p>Every publish is confirmed before the queues are read, so an empty queue proves that nothing was
+ * routed to it.
  */
 final class RoutingCases {
     private RoutingCases() {}
@@ -84,7 +85,8 @@ final class RoutingCases {
             scene.put(channel, exchange, key, key);
         }
         for (String pattern : expected.keySet()) {
-            Scene.equal("pattern " + pattern, scene.drain(channel, queues.get(pattern)), expected.get(pattern));
+            List<String> got = scene.drain(channel, queues.get(pattern));
+            Scene.equal("pattern " + pattern, got, expected.get(pattern));
         }
     }
 
@@ -108,7 +110,8 @@ final class RoutingCases {
         messages.put("other", Map.of("pages", 3));
         messages.put("none", Map.of("format", "zip"));
         for (Map.Entry<String, Map<String, Object>> message : messages.entrySet()) {
-            AMQP.BasicProperties properties = new AMQP.BasicProperties.Builder().headers(message.getValue()).build();
+            AMQP.BasicProperties properties =
+                    new AMQP.BasicProperties.Builder().headers(message.getValue()).build();
             scene.put(channel, exchange, "ignored", properties, message.getKey());
         }
         scene.put(channel, exchange, "ignored", "no properties at all");
@@ -139,7 +142,8 @@ final class RoutingCases {
         Scene.equal("behind", scene.drain(channel, behind), List.of());
         String text = "ACCESS_REFUSED - cannot publish to internal exchange '" + middle + "' in vhost '"
                 + scene.factory().getVirtualHost() + "'";
-        scene.refused(channel.getConnection(), 403, text, "60.40", c -> c.basicPublish(middle, "", null, new byte[0]));
+        scene.refused(channel.getConnection(), 403, text, "60.40",
+                c -> c.basicPublish(middle, "", null, new byte[0]));
     }
 
     private static void alternateExchange(Scene scene) throws Exception {

@@ -243,10 +243,12 @@ final class Scene {
     }
 
     /**
-     * Runs an attempt on a channel of its own, which the broker must close with this code and text for this method.
-     * A publish has no reply, so a synchronous method is sent behind it: it fails when the channel is closed.
+     * Runs an attempt on a channel of its own, which the broker must close with this code and text for this
+     * method. A publish has no reply, so a synchronous method is sent behind it: it fails when the channel is
+     * closed.
      */
-    void refused(Connection connection, int code, String text, String method, Attempt attempt) throws Exception {
+    void refused(Connection connection, int code, String text, String method, Attempt attempt)
+            throws Exception {
         Channel channel = connection.createChannel();
         CompletableFuture<ShutdownSignalException> closed = new CompletableFuture<>();
         channel.addShutdownListener(closed::complete);
@@ -266,7 +268,8 @@ final class Scene {
             throw new AssertionError("not a channel.close but " + reason);
         }
         AMQP.Channel.Close close = (AMQP.Channel.Close) reason;
-        String said = close.getReplyCode() + " " + close.getReplyText() + " at " + close.getClassId() + "." + close.getMethodId();
+        String said = close.getReplyCode() + " " + close.getReplyText()
+                + " at " + close.getClassId() + "." + close.getMethodId();
         // A reply text is a short string: RabbitMQ cuts longer ones to 252 bytes and three dots.
         String cut = text.length() > 255 ? text.substring(0, 252) + "..." : text;
         equal("channel.close", said, code + " " + cut + " at " + method);
@@ -304,7 +307,9 @@ final class Scene {
             return "bytes " + Arrays.toString((byte[]) value);
         }
         if (value instanceof List<?>) {
-            return ((List<?>) value).stream().map(Scene::plain).collect(Collectors.toCollection(ArrayList::new));
+            List<Object> array = new ArrayList<>();
+            ((List<?>) value).forEach(inner -> array.add(plain(inner)));
+            return array;
         }
         if (value instanceof Map<?, ?>) {
             Map<Object, Object> table = new LinkedHashMap<>();

@@ -55,7 +55,8 @@ final class TransactionCases {
         channel.basicNack(tag, false, true);
         channel.txCommit();
         GetResponse back = scene.get(watcher, queue, true);
-        Scene.equal("back", Scene.text(back.getBody()) + " " + back.getEnvelope().isRedeliver(), "stays true");
+        Scene.equal("back", Scene.text(back.getBody()), "stays");
+        Scene.equal("redelivered", back.getEnvelope().isRedeliver(), true);
         // What was not committed when the channel closes is undone too.
         channel.basicPublish("", queue, null, Scene.bytes("never"));
         channel.close();
@@ -67,11 +68,13 @@ final class TransactionCases {
         String not = "PRECONDITION_FAILED - channel is not transactional";
         scene.refused(connection, 406, not, "90.20", Channel::txCommit);
         scene.refused(connection, 406, not, "90.30", Channel::txRollback);
-        scene.refused(connection, 406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode", "85.10", c -> {
+        String toConfirm = "PRECONDITION_FAILED - cannot switch from tx to confirm mode";
+        scene.refused(connection, 406, toConfirm, "85.10", c -> {
             c.txSelect();
             c.confirmSelect();
         });
-        scene.refused(connection, 406, "PRECONDITION_FAILED - cannot switch from confirm to tx mode", "90.10", c -> {
+        String toTx = "PRECONDITION_FAILED - cannot switch from confirm to tx mode";
+        scene.refused(connection, 406, toTx, "90.10", c -> {
             c.confirmSelect();
             c.txSelect();
         });

@@ -18,6 +18,7 @@ command -v npm >/dev/null 2>&1 || skip "npm is not installed"
 
 modules=${CONFORM_CACHE:-"$here/../../../target/conform"}/node
 mkdir -p "$modules"
+modules=$(CDPATH='' cd -- "$modules" && pwd)
 
 # npm ci deletes and refetches everything, so it runs only when the lock file has changed.
 if ! cmp -s "$here/package-lock.json" "$modules/installed-lock.json"; then

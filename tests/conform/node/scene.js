@@ -95,7 +95,10 @@ class Scene {
   async connect(query = '', options = {}) {
     const uri = new URL(this.uri);
     uri.search = query;
-    const connection = await this.within('connection.open-ok', amqp.connect(uri.href, { noDelay: true, ...options }));
+    const connection = await this.within(
+      'connection.open-ok',
+      amqp.connect(uri.href, { noDelay: true, ...options }),
+    );
     // Without a listener an 'error' event would end the whole process.
     connection.on('error', () => {});
     this.connections.push(connection);

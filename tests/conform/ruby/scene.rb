@@ -93,7 +93,8 @@ class Scene
     connection = Bunny.new({
       hosts: [settings[:host]], port: settings[:port], vhost: vhost,
       username: settings[:user], password: settings[:pass],
-      automatically_recover: false, continuation_timeout: DEADLINE_SECONDS * 1000, logger: Logger.new(IO::NULL)
+      automatically_recover: false, continuation_timeout: DEADLINE_SECONDS * 1000,
+      logger: Logger.new(IO::NULL)
     }.merge(options))
     @connections << connection
     connection.start
@@ -150,9 +151,12 @@ class Scene
 
   def consume(channel, queue, no_ack: false, exclusive: false, prefetch: nil, arguments: {})
     channel.basic_qos(prefetch) if prefetch
-    consumer = Bunny::Consumer.new(channel, queue, channel.generate_consumer_tag, no_ack, exclusive, arguments)
+    tag = channel.generate_consumer_tag
+    consumer = Bunny::Consumer.new(channel, queue, tag, no_ack, exclusive, arguments)
     inbox = Inbox.new(Queue.new, Queue.new, consumer)
-    consumer.on_delivery { |info, properties, body| inbox.deliveries << Message.new(info, properties.to_hash, body) }
+    consumer.on_delivery do |info, properties, body|
+      inbox.deliveries << Message.new(info, properties.to_hash, body)
+    end
     consumer.on_cancellation { |cancel| inbox.cancelled << cancel.consumer_tag }
     await('basic.consume-ok')
     channel.basic_consume_with(consumer)

@@ -18,8 +18,8 @@
 //! RabbitMQ: access-control.md, "How Authorisation Works" and "Topic Authorisation".
 
 pub mod pattern;
-mod permission;
 mod perl;
+mod permission;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -76,7 +76,9 @@ pub struct PasswordHash {
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordHash").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("PasswordHash")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +143,12 @@ pub struct Denied {
 
 impl Denied {
     fn text(&self) -> String {
-        let Denied { operation, resource, vhost, user } = self;
+        let Denied {
+            operation,
+            resource,
+            vhost,
+            user,
+        } = self;
         let resource = match resource {
             Resource::Queue(name) => format!("queue '{name}'"),
             Resource::Exchange(name) => format!("exchange '{}'", exchange_alias(name)),
@@ -220,7 +227,10 @@ impl Access<'_> {
         if self.user.permissions.contains_key(self.vhost) {
             return Ok(());
         }
-        Err(VhostDenied { vhost: self.vhost.clone(), user: self.user.name.clone() })
+        Err(VhostDenied {
+            vhost: self.vhost.clone(),
+            user: self.user.name.clone(),
+        })
     }
 
     /// Whether the user may do this to a queue.
@@ -252,7 +262,11 @@ impl Access<'_> {
     /// [`Denied`] when the user has a topic permission for the exchange and its pattern does not match the
     /// key. Nobody configures a topic: that operation is always denied.
     pub fn topic(&self, operation: Operation, exchange: &ExchangeName, key: &str) -> Result<Permit, Denied> {
-        let found = self.user.topic_permissions.get(self.vhost).and_then(|vhost| vhost.get(exchange));
+        let found = self
+            .user
+            .topic_permissions
+            .get(self.vhost)
+            .and_then(|vhost| vhost.get(exchange));
         let allowed = match (operation, found) {
             (Operation::Configure, _) => false,
             (_, None) => true,
@@ -262,7 +276,13 @@ impl Access<'_> {
         if allowed {
             return Ok(self.permit(Scope::Topic(operation, exchange.clone())));
         }
-        Err(self.denied(operation, Resource::Topic { exchange: exchange.clone(), key: key.into() }))
+        Err(self.denied(
+            operation,
+            Resource::Topic {
+                exchange: exchange.clone(),
+                key: key.into(),
+            },
+        ))
     }
 
     /// Whether the user may learn that a queue exists: any of the three operations on it will do.
@@ -301,16 +321,28 @@ impl Access<'_> {
     }
 
     fn permit(&self, scope: Scope) -> Permit {
-        Permit { vhost: self.vhost.clone(), scope }
+        Permit {
+            vhost: self.vhost.clone(),
+            scope,
+        }
     }
 
     fn denied(&self, operation: Operation, resource: Resource) -> Denied {
-        Denied { operation, resource, vhost: self.vhost.clone(), user: self.user.name.clone() }
+        Denied {
+            operation,
+            resource,
+            vhost: self.vhost.clone(),
+            user: self.user.name.clone(),
+        }
     }
 }
 
 fn exchange_alias(name: &ExchangeName) -> &str {
-    if name.is_empty() { DEFAULT_EXCHANGE_ALIAS } else { name.as_str() }
+    if name.is_empty() {
+        DEFAULT_EXCHANGE_ALIAS
+    } else {
+        name.as_str()
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A permission's pattern over names: a Perl regular expression, matched in linear time.
 //!
 //! Administrators write permissions for Perl's expressions, which match anywhere in the name unless anchored.
-//! They are translated ([`perl`](super::perl)) for an engine that cannot be made to run away, and what that
-//! engine lacks (look-around, back-references) is refused when the permission is set, rather than approximated:
-//! a wrong guess would grant something. Names are matched as bytes, and `\d`, `\w` and `\s` are ASCII, as there.
+//! They are translated (in `perl`) for an engine that cannot be made to run away, and what that
+//! engine lacks (look-around, back-references) is refused when the permission is set, rather than
+//! approximated: a wrong guess would grant something. Names are matched as bytes, and `\d`, `\w` and `\s` are
+//! ASCII, as there.
 //!
 //! RabbitMQ: access-control.md, "How Authorisation Works: Permissions".
 
@@ -52,7 +53,8 @@ pub struct Pattern {
 enum Matcher {
     /// `.*`, unanchored: every name.
     Everything,
-    /// The empty pattern. RabbitMQ reads it as `^$`, so that it grants no resource, for none has an empty name.
+    /// The empty pattern. RabbitMQ reads it as `^$`, so that it grants no resource, for none has an empty
+    /// name.
     EmptyName,
     Regex(Regex),
 }
@@ -81,7 +83,11 @@ impl Pattern {
                 (translated, Matcher::Regex(regex))
             }
         };
-        Ok(Pattern { source: source.into(), translated: translated.into(), matcher })
+        Ok(Pattern {
+            source: source.into(),
+            translated: translated.into(),
+            matcher,
+        })
     }
 
     /// Whether the pattern matches the name, or a part of it where it is not anchored.
@@ -104,7 +110,10 @@ fn compile(source: &str, translated: &str) -> Result<Regex, Error> {
         .unicode(false)
         .size_limit(COMPILED_BYTES_MAX)
         .build()
-        .map_err(|error| Error::Syntax { reason: error.to_string().into(), pattern: source.into() })
+        .map_err(|error| Error::Syntax {
+            reason: error.to_string().into(),
+            pattern: source.into(),
+        })
 }
 
 impl PartialEq for Pattern {

@@ -16,6 +16,8 @@
 //!
 //! RabbitMQ: access-control.md. The expressions are those of PCRE without the Unicode option: bytes.
 
+mod class;
+
 use std::iter::Peekable;
 use std::str::CharIndices;
 
@@ -104,7 +106,11 @@ impl<'a> Translation<'a> {
 
     /// A count, a variable, or a brace that stands for itself.
     fn brace(&mut self, at: usize, last: Last) -> Result<Last, Error> {
-        let inside = self.source.get(at + 1..).and_then(|rest| rest.split_once('}')).map(|(inside, _)| inside);
+        let inside = self
+            .source
+            .get(at + 1..)
+            .and_then(|rest| rest.split_once('}'))
+            .map(|(inside, _)| inside);
         if let Some(inside) = inside {
             if let Some((_, value)) = self.variables.iter().find(|(name, _)| *name == inside) {
                 self.skip(inside.chars().count() + 1);
@@ -131,7 +137,9 @@ impl<'a> Translation<'a> {
 
     /// A group's opening. Groups only group here: nothing is captured.
     fn group(&mut self, at: usize) -> Result<(), Error> {
-        let Some(rest) = self.source.get(at + 1..) else { return Ok(()) };
+        let Some(rest) = self.source.get(at + 1..) else {
+            return Ok(());
+        };
         if rest.starts_with('*') {
             return Err(self.unsupported("a verb", at));
         }
@@ -140,11 +148,15 @@ impl<'a> Translation<'a> {
             return Ok(());
         };
         if let Some(comment) = rest.strip_prefix('#') {
-            let end = comment.find(')').ok_or_else(|| self.syntax("a comment is not closed"))?;
+            let end = comment
+                .find(')')
+                .ok_or_else(|| self.syntax("a comment is not closed"))?;
             self.skip(2 + comment.get(..=end).map_or(0, |text| text.chars().count()));
             // Perl ignores a comment even between an atom and its repetition; to refuse is simpler than that.
             return match self.rest.peek() {
-                Some((_, '*' | '+' | '?' | '{')) => Err(self.unsupported("a repetition behind a comment", at)),
+                Some((_, '*' | '+' | '?' | '{')) => {
+                    Err(self.unsupported("a repetition behind a comment", at))
+                }
                 _ => Ok(()),
             };
         }
@@ -152,7 +164,9 @@ impl<'a> Translation<'a> {
             return Err(self.unsupported("look-around", at));
         }
         if let Some(named) = rest.strip_prefix("P<").or_else(|| rest.strip_prefix('<')) {
-            let end = named.find('>').ok_or_else(|| self.syntax("a group's name is not closed"))?;
+            let end = named
+                .find('>')
+                .ok_or_else(|| self.syntax("a group's name is not closed"))?;
             let prefix = rest.len() - named.len();
             self.skip(1 + prefix + named.get(..=end).map_or(0, |text| text.chars().count()));
             self.out.push_str("(?:");
@@ -165,7 +179,12 @@ impl<'a> Translation<'a> {
     fn flags(&mut self, at: usize, rest: &str) -> Result<(), Error> {
         let flags = rest.find([')', ':']).and_then(|end| rest.get(..=end));
         match flags {
-            Some(flags) if flags.trim_end_matches([')', ':']).chars().all(|c| "ims-".contains(c)) => {
+            Some(flags)
+                if flags
+                    .trim_end_matches([')', ':'])
+                    .chars()
+                    .all(|c| "ims-".contains(c)) =>
+            {
                 self.skip(1 + flags.len());
                 self.out.push_str("(?");
                 self.out.push_str(flags);
@@ -264,122 +283,12 @@ impl<'a> Translation<'a> {
         u8::from_str_radix(&digits, 16).map_err(|_| self.unsupported("a character above 255", at))
     }
 
-    fn class(&mut self, at: usize) -> Result<(), Error> {
-        let inside = self.source.get(at + 1..).and_then(|rest| rest.split_once(']')).map(|(inside, _)| inside);
-        if inside.is_some_and(|inside| inside.len() > 1 && inside.starts_with(':') && inside.ends_with(':')) {
-            // Somebody forgot the outer brackets. Perl refuses it, too.
-            return Err(self.unsupported("a named class outside of a class", at));
-        }
-        self.out.push('[');
-        if self.rest.next_if(|(_, c)| *c == '^').is_some() {
-            self.out.push('^');
-        }
-        // The first bracket is a member, not the end.
-        let mut first = true;
-        loop {
-            let Some((here, c)) = self.rest.next() else {
-                return Err(self.syntax("a class is not closed"));
-            };
-            match c {
-                ']' if !first => break,
-                '[' if self.posix(here)? => {}
-                '{' if self.class_variable(here) => {}
-                _ => self.member_or_range(here, c)?,
-            }
-            first = false;
-        }
-        if self.out.ends_with('[') || self.out.ends_with("[^") {
-            return Err(self.unsupported("a class of an empty variable", at));
-        }
-        self.out.push(']');
-        Ok(())
-    }
-
-    /// `[:alpha:]` and its like. Says whether there was one.
-    fn posix(&mut self, at: usize) -> Result<bool, Error> {
-        let Some(rest) = self.source.get(at + 1..) else { return Ok(false) };
-        if rest.starts_with(['.', '=']) {
-            return Err(self.unsupported("a collating element", at));
-        }
-        let Some((name, _)) = rest.strip_prefix(':').and_then(|rest| rest.split_once(":]")) else {
-            return Ok(false);
-        };
-        if !name.trim_start_matches('^').chars().all(|c| c.is_ascii_lowercase()) {
-            return Ok(false);
-        }
-        self.skip(name.len() + 3);
-        self.out.push_str("[:");
-        self.out.push_str(name);
-        self.out.push_str(":]");
-        Ok(true)
-    }
-
-    /// A variable in a class: the value's characters are members. Says whether there was one.
-    fn class_variable(&mut self, at: usize) -> bool {
-        let inside = self.source.get(at + 1..).and_then(|rest| rest.split_once('}')).map(|(inside, _)| inside);
-        let Some((name, value)) =
-            inside.and_then(|inside| self.variables.iter().find(|(name, _)| *name == inside))
-        else {
-            return false;
-        };
-        self.skip(name.chars().count() + 1);
-        value.bytes().for_each(|byte| self.byte(byte));
-        true
-    }
-
-    fn member_or_range(&mut self, at: usize, c: char) -> Result<(), Error> {
-        let low = self.member(at, c)?;
-        let mut ahead = self.rest.clone();
-        let is_range = ahead.next().is_some_and(|(_, c)| c == '-')
-            && ahead.next().is_some_and(|(_, c)| c != ']');
-        if !is_range || matches!(low, Member::Shorthand(_)) {
-            self.push_member(&low);
-            return Ok(());
-        }
-        self.rest.next();
-        let Some((at, c)) = self.rest.next() else {
-            return Err(self.syntax("a class is not closed"));
-        };
-        if c == '[' && self.source.get(at..).is_some_and(|rest| rest.starts_with("[:")) {
-            return Err(self.unsupported("a range up to a class", at));
-        }
-        match (low, self.member(at, c)?) {
-            (Member::Byte(low), Member::Byte(high)) => {
-                self.byte(low);
-                self.out.push('-');
-                self.byte(high);
-                Ok(())
-            }
-            _ => Err(self.unsupported("a range of other than single bytes", at)),
-        }
-    }
-
-    fn member(&mut self, at: usize, c: char) -> Result<Member, Error> {
-        if c != '\\' {
-            return Ok(match u8::try_from(c) {
-                Ok(byte) if byte.is_ascii() => Member::Byte(byte),
-                _ => Member::Wide(c),
-            });
-        }
-        match self.rest.next() {
-            Some((_, 'b')) => Ok(Member::Byte(0x08)),
-            Some((_, escaped)) => self.escaped_member(at, escaped),
-            None => Err(self.syntax("it ends in a backslash")),
-        }
-    }
-
-    fn push_member(&mut self, member: &Member) {
-        match member {
-            Member::Byte(byte) => self.byte(*byte),
-            Member::Shorthand(class) => self.out.push_str(class),
-            Member::Wide(c) => self.literal(*c),
-        }
-    }
-
     /// One character that stands for itself: its bytes, of which a repetition behind them takes the last.
     fn literal(&mut self, c: char) {
         let mut buffer = [0; 4];
-        c.encode_utf8(&mut buffer).bytes().for_each(|byte| self.byte(byte));
+        c.encode_utf8(&mut buffer)
+            .bytes()
+            .for_each(|byte| self.byte(byte));
     }
 
     /// One byte that stands for itself, wherever it is: what is no letter or digit is written as a number.
@@ -398,11 +307,18 @@ impl<'a> Translation<'a> {
     }
 
     fn unsupported(&self, construct: &'static str, at: usize) -> Error {
-        Error::Unsupported { construct, at, pattern: self.source.into() }
+        Error::Unsupported {
+            construct,
+            at,
+            pattern: self.source.into(),
+        }
     }
 
     fn syntax(&self, reason: &str) -> Error {
-        Error::Syntax { reason: reason.into(), pattern: self.source.into() }
+        Error::Syntax {
+            reason: reason.into(),
+            pattern: self.source.into(),
+        }
     }
 }
 

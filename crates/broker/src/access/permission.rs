@@ -1,7 +1,10 @@
 //! What a user may do in one virtual host, and with one topic exchange.
+//!
+//! Patterns by operation, compiled once when the permission is set. Which name is held against which pattern
+//! is decided in [`Access`](super::Access) and nowhere else.
 
-use super::pattern::{Error, Pattern};
 use super::Operation;
+use super::pattern::{Error, Pattern};
 use crate::name::{UserName, VhostName};
 
 /// What a user may do in one virtual host: a pattern over resource names for each operation.

@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! Access: each question, and the texts of refusals, which clients and tools read.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 mod patterns;
 
@@ -19,7 +26,8 @@ fn exchange(name: &str) -> ExchangeName {
 /// User `u` with these patterns in the vhost `/`.
 fn user(configure: &str, write: &str, read: &str) -> User {
     let mut user = User::new(UserName::new("u").unwrap());
-    user.permissions.insert(vhost("/"), Permission::new(configure, write, read).unwrap());
+    user.permissions
+        .insert(vhost("/"), Permission::new(configure, write, read).unwrap());
     user
 }
 
@@ -33,11 +41,20 @@ fn each_operation_has_its_own_pattern() {
 
     let user = user("^c", "^w", "^r");
     let root = vhost("/");
-    let access = Access { user: &user, vhost: &root };
+    let access = Access {
+        user: &user,
+        vhost: &root,
+    };
     for (name, allowed) in [("c", Configure), ("w", Write), ("r", Read)] {
         for operation in [Configure, Write, Read] {
-            assert_eq!(access.queue(operation, &queue(name)).is_ok(), operation == allowed);
-            assert_eq!(access.exchange(operation, &exchange(name)).is_ok(), operation == allowed);
+            assert_eq!(
+                access.queue(operation, &queue(name)).is_ok(),
+                operation == allowed
+            );
+            assert_eq!(
+                access.exchange(operation, &exchange(name)).is_ok(),
+                operation == allowed
+            );
         }
     }
 }
@@ -51,7 +68,10 @@ fn refusals_have_rabbitmqs_texts() {
         TopicPermission::new("^good", "^good", &user.name, &root).unwrap(),
     )]);
     user.topic_permissions.insert(root.clone(), topics);
-    let access = Access { user: &user, vhost: &root };
+    let access = Access {
+        user: &user,
+        vhost: &root,
+    };
     assert_eq!(
         text(access.queue(Operation::Configure, &queue("newq"))),
         "configure access to queue 'newq' in vhost '/' refused for user 'u'"
@@ -68,7 +88,10 @@ fn refusals_have_rabbitmqs_texts() {
         text(access.topic(Operation::Write, &exchange("amq.topic"), "bad.k")),
         "write access to topic 'bad.k' in exchange 'amq.topic' in vhost '/' refused for user 'u'"
     );
-    let elsewhere = Access { user: &user, vhost: &vhost("v") };
+    let elsewhere = Access {
+        user: &user,
+        vhost: &vhost("v"),
+    };
     assert_eq!(
         elsewhere.enter().unwrap_err().to_string(),
         "access to vhost 'v' refused for user 'u'"
@@ -79,8 +102,14 @@ fn refusals_have_rabbitmqs_texts() {
 fn permissions_of_one_vhost_say_nothing_of_another() {
     let user = user(".*", ".*", ".*");
     let (root, other) = (vhost("/"), vhost("other"));
-    let here = Access { user: &user, vhost: &root };
-    let there = Access { user: &user, vhost: &other };
+    let here = Access {
+        user: &user,
+        vhost: &root,
+    };
+    let there = Access {
+        user: &user,
+        vhost: &other,
+    };
     assert!(here.enter().is_ok());
     assert!(there.enter().is_err());
     assert!(here.queue(Operation::Read, &queue("q")).is_ok());
@@ -93,7 +122,10 @@ fn permissions_of_one_vhost_say_nothing_of_another() {
 fn empty_permissions_open_the_vhost_and_nothing_in_it() {
     let user = user("", "", "");
     let root = vhost("/");
-    let access = Access { user: &user, vhost: &root };
+    let access = Access {
+        user: &user,
+        vhost: &root,
+    };
     assert!(access.enter().is_ok());
     for operation in [Operation::Configure, Operation::Write, Operation::Read] {
         assert!(access.queue(operation, &queue("q")).is_err());
@@ -107,7 +139,10 @@ fn empty_permissions_open_the_vhost_and_nothing_in_it() {
 fn the_default_exchange_is_checked_as_amq_default() {
     let user = user("", r"^amq\.default$", "");
     let root = vhost("/");
-    let access = Access { user: &user, vhost: &root };
+    let access = Access {
+        user: &user,
+        vhost: &root,
+    };
     let permit = access.exchange(Operation::Write, &exchange("")).unwrap();
     assert_eq!(permit.scope(), &Scope::Exchange(Operation::Write, exchange("")));
     assert_eq!(permit.vhost(), &root);
@@ -119,7 +154,10 @@ fn the_default_exchange_is_checked_as_amq_default() {
 fn to_learn_that_something_exists_any_permission_will_do() {
     let root = vhost("/");
     for user in [user("^q$", "", ""), user("", "^q$", ""), user("", "", "^q$")] {
-        let access = Access { user: &user, vhost: &root };
+        let access = Access {
+            user: &user,
+            vhost: &root,
+        };
         assert!(access.queue_any(&queue("q")).is_ok());
         assert!(access.exchange_any(&exchange("q")).is_ok());
         assert_eq!(
@@ -134,17 +172,29 @@ fn to_learn_that_something_exists_any_permission_will_do() {
 fn topic_permissions_restrict_only_the_exchange_they_name() {
     let mut user = user(".*", ".*", ".*");
     let root = vhost("/");
-    let topics =
-        HashMap::from([(exchange("t"), TopicPermission::new("^w", "^r", &user.name, &root).unwrap())]);
+    let topics = HashMap::from([(
+        exchange("t"),
+        TopicPermission::new("^w", "^r", &user.name, &root).unwrap(),
+    )]);
     user.topic_permissions.insert(root.clone(), topics);
-    let access = Access { user: &user, vhost: &root };
+    let access = Access {
+        user: &user,
+        vhost: &root,
+    };
     assert!(access.topic(Operation::Write, &exchange("t"), "w.x").is_ok());
     assert!(access.topic(Operation::Write, &exchange("t"), "r.x").is_err());
     assert!(access.topic(Operation::Read, &exchange("t"), "r.x").is_ok());
     assert!(access.topic(Operation::Read, &exchange("t"), "w.x").is_err());
     assert!(access.topic(Operation::Read, &exchange("other"), "w.x").is_ok());
-    assert!(access.topic(Operation::Configure, &exchange("other"), "w.x").is_err());
-    let elsewhere = Access { user: &user, vhost: &vhost("v") };
+    assert!(
+        access
+            .topic(Operation::Configure, &exchange("other"), "w.x")
+            .is_err()
+    );
+    let elsewhere = Access {
+        user: &user,
+        vhost: &vhost("v"),
+    };
     assert!(elsewhere.topic(Operation::Write, &exchange("t"), "r.x").is_ok());
 }
 
@@ -153,7 +203,10 @@ fn names_in_topic_permissions_are_taken_literally() {
     let root = vhost("/");
     let allows = |name: &str, pattern: &str, key: &str| {
         let name = UserName::new(name).unwrap();
-        TopicPermission::new(pattern, "", &name, &root).unwrap().write.matches(key)
+        TopicPermission::new(pattern, "", &name, &root)
+            .unwrap()
+            .write
+            .matches(key)
     };
     assert!(allows("bob", r"^{username}\.", "bob.x"));
     assert!(!allows("bob", r"^{username}\.", "bobby.x"));
@@ -168,6 +221,8 @@ fn names_in_topic_permissions_are_taken_literally() {
     assert!(!allows("a-z", "^[{username}]$", "m"));
     assert!(allows("a-z", "^[{username}]$", "-"));
     assert!(!allows("^a", "^[{username}]$", "b"));
+    let user = UserName::new("x").unwrap();
+    assert!(TopicPermission::new("^[a-{username}]$", "", &user, &root).is_err());
     // Known to other protocols only: it stays as it is.
     assert!(!allows("u", "^{client_id}$", "u"));
     assert!(allows("u", "^{client_id}$", "{client_id}"));
@@ -175,7 +230,10 @@ fn names_in_topic_permissions_are_taken_literally() {
 
 #[test]
 fn a_hash_does_not_show_in_debug_output() {
-    let hash = PasswordHash { algorithm: "sha256".into(), salted: [77, 78].into() };
+    let hash = PasswordHash {
+        algorithm: "sha256".into(),
+        salted: [77, 78].into(),
+    };
     let shown = format!("{hash:?}");
     assert!(shown.contains("sha256") && !shown.contains("77"), "{shown}");
 }

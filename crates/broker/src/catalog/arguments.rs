@@ -47,19 +47,39 @@ struct Argument {
 }
 
 const fn both(name: &'static str, check: Check) -> Argument {
-    Argument { name, classic: true, quorum: true, check }
+    Argument {
+        name,
+        classic: true,
+        quorum: true,
+        check,
+    }
 }
 
 const fn classic(name: &'static str, check: Check) -> Argument {
-    Argument { name, classic: true, quorum: false, check }
+    Argument {
+        name,
+        classic: true,
+        quorum: false,
+        check,
+    }
 }
 
 const fn quorum(name: &'static str, check: Check) -> Argument {
-    Argument { name, classic: false, quorum: true, check }
+    Argument {
+        name,
+        classic: false,
+        quorum: true,
+        check,
+    }
 }
 
 const fn stream(name: &'static str) -> Argument {
-    Argument { name, classic: false, quorum: false, check: anything }
+    Argument {
+        name,
+        classic: false,
+        quorum: false,
+        check: anything,
+    }
 }
 
 /// The arguments in the order in which RabbitMQ looks at them.
@@ -99,17 +119,24 @@ pub(super) fn known_to(queue_type: QueueType) -> impl Iterator<Item = &'static s
 
 /// The queue type that the arguments name, if they name one.
 pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<QueueType>, Refusal> {
-    let invalid = |fault| Refusal::InvalidArgument { argument: "x-queue-type", subject: subject.clone(), fault };
-    let Some(value) = arguments.get("x-queue-type") else { return Ok(None) };
+    let invalid = |fault| Refusal::InvalidArgument {
+        argument: "x-queue-type",
+        subject: subject.clone(),
+        fault,
+    };
+    let Some(value) = arguments.get("x-queue-type") else {
+        return Ok(None);
+    };
     match value.as_str() {
         Some("classic") => Ok(Some(QueueType::Classic)),
         Some("quorum") => Ok(Some(QueueType::Quorum)),
-        Some("stream") => {
-            Err(Refusal::NotImplemented(format!("queue type 'stream' is not supported ({subject})")))
-        }
-        Some(word) => {
-            Err(invalid(ArgumentFault::Unsupported { what: "queue type", word: word.to_owned() }))
-        }
+        Some("stream") => Err(Refusal::NotImplemented(format!(
+            "queue type 'stream' is not supported ({subject})"
+        ))),
+        Some(word) => Err(invalid(ArgumentFault::Unsupported {
+            what: "queue type",
+            word: word.to_owned(),
+        })),
         None => Err(invalid(ArgumentFault::WrongType(value.type_name()))),
     }
 }
@@ -117,7 +144,9 @@ pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<
 /// Checks every argument that some queue type knows.
 pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
     for argument in ARGUMENTS {
-        let Some(value) = arguments.get(argument.name) else { continue };
+        let Some(value) = arguments.get(argument.name) else {
+            continue;
+        };
         let applies = match queue_type {
             QueueType::Classic => argument.classic,
             QueueType::Quorum => argument.quorum,
@@ -132,11 +161,17 @@ pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject)
         (argument.check)(value, arguments).map_err(|fault| match fault {
             // Only the arguments that name an exchange are told in this form.
             ArgumentFault::WrongType(type_name) if argument.name == "x-dead-letter-exchange" => {
-                Refusal::ArgumentType { argument: argument.name, subject: subject.clone(), type_name }
+                Refusal::ArgumentType {
+                    argument: argument.name,
+                    subject: subject.clone(),
+                    type_name,
+                }
             }
-            fault => {
-                Refusal::InvalidArgument { argument: argument.name, subject: subject.clone(), fault }
-            }
+            fault => Refusal::InvalidArgument {
+                argument: argument.name,
+                subject: subject.clone(),
+                fault,
+            },
         })?;
     }
     Ok(())
@@ -147,7 +182,9 @@ fn anything(_: &Value, _: &Table) -> Result<(), ArgumentFault> {
 }
 
 fn whole(value: &Value) -> Result<i64, ArgumentFault> {
-    value.as_integer().ok_or(ArgumentFault::NotInteger(value.type_name()))
+    value
+        .as_integer()
+        .ok_or(ArgumentFault::NotInteger(value.type_name()))
 }
 
 fn integer(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
@@ -188,7 +225,10 @@ fn priority(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
 }
 
 fn string(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    value.as_str().map(drop).ok_or(ArgumentFault::WrongType(value.type_name()))
+    value
+        .as_str()
+        .map(drop)
+        .ok_or(ArgumentFault::WrongType(value.type_name()))
 }
 
 fn exchange_name(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
@@ -219,20 +259,31 @@ fn one_of(value: &Value, words: &[&str], otherwise: &'static str) -> Result<(), 
 }
 
 fn overflow(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    one_of(value, &["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow")
+    one_of(
+        value,
+        &["drop-head", "reject-publish", "reject-publish-dlx"],
+        "invalid_overflow",
+    )
 }
 
 fn leader_locator(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    let words = ["client-local", "balanced", "random", "least-leaders", "min-masters"];
+    let words = [
+        "client-local",
+        "balanced",
+        "random",
+        "least-leaders",
+        "min-masters",
+    ];
     one_of(value, &words, "invalid_queue_locator_arg")
 }
 
 fn queue_mode(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
     match value.as_str() {
         Some("default" | "lazy") => Ok(()),
-        Some(word) => {
-            Err(ArgumentFault::Unsupported { what: "queue mode", word: word.to_owned() })
-        }
+        Some(word) => Err(ArgumentFault::Unsupported {
+            what: "queue mode",
+            word: word.to_owned(),
+        }),
         None => Err(ArgumentFault::WrongType(value.type_name())),
     }
 }
@@ -240,6 +291,9 @@ fn queue_mode(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
 fn queue_version(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
     match whole(value)? {
         1 | 2 => Ok(()),
-        number => Err(ArgumentFault::Unsupported { what: "queue version", word: number.to_string() }),
+        number => Err(ArgumentFault::Unsupported {
+            what: "queue version",
+            word: number.to_string(),
+        }),
     }
 }

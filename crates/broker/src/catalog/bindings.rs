@@ -45,24 +45,39 @@ impl Bindings {
             return false;
         }
         variants.push(binding.arguments.clone());
-        let sources = self.by_destination.entry(binding.destination.clone()).or_default();
+        let sources = self
+            .by_destination
+            .entry(binding.destination.clone())
+            .or_default();
         sources.insert(binding.source.clone());
         true
     }
 
     /// Whether the binding is there.
     pub fn contains(&self, binding: &Binding) -> bool {
-        let keys = self.by_source.get(&binding.source).and_then(|all| all.get(&binding.destination));
+        let keys = self
+            .by_source
+            .get(&binding.source)
+            .and_then(|all| all.get(&binding.destination));
         let variants = keys.and_then(|keys| keys.get(&binding.key));
         variants.is_some_and(|variants| variants.contains(&binding.arguments))
     }
 
     /// Removes a binding; `false` when it was not there.
     pub fn remove(&mut self, binding: &Binding) -> bool {
-        let Some(destinations) = self.by_source.get_mut(&binding.source) else { return false };
-        let Some(keys) = destinations.get_mut(&binding.destination) else { return false };
-        let Some(variants) = keys.get_mut(&binding.key) else { return false };
-        let Some(at) = variants.iter().position(|arguments| *arguments == binding.arguments) else {
+        let Some(destinations) = self.by_source.get_mut(&binding.source) else {
+            return false;
+        };
+        let Some(keys) = destinations.get_mut(&binding.destination) else {
+            return false;
+        };
+        let Some(variants) = keys.get_mut(&binding.key) else {
+            return false;
+        };
+        let Some(at) = variants
+            .iter()
+            .position(|arguments| *arguments == binding.arguments)
+        else {
             return false;
         };
         variants.swap_remove(at);
@@ -88,7 +103,9 @@ impl Bindings {
     pub fn take_to(&mut self, destination: &Endpoint) -> Vec<Binding> {
         let mut taken = Vec::new();
         for source in self.by_destination.remove(destination).unwrap_or_default() {
-            let Some(destinations) = self.by_source.get_mut(&source) else { continue };
+            let Some(destinations) = self.by_source.get_mut(&source) else {
+                continue;
+            };
             let keys = destinations.remove(destination).unwrap_or_default();
             collect(&source, destination, keys, &mut taken);
             if destinations.is_empty() {

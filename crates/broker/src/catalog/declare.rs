@@ -69,7 +69,10 @@ impl Catalog {
             return same_exchange(existing, kind, asked, &subject).map(|()| None);
         }
         if asked.name.is_reserved() {
-            return Err(Refusal::ReservedName { what: "exchange", name: asked.name.to_string() });
+            return Err(Refusal::ReservedName {
+                what: "exchange",
+                name: asked.name.to_string(),
+            });
         }
         let exchange = Exchange {
             id: ExchangeId(self.next_id()),
@@ -105,11 +108,19 @@ impl Catalog {
         check_properties(queue_type, asked, &subject)?;
         arguments::check(queue_type, &asked.arguments, &subject)?;
         if let Some(existing) = vhost.queues.get(&asked.name) {
-            let asked = Redeclaration { queue_type, durable, session, asked };
+            let asked = Redeclaration {
+                queue_type,
+                durable,
+                session,
+                asked,
+            };
             return asked.check(existing, &subject).map(|()| None);
         }
         if asked.name.is_reserved() && !asked.server_named {
-            return Err(Refusal::ReservedName { what: "queue", name: asked.name.to_string() });
+            return Err(Refusal::ReservedName {
+                what: "queue",
+                name: asked.name.to_string(),
+            });
         }
         let queue = Queue {
             id: QueueId(self.next_id()),
@@ -147,7 +158,10 @@ impl VhostContent {
         if if_unused && self.bindings.has_source(name) {
             return Err(Refusal::InUse(subject()));
         }
-        Ok(Some(Change::ExchangeDeleted(self.properties.name.clone(), name.clone())))
+        Ok(Some(Change::ExchangeDeleted(
+            self.properties.name.clone(),
+            name.clone(),
+        )))
     }
 
     /// What adding a binding comes to; no change when it is there.
@@ -236,7 +250,10 @@ fn check_properties(
         (asked.auto_delete, "auto-delete"),
     ];
     match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
-        Some((_, property)) => Err(Refusal::InvalidProperty { property, subject: subject.clone() }),
+        Some((_, property)) => Err(Refusal::InvalidProperty {
+            property,
+            subject: subject.clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -251,7 +268,12 @@ fn same_exchange(
     same("durable", subject, asked.durable, existing.durable)?;
     same("auto_delete", subject, asked.auto_delete, existing.auto_delete)?;
     same("internal", subject, asked.internal, existing.internal)?;
-    same_argument("alternate-exchange", subject, &asked.arguments, &existing.arguments)
+    same_argument(
+        "alternate-exchange",
+        subject,
+        &asked.arguments,
+        &existing.arguments,
+    )
 }
 
 /// A queue asked for that exists.
@@ -265,13 +287,27 @@ struct Redeclaration<'a> {
 impl Redeclaration<'_> {
     fn check(&self, existing: &Queue, subject: &Subject) -> Result<(), Refusal> {
         let mine = existing.owner == Some(self.session);
-        let fits = if self.asked.exclusive { mine } else { existing.owner.is_none() };
+        let fits = if self.asked.exclusive {
+            mine
+        } else {
+            existing.owner.is_none()
+        };
         if !fits {
             return Err(Refusal::Locked(subject.clone()));
         }
         same("durable", subject, self.durable, existing.durable)?;
-        same("auto_delete", subject, self.asked.auto_delete, existing.auto_delete)?;
-        same("x-queue-type", subject, self.queue_type.name(), existing.queue_type.name())?;
+        same(
+            "auto_delete",
+            subject,
+            self.asked.auto_delete,
+            existing.auto_delete,
+        )?;
+        same(
+            "x-queue-type",
+            subject,
+            self.queue_type.name(),
+            existing.queue_type.name(),
+        )?;
         for argument in arguments::known_to(existing.queue_type) {
             same_argument(argument, subject, &self.asked.arguments, &existing.arguments)?;
         }
@@ -304,5 +340,10 @@ fn same_argument(field: &str, subject: &Subject, received: &Table, current: &Tab
         (Some(a), None) => (Shown::Typed(a.clone()), Shown::Nothing),
         (None, Some(b)) => (Shown::Nothing, Shown::Typed(b.clone())),
     };
-    Err(Refusal::Inequivalent { field: field.to_owned(), subject: subject.clone(), received, current })
+    Err(Refusal::Inequivalent {
+        field: field.to_owned(),
+        subject: subject.clone(),
+        received,
+        current,
+    })
 }

@@ -43,7 +43,12 @@ pub struct Vhost {
 impl Vhost {
     /// A virtual host with nothing but a name.
     pub fn named(name: VhostName) -> Self {
-        Self { name, description: String::new(), tags: Vec::new(), default_queue_type: None }
+        Self {
+            name,
+            description: String::new(),
+            tags: Vec::new(),
+            default_queue_type: None,
+        }
     }
 }
 
@@ -133,7 +138,9 @@ impl VhostContent {
     /// # Errors
     /// [`Refusal::NotFound`].
     pub fn find_exchange(&self, name: &ExchangeName) -> Result<&Exchange, Refusal> {
-        self.exchanges.get(name).ok_or_else(|| Refusal::NotFound(self.exchange_subject(name)))
+        self.exchanges
+            .get(name)
+            .ok_or_else(|| Refusal::NotFound(self.exchange_subject(name)))
     }
 
     /// The queue of this name.
@@ -141,7 +148,9 @@ impl VhostContent {
     /// # Errors
     /// [`Refusal::NotFound`].
     pub fn find_queue(&self, name: &QueueName) -> Result<&Queue, Refusal> {
-        self.queues.get(name).ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))
+        self.queues
+            .get(name)
+            .ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))
     }
 
     fn exchange_subject(&self, name: &ExchangeName) -> Subject {
@@ -214,7 +223,9 @@ impl Catalog {
                 arguments: Table::default(),
             })
         });
-        exchanges.map(|exchange| Change::ExchangePut(vhost.clone(), exchange)).collect()
+        exchanges
+            .map(|exchange| Change::ExchangePut(vhost.clone(), exchange))
+            .collect()
     }
 
     /// Makes a change and answers what it means, in order. What does not concern anything that
@@ -295,7 +306,9 @@ impl Catalog {
     }
 
     fn delete_vhost(&mut self, name: &VhostName, effects: &mut Vec<Effect>) {
-        let Some(content) = self.vhosts.remove(name) else { return };
+        let Some(content) = self.vhosts.remove(name) else {
+            return;
+        };
         let queues = content.queues.into_values();
         effects.extend(queues.map(|queue| Effect::QueueDeleted(name.clone(), queue)));
         let exchanges = content.exchanges.into_values();
@@ -309,7 +322,9 @@ impl Catalog {
 
 impl VhostContent {
     fn delete_queue(&mut self, name: &QueueName, effects: &mut Vec<Effect>) {
-        let Some(queue) = self.queues.remove(name) else { return };
+        let Some(queue) = self.queues.remove(name) else {
+            return;
+        };
         let gone = self.bindings.take_to(&Endpoint::Queue(name.clone()));
         let destination = Destination::Queue(queue.id);
         effects.push(Effect::QueueDeleted(self.properties.name.clone(), queue));
@@ -317,7 +332,9 @@ impl VhostContent {
     }
 
     fn delete_exchange(&mut self, name: &ExchangeName, effects: &mut Vec<Effect>) {
-        let Some(exchange) = self.exchanges.remove(name) else { return };
+        let Some(exchange) = self.exchanges.remove(name) else {
+            return;
+        };
         self.bindings.take_from(name);
         let gone = self.bindings.take_to(&Endpoint::Exchange(name.clone()));
         let destination = Destination::Exchange(exchange.id);
@@ -330,10 +347,17 @@ impl VhostContent {
     fn unbound(&mut self, gone: Vec<Binding>, destination: Destination, effects: &mut Vec<Effect>) {
         for binding in gone {
             let source = binding.source.clone();
-            let Some(link) = self.link(binding, destination) else { continue };
+            let Some(link) = self.link(binding, destination) else {
+                continue;
+            };
             effects.push(Effect::Unbound(link));
             let last = !self.bindings.has_source(&source);
-            if last && self.exchanges.get(&source).is_some_and(|exchange| exchange.auto_delete) {
+            if last
+                && self
+                    .exchanges
+                    .get(&source)
+                    .is_some_and(|exchange| exchange.auto_delete)
+            {
                 self.delete_exchange(&source, effects);
             }
         }

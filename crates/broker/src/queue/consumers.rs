@@ -77,7 +77,13 @@ impl Consumers {
         }
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let consumer = Consumer { subscription, serial, held: 0, in_ring: false, refused: false };
+        let consumer = Consumer {
+            subscription,
+            serial,
+            held: 0,
+            in_ring: false,
+            refused: false,
+        };
         // A node has far fewer than 2^32 consumers on a queue: each costs a mailbox entry.
         let slot = u32::try_from(self.slots.insert(consumer)).unwrap_or(u32::MAX);
         let key = ConsumerKey { slot, serial };
@@ -86,7 +92,9 @@ impl Consumers {
     }
 
     pub(super) fn remove(&mut self, key: ConsumerKey) -> bool {
-        let Some(consumer) = self.find(key) else { return false };
+        let Some(consumer) = self.find(key) else {
+            return false;
+        };
         let (priority, in_ring) = (consumer.subscription.priority, consumer.in_ring);
         if in_ring && let Some(ring) = self.rings.get_mut(&Reverse(priority)) {
             ring.retain(|other| *other != key);
@@ -99,7 +107,9 @@ impl Consumers {
     }
 
     pub(super) fn find(&mut self, key: ConsumerKey) -> Option<&mut Consumer> {
-        self.slots.get_mut(key.slot()).filter(|consumer| consumer.serial == key.serial)
+        self.slots
+            .get_mut(key.slot())
+            .filter(|consumer| consumer.serial == key.serial)
     }
 
     /// Whose turn it is; it stays at the front of its ring.
@@ -128,7 +138,9 @@ impl Consumers {
     }
 
     fn end_turn(&mut self, stays: impl FnOnce(&mut Consumer) -> bool) {
-        let Some(mut entry) = self.rings.first_entry() else { return };
+        let Some(mut entry) = self.rings.first_entry() else {
+            return;
+        };
         let ring = entry.get_mut();
         let Some(key) = ring.pop_front() else { return };
         if let Some(consumer) = self.slots.get_mut(key.slot()) {

@@ -18,7 +18,10 @@ pub struct Range {
 impl Range {
     /// The range of one number.
     pub fn one(seq: u64) -> Self {
-        Self { first: seq, last: seq }
+        Self {
+            first: seq,
+            last: seq,
+        }
     }
 
     /// Whether `seq` lies in it.

@@ -83,7 +83,10 @@ impl Queue {
         match command {
             Command::Enqueue(messages) => {
                 let numbered = (self.next_seq..).zip(*messages);
-                facts.extend(numbered.map(|(seq, m)| Fact::Enqueued { seq, message: m.clone() }));
+                facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
+                    seq,
+                    message: m.clone(),
+                }));
             }
             Command::Settle(seqs) => self.ranges_out(seqs, facts, Fact::Settled),
             Command::Return(seqs) => self.ranges_out(seqs, facts, Fact::Returned),
@@ -118,16 +121,31 @@ impl Queue {
     pub fn dispatch(&mut self, outlet: &mut impl Outlet, facts: &mut Vec<Fact>) {
         let mut settled = Vec::new();
         while let Some((key, subscription)) = self.consumers.turn() {
-            let Some((seq, entry)) = self.ready.pop_first() else { break };
+            let Some((seq, entry)) = self.ready.pop_first() else {
+                break;
+            };
             let Entry { message, redelivered } = entry;
             let held = (!subscription.no_ack).then(|| message.clone());
             let bytes = message.memory_bytes();
-            match outlet.offer(key, Delivery { seq, redelivered, message }) {
+            match outlet.offer(
+                key,
+                Delivery {
+                    seq,
+                    redelivered,
+                    message,
+                },
+            ) {
                 Ok(()) => {
                     self.consumers.took();
                     if let Some(message) = held {
                         let entry = Entry { message, redelivered };
-                        self.unsettled.insert(seq, Held { entry, consumer: Some(key) });
+                        self.unsettled.insert(
+                            seq,
+                            Held {
+                                entry,
+                                consumer: Some(key),
+                            },
+                        );
                     } else {
                         self.bytes -= bytes;
                         fact::push_seq(&mut settled, seq);
@@ -146,13 +164,22 @@ impl Queue {
     /// once and `facts` gets that, already applied.
     pub fn take(&mut self, no_ack: bool, facts: &mut Vec<Fact>) -> Option<Delivery> {
         let (seq, entry) = self.ready.pop_first()?;
-        let delivery =
-            Delivery { seq, redelivered: entry.redelivered, message: entry.message.clone() };
+        let delivery = Delivery {
+            seq,
+            redelivered: entry.redelivered,
+            message: entry.message.clone(),
+        };
         if no_ack {
             self.bytes -= entry.message.memory_bytes();
             facts.push(Fact::Settled(Range::one(seq)));
         } else {
-            self.unsettled.insert(seq, Held { entry, consumer: None });
+            self.unsettled.insert(
+                seq,
+                Held {
+                    entry,
+                    consumer: None,
+                },
+            );
         }
         Some(delivery)
     }
@@ -186,9 +213,11 @@ impl Queue {
     pub fn live(&self) -> impl Iterator<Item = (u64, &Message, bool)> {
         let mut all: Vec<_> = (self.ready.iter())
             .map(|(seq, entry)| (seq, &entry.message, entry.redelivered))
-            .chain(self.unsettled.iter().map(|(seq, held)| {
-                (seq, &held.entry.message, held.entry.redelivered)
-            }))
+            .chain(
+                self.unsettled
+                    .iter()
+                    .map(|(seq, held)| (seq, &held.entry.message, held.entry.redelivered)),
+            )
             .collect();
         all.sort_unstable_by_key(|(seq, ..)| *seq);
         all.into_iter()
@@ -210,7 +239,13 @@ impl Queue {
         }
         self.bytes += message.memory_bytes();
         self.next_seq = seq + 1;
-        self.ready.insert(seq, Entry { message, redelivered: false });
+        self.ready.insert(
+            seq,
+            Entry {
+                message,
+                redelivered: false,
+            },
+        );
     }
 
     fn each(&mut self, range: Range, act: fn(&mut Self, u64)) {
@@ -251,7 +286,9 @@ impl Queue {
         while let Some((seq, _)) = self.ready.first()
             && seq <= up_to
         {
-            let Some((seq, entry)) = self.ready.pop_first() else { break };
+            let Some((seq, entry)) = self.ready.pop_first() else {
+                break;
+            };
             if except.iter().any(|range| range.contains(seq)) {
                 kept.push((seq, entry));
             } else {

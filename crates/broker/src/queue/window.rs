@@ -30,7 +30,12 @@ pub struct Window<T> {
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { old: BTreeMap::new(), base: 0, recent: VecDeque::new(), live: 0 }
+        Self {
+            old: BTreeMap::new(),
+            base: 0,
+            recent: VecDeque::new(),
+            live: 0,
+        }
     }
 }
 
@@ -129,7 +134,10 @@ impl<T> Window<T> {
 
     /// Removes everything.
     pub fn clear(&mut self) {
-        *self = Self { base: self.base + self.recent.len() as u64, ..Self::default() };
+        *self = Self {
+            base: self.base + self.recent.len() as u64,
+            ..Self::default()
+        };
     }
 
     /// The ring's index of `seq`; `None` when it belongs to the tree.
@@ -190,7 +198,10 @@ mod tests {
         window.insert(5, 'a');
         window.insert(u64::MAX - 5, 'b');
         assert!(window.recent.len() < 10);
-        assert_eq!(window.iter().map(|(seq, _)| seq).collect::<Vec<_>>(), [5, u64::MAX - 5]);
+        assert_eq!(
+            window.iter().map(|(seq, _)| seq).collect::<Vec<_>>(),
+            [5, u64::MAX - 5]
+        );
     }
 
     proptest! {

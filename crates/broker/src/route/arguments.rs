@@ -39,12 +39,19 @@ pub enum Error {
 /// [`Error::WrongType`] when the argument is no long string, [`Error::NoName`] when it is too long or no
 /// UTF-8. RabbitMQ takes such names, and since nothing can be called that, drops what they should get.
 pub fn alternate(arguments: &Table) -> Result<Option<ExchangeName>, Error> {
-    let Some(value) = arguments.get(ALTERNATE_EXCHANGE) else { return Ok(None) };
+    let Some(value) = arguments.get(ALTERNATE_EXCHANGE) else {
+        return Ok(None);
+    };
     let Value::String(_) = value else {
-        return Err(Error::WrongType { argument: ALTERNATE_EXCHANGE, type_name: value.type_name() });
+        return Err(Error::WrongType {
+            argument: ALTERNATE_EXCHANGE,
+            type_name: value.type_name(),
+        });
     };
     let name = value.as_str().and_then(|text| ExchangeName::new(text).ok());
-    name.map(Some).ok_or(Error::NoName { argument: ALTERNATE_EXCHANGE })
+    name.map(Some).ok_or(Error::NoName {
+        argument: ALTERNATE_EXCHANGE,
+    })
 }
 
 /// An argument that differs between a declaration and what exists.
@@ -67,14 +74,23 @@ pub fn difference(received: &Table, current: &Table) -> Option<Difference> {
             (None, None) => true,
             _ => false,
         };
-        let differing = || Difference { argument, received: received.cloned(), current: current.cloned() };
+        let differing = || Difference {
+            argument,
+            received: received.cloned(),
+            current: current.cloned(),
+        };
         (!same).then(differing)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
 
     use super::*;
 
@@ -87,11 +103,19 @@ mod tests {
         assert_eq!(alternate(&Table::new()), Ok(None));
         let named = alternate(&with_alternate("ae".into())).unwrap();
         assert_eq!(named, Some(ExchangeName::new("ae").unwrap()));
-        let wrong = Error::WrongType { argument: "alternate-exchange", type_name: "signedint" };
+        let wrong = Error::WrongType {
+            argument: "alternate-exchange",
+            type_name: "signedint",
+        };
         assert_eq!(alternate(&with_alternate(Value::I32(1))), Err(wrong));
-        let unnamed = Err(Error::NoName { argument: "alternate-exchange" });
+        let unnamed = Err(Error::NoName {
+            argument: "alternate-exchange",
+        });
         assert_eq!(alternate(&with_alternate(Value::String([0xFF].into()))), unnamed);
-        assert_eq!(alternate(&with_alternate(Value::from("x".repeat(256).as_str()))), unnamed);
+        assert_eq!(
+            alternate(&with_alternate(Value::from("x".repeat(256).as_str()))),
+            unnamed
+        );
     }
 
     #[test]
@@ -104,6 +128,9 @@ mod tests {
         let found = difference(&named, &Table::new()).unwrap();
         assert_eq!((found.received, found.current), (Some("ae".into()), None));
         let found = difference(&with_alternate("other".into()), &named).unwrap();
-        assert_eq!((found.received, found.current), (Some("other".into()), Some("ae".into())));
+        assert_eq!(
+            (found.received, found.current),
+            (Some("other".into()), Some("ae".into()))
+        );
     }
 }

@@ -26,18 +26,51 @@ pub struct Predeclared {
 
 /// The exchanges that a virtual host has from its start.
 pub const PREDECLARED: &[Predeclared] = &[
-    Predeclared { name: DEFAULT_EXCHANGE, kind: "direct", internal: false },
-    Predeclared { name: "amq.direct", kind: "direct", internal: false },
-    Predeclared { name: "amq.fanout", kind: "fanout", internal: false },
-    Predeclared { name: "amq.headers", kind: "headers", internal: false },
-    Predeclared { name: "amq.match", kind: "headers", internal: false },
-    Predeclared { name: "amq.rabbitmq.trace", kind: "topic", internal: true },
-    Predeclared { name: "amq.topic", kind: "topic", internal: false },
+    Predeclared {
+        name: DEFAULT_EXCHANGE,
+        kind: "direct",
+        internal: false,
+    },
+    Predeclared {
+        name: "amq.direct",
+        kind: "direct",
+        internal: false,
+    },
+    Predeclared {
+        name: "amq.fanout",
+        kind: "fanout",
+        internal: false,
+    },
+    Predeclared {
+        name: "amq.headers",
+        kind: "headers",
+        internal: false,
+    },
+    Predeclared {
+        name: "amq.match",
+        kind: "headers",
+        internal: false,
+    },
+    Predeclared {
+        name: "amq.rabbitmq.trace",
+        kind: "topic",
+        internal: true,
+    },
+    Predeclared {
+        name: "amq.topic",
+        kind: "topic",
+        internal: false,
+    },
 ];
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
 
     use super::*;
     use crate::name::is_reserved;
@@ -47,7 +80,10 @@ mod tests {
     fn predeclared_exchanges_have_known_types_and_reserved_names() {
         for exchange in PREDECLARED {
             assert!(exchange_type(exchange.kind).is_some(), "{exchange:?}");
-            assert!(is_default(exchange.name) || is_reserved(exchange.name), "{exchange:?}");
+            assert!(
+                is_default(exchange.name) || is_reserved(exchange.name),
+                "{exchange:?}"
+            );
         }
     }
 }

@@ -31,7 +31,9 @@ impl RoutingTable for DirectTable {
     }
 
     fn unbind(&mut self, key: &str, _arguments: &Table, destination: Destination) {
-        let Some(destinations) = self.by_key.get_mut(key) else { return };
+        let Some(destinations) = self.by_key.get_mut(key) else {
+            return;
+        };
         destinations.remove(destination);
         if destinations.is_empty() {
             self.by_key.remove(key);
@@ -49,5 +51,32 @@ impl RoutingTable for DirectTable {
         if let Some(destinations) = self.by_key.get(message.key) {
             destinations.for_each(sink);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )]
+
+    use super::super::QueueId;
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_what_was_removed() {
+        let (a, b) = (Destination::Queue(QueueId(1)), Destination::Queue(QueueId(2)));
+        let mut table = DirectTable::default();
+        for key in ["x", "y"] {
+            table.bind(key, &Table::new(), a);
+        }
+        table.bind("y", &Table::new(), b);
+        table.clear_destination(a);
+        assert_eq!(table.by_key.len(), 1);
+        table.unbind("y", &Table::new(), b);
+        assert!(table.by_key.is_empty());
     }
 }

@@ -64,8 +64,9 @@ struct HeadersTable {
 impl RoutingTable for HeadersTable {
     fn bind(&mut self, _key: &str, arguments: &Table, destination: Destination) {
         let identity = self.identity(arguments, destination);
-        if let Some(binding) =
-            self.find(identity, arguments, destination).and_then(|slot| self.slot_mut(slot))
+        if let Some(binding) = self
+            .find(identity, arguments, destination)
+            .and_then(|slot| self.slot_mut(slot))
         {
             binding.keys += 1;
             return;
@@ -74,7 +75,12 @@ impl RoutingTable for HeadersTable {
         let slot = self.free.pop().unwrap_or(self.bindings.len());
         self.index.insert(slot, &rule);
         self.by_identity.entry(identity).or_default().push(slot);
-        let binding = Some(Binding { destination, arguments: arguments.clone(), rule, keys: 1 });
+        let binding = Some(Binding {
+            destination,
+            arguments: arguments.clone(),
+            rule,
+            keys: 1,
+        });
         match self.bindings.get_mut(slot) {
             Some(free) => *free = binding,
             None => self.bindings.push(binding),
@@ -83,7 +89,9 @@ impl RoutingTable for HeadersTable {
 
     fn unbind(&mut self, _key: &str, arguments: &Table, destination: Destination) {
         let identity = self.identity(arguments, destination);
-        let Some(slot) = self.find(identity, arguments, destination) else { return };
+        let Some(slot) = self.find(identity, arguments, destination) else {
+            return;
+        };
         if let Some(binding) = self.slot_mut(slot)
             && binding.keys > 1
         {
@@ -95,7 +103,10 @@ impl RoutingTable for HeadersTable {
 
     fn clear_destination(&mut self, destination: Destination) {
         for slot in 0..self.bindings.len() {
-            if self.slot_mut(slot).is_some_and(|binding| binding.destination == destination) {
+            if self
+                .slot_mut(slot)
+                .is_some_and(|binding| binding.destination == destination)
+            {
                 self.free(slot);
             }
         }
@@ -145,7 +156,9 @@ impl HeadersTable {
     }
 
     fn free(&mut self, slot: Slot) {
-        let Some(binding) = self.bindings.get_mut(slot).and_then(Option::take) else { return };
+        let Some(binding) = self.bindings.get_mut(slot).and_then(Option::take) else {
+            return;
+        };
         self.index.remove(slot, &binding.rule);
         self.free.push(slot);
         let identity = self.identity(&binding.arguments, binding.destination);

@@ -18,7 +18,10 @@ pub(super) struct Destinations {
     entries: SmallVec<[(Destination, u32); 1]>,
     /// Where each destination stands in `entries`. There exactly while it was once longer than
     /// [`UNINDEXED_MAX`] and has not been empty since.
-    #[allow(clippy::box_collection, reason = "most have none, and it should cost them 8 bytes rather than 48")]
+    #[allow(
+        clippy::box_collection,
+        reason = "most have none, and it should cost them 8 bytes rather than 48"
+    )]
     index: Option<Box<HashMap<Destination, usize>>>,
 }
 
@@ -33,7 +36,9 @@ impl Destinations {
 
     /// Counts one binding less. One that is not there changes nothing.
     pub(super) fn remove(&mut self, destination: Destination) {
-        let Some(at) = self.position(destination) else { return };
+        let Some(at) = self.position(destination) else {
+            return;
+        };
         if let Some((_, count)) = self.entries.get_mut(at)
             && *count > 1
         {
@@ -77,7 +82,11 @@ impl Destinations {
         }
         self.entries.push((destination, 1));
         if self.index.is_none() && self.entries.len() > UNINDEXED_MAX {
-            let places = self.entries.iter().enumerate().map(|(at, (destination, _))| (*destination, at));
+            let places = self
+                .entries
+                .iter()
+                .enumerate()
+                .map(|(at, (destination, _))| (*destination, at));
             self.index = Some(Box::new(places.collect()));
         }
     }

@@ -1,6 +1,11 @@
 //! Every table against the plainest one there is: a list of bindings and the question whether one matches.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use std::collections::BTreeSet;
 
@@ -41,9 +46,18 @@ fn check(kind: &str, matches: Matches, steps: Vec<Step>, messages: &[Message]) -
     for step in steps {
         take(&mut *table, &mut model, step);
         for message in messages {
-            let expected: BTreeSet<_> =
-                model.iter().filter(|binding| matches(binding, message)).map(|b| b.destination).collect();
-            prop_assert_eq!(routed(&*table, message), expected, "{:?} with {:?}", message, model);
+            let expected: BTreeSet<_> = model
+                .iter()
+                .filter(|binding| matches(binding, message))
+                .map(|b| b.destination)
+                .collect();
+            prop_assert_eq!(
+                routed(&*table, message),
+                expected,
+                "{:?} with {:?}",
+                message,
+                model
+            );
         }
     }
     Ok(())
@@ -74,9 +88,15 @@ fn take(table: &mut dyn RoutingTable, model: &mut Vec<Binding>, step: Step) {
 
 fn routed(table: &dyn RoutingTable, message: &Message) -> BTreeSet<Destination> {
     let mut found = BTreeSet::new();
-    table.route(&Routable { key: &message.key, headers: &message.headers }, &mut |destination| {
-        found.insert(destination);
-    });
+    table.route(
+        &Routable {
+            key: &message.key,
+            headers: &message.headers,
+        },
+        &mut |destination| {
+            found.insert(destination);
+        },
+    );
     found
 }
 
@@ -91,8 +111,11 @@ fn steps(
     key: impl Strategy<Value = String> + Clone + 'static,
     arguments: impl Strategy<Value = Table> + Clone + 'static,
 ) -> impl Strategy<Value = Vec<Step>> {
-    let binding = (key, arguments, destination())
-        .prop_map(|(key, arguments, destination)| Binding { key, arguments, destination });
+    let binding = (key, arguments, destination()).prop_map(|(key, arguments, destination)| Binding {
+        key,
+        arguments,
+        destination,
+    });
     let binding = binding.boxed();
     let step = prop_oneof![
         6 => binding.clone().prop_map(Step::Bind),
@@ -107,12 +130,21 @@ fn messages(
     key: impl Strategy<Value = String>,
     headers: impl Strategy<Value = Table>,
 ) -> impl Strategy<Value = Vec<Message>> {
-    prop::collection::vec((key, headers).prop_map(|(key, headers)| Message { key, headers }), 1..8)
+    prop::collection::vec(
+        (key, headers).prop_map(|(key, headers)| Message { key, headers }),
+        1..8,
+    )
 }
 
 /// Arguments that make two bindings differ and nothing else.
 fn idle_arguments() -> impl Strategy<Value = Table> + Clone {
-    (0i32..2).prop_map(|n| if n == 0 { Table::new() } else { [("n", Value::I32(n))].into_iter().collect() })
+    (0i32..2).prop_map(|n| {
+        if n == 0 {
+            Table::new()
+        } else {
+            [("n", Value::I32(n))].into_iter().collect()
+        }
+    })
 }
 
 fn short_key() -> impl Strategy<Value = String> + Clone {
@@ -133,7 +165,11 @@ fn routing_key() -> impl Strategy<Value = String> + Clone {
 }
 
 fn split(key: &str) -> Vec<&str> {
-    if key.is_empty() { Vec::new() } else { key.split('.').collect() }
+    if key.is_empty() {
+        Vec::new()
+    } else {
+        key.split('.').collect()
+    }
 }
 
 fn pattern_matches(pattern: &[&str], words: &[&str]) -> bool {
@@ -164,8 +200,17 @@ fn any_headers(is_binding: bool) -> impl Strategy<Value = Table> + Clone {
         1 => Just(Value::Array(vec![Value::U8(1)])),
         1 => Just(Value::Decimal { scale: 0, value: 1 }),
     ];
-    let how = prop::sample::select(vec![None, Some("all"), Some("any"), Some("all-with-x"), Some("any-with-x")]);
-    let entries = prop::collection::vec((prop::sample::select(vec!["a", "b", "x-c", "x-", "X-d"]), value), 0..4);
+    let how = prop::sample::select(vec![
+        None,
+        Some("all"),
+        Some("any"),
+        Some("all-with-x"),
+        Some("any-with-x"),
+    ]);
+    let entries = prop::collection::vec(
+        (prop::sample::select(vec!["a", "b", "x-c", "x-", "X-d"]), value),
+        0..4,
+    );
     (how, entries).prop_map(move |(how, entries)| {
         let mut table: Table = entries.into_iter().collect();
         if let Some(how) = how {
@@ -191,14 +236,22 @@ fn held(value: &Value) -> String {
 }
 
 fn headers_match(binding: &Binding, message: &Message) -> bool {
-    let how = binding.arguments.get("x-match").and_then(Value::as_str).unwrap_or("all");
+    let how = binding
+        .arguments
+        .get("x-match")
+        .and_then(Value::as_str)
+        .unwrap_or("all");
     let counts = |name: &str| name != "x-match" && (how.ends_with("-with-x") || !name.starts_with("x-"));
     let holds = |(name, wanted): (&str, &Value)| {
         let last = message.headers.iter().filter(|(found, _)| *found == name).last();
         last.is_some_and(|(_, found)| *wanted == Value::Void || held(wanted) == held(found))
     };
     let mut counted = binding.arguments.iter().filter(|(name, _)| counts(name));
-    if how.starts_with("any") { counted.any(holds) } else { counted.all(holds) }
+    if how.starts_with("any") {
+        counted.any(holds)
+    } else {
+        counted.all(holds)
+    }
 }
 
 proptest! {
@@ -248,7 +301,10 @@ fn types_are_found_by_name() {
     assert!(exchange_type("Direct").is_none());
     assert_eq!(EXCHANGE_TYPES.len(), 4);
     assert_ne!(ExchangeKind::named("direct"), ExchangeKind::named("fanout"));
-    assert_eq!(ExchangeKind::named("direct"), exchange_type("direct").map(ExchangeKind::from));
+    assert_eq!(
+        ExchangeKind::named("direct"),
+        exchange_type("direct").map(ExchangeKind::from)
+    );
 }
 
 #[test]
@@ -256,7 +312,12 @@ fn what_a_route_depends_on() {
     for row in EXCHANGE_TYPES {
         let table = (row.new_table)(&Table::new());
         assert_eq!(table.depends_on_headers(), row.name == "headers", "{}", row.name);
-        assert_eq!(table.ignores_key(), matches!(row.name, "headers" | "fanout"), "{}", row.name);
+        assert_eq!(
+            table.ignores_key(),
+            matches!(row.name, "headers" | "fanout"),
+            "{}",
+            row.name
+        );
         assert_eq!(row.has_topics, row.name == "topic", "{}", row.name);
     }
 }
@@ -271,6 +332,12 @@ fn one_key_takes_many_destinations() {
     for n in (0..100_000).filter(|n| n % 3 != 0) {
         table.unbind("k", &Table::new(), queue(n));
     }
-    let left = routed(&*table, &Message { key: "k".into(), headers: Table::new() });
+    let left = routed(
+        &*table,
+        &Message {
+            key: "k".into(),
+            headers: Table::new(),
+        },
+    );
     assert_eq!(left, (0..100_000).step_by(3).map(queue).collect());
 }

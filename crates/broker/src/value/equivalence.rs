@@ -1,4 +1,7 @@
 //! When two values count as the same argument, or as the same header.
+//!
+//! Stricter than what people mean (`5` is not `5.0`) and laxer than `==` (a byte 5 is a long 5): it is what
+//! RabbitMQ compares once it has decoded a table. Whoever keeps values by their equivalence hashes them here.
 
 use std::hash::{Hash, Hasher};
 

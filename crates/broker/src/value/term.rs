@@ -119,6 +119,10 @@ fn write_float(out: &mut String, number: f64) {
     }
     // From 2^53 on the plain form would show digits that the number does not have.
     let is_exact = number.abs() < 9_007_199_254_740_992.0;
-    let shorter = if is_exact && plain.len() <= exponential.len() { plain } else { exponential };
+    let shorter = if is_exact && plain.len() <= exponential.len() {
+        plain
+    } else {
+        exponential
+    };
     out.push_str(&shorter);
 }

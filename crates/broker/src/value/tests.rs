@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! Values: what they are called, how they are printed, and when two are the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -83,7 +90,10 @@ proptest! {
                 1 => {
                     let old = table.insert(&name, Value::I32(number));
                     match model.iter_mut().find(|(found, _)| *found == name) {
-                        Some((_, was)) => prop_assert_eq!(old, Some(Value::I32(std::mem::replace(was, number)))),
+                        Some((_, was)) => {
+                            let was = std::mem::replace(was, number);
+                            prop_assert_eq!(old, Some(Value::I32(was)));
+                        }
                         None => model.push((name, number)),
                     }
                 }
@@ -94,7 +104,8 @@ proptest! {
                     model.retain(|(found, _)| *found != name);
                 }
             }
-            let entries: Vec<_> = table.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            let entries = table.iter().map(|(name, value)| (name.to_owned(), value.clone()));
+            let entries: Vec<_> = entries.collect();
             let expected: Vec<_> = model.iter().map(|(name, n)| (name.clone(), Value::I32(*n))).collect();
             prop_assert_eq!(entries, expected);
             prop_assert_eq!(table.len(), model.len());
@@ -133,11 +144,21 @@ fn strings_and_byte_arrays_are_equivalent_by_their_bytes() {
 }
 
 #[test]
+fn the_two_zeros_are_one() {
+    assert_ne!(Value::F64(0.0), Value::F64(-0.0));
+    assert!(equivalent(&Value::F64(0.0), &Value::F64(-0.0)));
+    assert_eq!(hashed(&Value::F64(0.0)), hashed(&Value::F32(-0.0)));
+}
+
+#[test]
 fn types_count_inside_of_tables_and_arrays() {
     let of = |value: Value| Value::Table(table(&[("k", value)]));
     assert!(equivalent(&of(Value::I32(1)), &of(Value::I32(1))));
     assert!(!equivalent(&of(Value::I32(1)), &of(Value::I64(1))));
-    assert!(!equivalent(&Value::Array(vec![Value::I32(1)]), &Value::Array(vec![Value::U8(1)])));
+    assert!(!equivalent(
+        &Value::Array(vec![Value::I32(1)]),
+        &Value::Array(vec![Value::U8(1)])
+    ));
     let ab = Value::Table(table(&[("a", Value::Void), ("b", Value::Void)]));
     let ba = Value::Table(table(&[("b", Value::Void), ("a", Value::Void)]));
     assert!(!equivalent(&ab, &ba));
@@ -146,7 +167,10 @@ fn types_count_inside_of_tables_and_arrays() {
 #[test]
 fn values_are_described_as_in_refusals() {
     assert_eq!(Value::I32(5).describe(), "value '5' of type 'signedint'");
-    assert_eq!(Value::from("amq.fanout").describe(), "value 'amq.fanout' of type 'longstr'");
+    assert_eq!(
+        Value::from("amq.fanout").describe(),
+        "value 'amq.fanout' of type 'longstr'"
+    );
     assert_eq!(Value::Bool(true).describe(), "value 'true' of type 'bool'");
 }
 
@@ -171,8 +195,14 @@ fn terms_are_in_erlangs_notation() {
         (Value::F64(1e22), "1.0e22"),
         (Value::F32(0.1), "0.10000000149011612"),
         (Value::Decimal { scale: 2, value: 314 }, "{2,314}"),
-        (Value::Array(vec![Value::I8(1), "x".into()]), r#"[{byte,1},{longstr,<<"x">>}]"#),
-        (Value::Table(table(&[("k", Value::Bool(false))])), r#"[{<<"k">>,bool,false}]"#),
+        (
+            Value::Array(vec![Value::I8(1), "x".into()]),
+            r#"[{byte,1},{longstr,<<"x">>}]"#,
+        ),
+        (
+            Value::Table(table(&[("k", Value::Bool(false))])),
+            r#"[{<<"k">>,bool,false}]"#,
+        ),
         (Value::Table(Table::new()), "[]"),
     ];
     for (value, term) in cases {
@@ -191,7 +221,13 @@ fn only_long_strings_of_utf8_are_text() {
 fn only_integers_are_integers() {
     assert_eq!(Value::U32(u32::MAX).as_integer(), Some(4_294_967_295));
     assert_eq!(Value::I8(-1).as_integer(), Some(-1));
-    for value in [Value::Timestamp(1), Value::F64(1.0), Value::Bool(true), "1".into(), Value::Void] {
+    for value in [
+        Value::Timestamp(1),
+        Value::F64(1.0),
+        Value::Bool(true),
+        "1".into(),
+        Value::Void,
+    ] {
         assert_eq!(value.as_integer(), None);
     }
 }

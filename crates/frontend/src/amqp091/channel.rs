@@ -121,7 +121,10 @@ impl Channel {
         method: impl Into<Method<'m>>,
     ) {
         if position > shared.node.log().durable() {
-            let parked = self.parked.get_or_insert_with(|| Parked { position, bytes: Vec::new() });
+            let parked = self.parked.get_or_insert_with(|| Parked {
+                position,
+                bytes: Vec::new(),
+            });
             parked.position = parked.position.max(position);
             let waiter = super::DurableNotice::new(&shared.mailbox);
             shared.node.log().notify(position, waiter);
@@ -178,8 +181,11 @@ impl Channel {
         self.numbers.clear();
         // The consumers are gone, so that nothing more can come for this channel.
         for parcel in shared.take_parcels_of(self.number) {
-            if let Some(Consumer { source: Source::Queue(queue, _), no_ack: false, .. }) =
-                consumers.get(&parcel.to.consumer)
+            if let Some(Consumer {
+                source: Source::Queue(queue, _),
+                no_ack: false,
+                ..
+            }) = consumers.get(&parcel.to.consumer)
             {
                 shared.batch.give_back(queue, parcel.delivery.seq);
             }

@@ -64,7 +64,11 @@ impl Confirms {
     fn tell(&mut self, number: u64, channel: u16, out: &mut Vec<u8>) {
         let multiple = number > self.told + 1;
         self.told = number;
-        basic::Ack { delivery_tag: number, multiple }.encode(channel, out);
+        basic::Ack {
+            delivery_tag: number,
+            multiple,
+        }
+        .encode(channel, out);
     }
 }
 
@@ -78,7 +82,9 @@ mod tests {
     fn acks(mut bytes: &[u8]) -> Vec<(u64, bool)> {
         let mut found = Vec::new();
         while let Ok(Step::Frame { frame, consumed }) = decode(bytes, 4096) {
-            let Method::BasicAck(ack) = Method::decode(frame.payload).unwrap() else { panic!("no ack") };
+            let Method::BasicAck(ack) = Method::decode(frame.payload).unwrap() else {
+                panic!("no ack")
+            };
             found.push((ack.delivery_tag, ack.multiple));
             bytes = bytes.get(consumed..).unwrap();
         }
@@ -93,7 +99,10 @@ mod tests {
         confirms.count();
         confirms.count();
         assert!(!confirms.done(Position(7), Position(9), 1, &mut out));
-        assert!(!confirms.done(Position(7), Position(9), 1, &mut out), "nothing new");
+        assert!(
+            !confirms.done(Position(7), Position(9), 1, &mut out),
+            "nothing new"
+        );
         assert_eq!(acks(&out), [(1, false), (3, true)]);
     }
 

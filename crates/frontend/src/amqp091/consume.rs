@@ -46,7 +46,10 @@ impl Channel {
             let text = format!("reached maximum ({max}) of consumers per channel");
             return Err(Failure::connection(refusal::NOT_ALLOWED, text));
         }
-        let address = Address { channel: self.number, consumer: shared.next_consumer() };
+        let address = Address {
+            channel: self.number,
+            consumer: shared.next_consumer(),
+        };
         let source = if m.queue == REPLY_TO {
             self.consume_replies(shared, m, address)?
         } else {
@@ -62,11 +65,20 @@ impl Channel {
             let consumed = client(shared)?.consume(asked)?;
             Source::Queue(consumed.queue, consumed.key)
         };
-        let consumer = Consumer { tag: tag.clone(), no_ack: m.no_ack, source: source.clone() };
+        let consumer = Consumer {
+            tag: tag.clone(),
+            no_ack: m.no_ack,
+            source: source.clone(),
+        };
         self.consumers.insert(address.consumer, consumer);
         self.numbers.insert(tag.clone(), address.consumer);
         if !m.nowait {
-            self.send(shared, basic::ConsumeOk { consumer_tag: tag.as_str() });
+            self.send(
+                shared,
+                basic::ConsumeOk {
+                    consumer_tag: tag.as_str(),
+                },
+            );
         }
         if let Source::Queue(queue, _) = source {
             queue.serve(&mut shared.touched);
@@ -81,7 +93,11 @@ impl Channel {
         address: Address,
     ) -> Result<Source, Failure> {
         let refused = |text: &str| Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
-        if self.consumers.values().any(|other| matches!(other.source, Source::Replies(_))) {
+        if self
+            .consumers
+            .values()
+            .any(|other| matches!(other.source, Source::Replies(_)))
+        {
             return refused("reply consumer already set");
         }
         if !m.no_ack {
@@ -100,7 +116,11 @@ impl Channel {
         };
         let tag = self.next_tag();
         if !m.no_ack {
-            let unacked = Unacked { queue, seq: taken.delivery.seq, counted: false };
+            let unacked = Unacked {
+                queue,
+                seq: taken.delivery.seq,
+                counted: false,
+            };
             self.unacked.insert(tag, unacked);
         }
         let (number, frame_max) = (self.number, shared.tuned.frame_max);
@@ -135,7 +155,12 @@ impl Connection {
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.remove_consumer(&tag);
             if !m.nowait {
-                channel.send(&mut self.shared, basic::CancelOk { consumer_tag: m.consumer_tag });
+                channel.send(
+                    &mut self.shared,
+                    basic::CancelOk {
+                        consumer_tag: m.consumer_tag,
+                    },
+                );
             }
         }
         Ok(())
@@ -143,12 +168,22 @@ impl Connection {
 
     /// The broker cancelled a consumer: its queue is gone.
     pub(super) fn consumer_cancelled(&mut self, address: Address) {
-        let Some(channel) = self.channels.get_mut(&address.channel) else { return };
-        let Some(consumer) = channel.consumers.remove(&address.consumer) else { return };
+        let Some(channel) = self.channels.get_mut(&address.channel) else {
+            return;
+        };
+        let Some(consumer) = channel.consumers.remove(&address.consumer) else {
+            return;
+        };
         channel.numbers.remove(&consumer.tag);
         if self.shared.capabilities.consumer_cancel_notify {
             let consumer_tag = consumer.tag.as_str();
-            channel.send(&mut self.shared, basic::Cancel { consumer_tag, nowait: true });
+            channel.send(
+                &mut self.shared,
+                basic::Cancel {
+                    consumer_tag,
+                    nowait: true,
+                },
+            );
         }
     }
 }

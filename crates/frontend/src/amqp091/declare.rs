@@ -47,8 +47,9 @@ impl Channel {
 
     pub(super) fn exchange_delete(&mut self, shared: &mut Shared, m: &exchange::Delete<'_>) -> Outcome {
         let name = exchange_name(m.exchange)?;
-        let position =
-            with_touched(shared, |client, touched| client.delete_exchange(&name, m.if_unused, touched))?;
+        let position = with_touched(shared, |client, touched| {
+            client.delete_exchange(&name, m.if_unused, touched)
+        })?;
         self.answer(shared, m.nowait, position, exchange::DeleteOk);
         Ok(())
     }
@@ -112,7 +113,9 @@ impl Channel {
             client.delete_queue(&name, m.if_unused, m.if_empty, touched)
         })?;
         let position = shared.node.log().appended();
-        let reply = queue::DeleteOk { message_count: count(messages) };
+        let reply = queue::DeleteOk {
+            message_count: count(messages),
+        };
         self.answer(shared, m.nowait, position, reply);
         Ok(())
     }
@@ -121,7 +124,9 @@ impl Channel {
         let name = self.queue_name(m.queue)?;
         let messages = with_touched(shared, |client, touched| client.purge(&name, touched))?;
         let position = shared.node.log().appended();
-        let reply = queue::PurgeOk { message_count: count(messages) };
+        let reply = queue::PurgeOk {
+            message_count: count(messages),
+        };
         self.answer(shared, m.nowait, position, reply);
         Ok(())
     }

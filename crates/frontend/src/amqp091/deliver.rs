@@ -36,13 +36,21 @@ impl Connection {
     pub(super) fn write_delivery(&mut self, parcel: Parcel) {
         let Parcel { to, delivery } = parcel;
         // Whoever removes a consumer takes its parcels out first, so both are there.
-        let Some(channel) = self.channels.get_mut(&to.channel) else { return };
+        let Some(channel) = self.channels.get_mut(&to.channel) else {
+            return;
+        };
         let tag = channel.next_tag();
-        let Some(consumer) = channel.consumers.get(&to.consumer) else { return };
+        let Some(consumer) = channel.consumers.get(&to.consumer) else {
+            return;
+        };
         if let Source::Queue(queue, _) = &consumer.source
             && !consumer.no_ack
         {
-            let unacked = Unacked { queue: Arc::clone(queue), seq: delivery.seq, counted: true };
+            let unacked = Unacked {
+                queue: Arc::clone(queue),
+                seq: delivery.seq,
+                counted: true,
+            };
             channel.unacked.insert(tag, unacked);
         }
         let consumer_tag = consumer.tag.clone();

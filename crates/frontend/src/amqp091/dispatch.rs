@@ -22,7 +22,9 @@ impl Connection {
                 self.channel_frame(kind, frame)
             }
             Some(_) if frame.channel == 0 => Err(refusal::unknown_frame(frame.kind, frame.payload)),
-            Some(_) => Err(Failure::socket("a frame on a channel before the connection is open")),
+            Some(_) => Err(Failure::socket(
+                "a frame on a channel before the connection is open",
+            )),
         };
         if let Err(failure) = taken {
             self.fail(failure, frame.channel, now);
@@ -63,7 +65,12 @@ impl Connection {
                 let failure = Failure::connection(refusal::CHANNEL_ERROR, text);
                 return Err(failure.at(method.class_id(), method.method_id()));
             }
-            _ => return Err(Failure::socket(format!("unexpected {} during the handshake", method.name()))),
+            _ => {
+                return Err(Failure::socket(format!(
+                    "unexpected {} during the handshake",
+                    method.name()
+                )));
+            }
         }
         Ok(())
     }
@@ -133,7 +140,9 @@ impl Connection {
     }
 
     fn channel_method(&mut self, number: u16, payload: &[u8]) -> Result<(), Failure> {
-        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
         if channel.incoming.is_expecting_content() {
             return Err(channel.incoming.missing());
         }
@@ -150,7 +159,9 @@ impl Connection {
     }
 
     fn call(&mut self, number: u16, method: &Method<'_>) -> Result<(), Failure> {
-        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
         let shared = &mut self.shared;
         match method {
             Method::BasicPublish(m) => {
@@ -195,19 +206,25 @@ impl Connection {
             }
             Method::ChannelFlow(_) => Err(Failure::connection(refusal::NOT_IMPLEMENTED, "active=false")),
             Method::ChannelFlowOk(_) => Ok(()),
-            Method::ChannelOpen(_) => {
-                Err(Failure::connection(refusal::CHANNEL_ERROR, "second 'channel.open' seen"))
-            }
+            Method::ChannelOpen(_) => Err(Failure::connection(
+                refusal::CHANNEL_ERROR,
+                "second 'channel.open' seen",
+            )),
             Method::ChannelClose(_) => {
                 self.close_channel(number);
                 Ok(())
             }
-            _ => Err(Failure::connection(refusal::COMMAND_INVALID, "unimplemented method")),
+            _ => Err(Failure::connection(
+                refusal::COMMAND_INVALID,
+                "unimplemented method",
+            )),
         }
     }
 
     fn close_channel(&mut self, number: u16) {
-        let Some(mut channel) = self.channels.remove(&number) else { return };
+        let Some(mut channel) = self.channels.remove(&number) else {
+            return;
+        };
         channel.release(&mut self.shared);
         Method::from(channel::CloseOk).encode(number, self.shared.output.buffer());
     }
@@ -216,9 +233,10 @@ impl Connection {
 /// Reads a method; what RabbitMQ cannot read ends the connection.
 fn decode(payload: &[u8]) -> Result<Method<'_>, Failure> {
     Method::decode(payload).map_err(|error| match error {
-        method::Error::Malformed { cause: cursor::Error::InvalidUtf8, .. } => {
-            Failure::connection(refusal::FRAME_ERROR, "Malformed UTF-8 in shortstr").at_none()
-        }
+        method::Error::Malformed {
+            cause: cursor::Error::InvalidUtf8,
+            ..
+        } => Failure::connection(refusal::FRAME_ERROR, "Malformed UTF-8 in shortstr").at_none(),
         method::Error::Malformed { class, method, .. } => {
             let arguments = payload.get(4..).unwrap_or_default();
             let text = format!("cannot decode {}", refusal::octets(arguments));

@@ -143,7 +143,11 @@ impl Connection {
             return self.fail(Failure::socket(text), 0, now);
         }
         self.shared.tuned = Tuned {
-            frame_max: if m.frame_max == 0 { settings.frame_max.max(131_072) } else { m.frame_max },
+            frame_max: if m.frame_max == 0 {
+                settings.frame_max.max(131_072)
+            } else {
+                m.frame_max
+            },
             channel_max: m.channel_max,
             heartbeat_s: m.heartbeat,
         };
@@ -164,7 +168,11 @@ impl Connection {
             }
             Err(refused) => {
                 let failure = Failure::connection(refusal::NOT_ALLOWED, refused.to_string());
-                self.fail(failure.at(connection::Open::CLASS, connection::Open::METHOD), 0, now);
+                self.fail(
+                    failure.at(connection::Open::CLASS, connection::Open::METHOD),
+                    0,
+                    now,
+                );
             }
         }
     }

@@ -65,9 +65,13 @@ enum Phase {
     Open,
     Running,
     /// Waits for close-ok.
-    Closing { since: Instant },
+    Closing {
+        since: Instant,
+    },
     /// All is said.
-    Finished { since: Instant },
+    Finished {
+        since: Instant,
+    },
     /// Nothing can be said any more.
     Broken,
 }
@@ -162,8 +166,12 @@ impl Connection {
         }
         let durable = self.shared.node.log().durable();
         for number in std::mem::take(&mut self.shared.confirming) {
-            let Some(channel) = self.channels.get_mut(&number) else { continue };
-            let channel::Mode::Confirm(confirms) = &mut channel.mode else { continue };
+            let Some(channel) = self.channels.get_mut(&number) else {
+                continue;
+            };
+            let channel::Mode::Confirm(confirms) = &mut channel.mode else {
+                continue;
+            };
             let out = self.shared.output.buffer();
             if confirms.done(position, durable, number, out) {
                 let waiter = DurableNotice::new(&self.shared.mailbox);
@@ -181,16 +189,28 @@ impl Connection {
         match failure.reach {
             Reach::Channel => {
                 tracing::info!(peer = %self.peer, channel = number, text, "channel error");
-                let Some(channel) = self.channels.get_mut(&number) else { return };
+                let Some(channel) = self.channels.get_mut(&number) else {
+                    return;
+                };
                 channel.release(&mut self.shared);
                 channel.is_closing = true;
-                let close = channel_methods::Close { code, text: &text, class, method };
+                let close = channel_methods::Close {
+                    code,
+                    text: &text,
+                    class,
+                    method,
+                };
                 channel.send(&mut self.shared, close);
             }
             Reach::Connection => {
                 tracing::warn!(peer = %self.peer, channel = number, text, "connection error");
                 self.release_all();
-                self.shared.send(connection::Close { code, text: &text, class, method });
+                self.shared.send(connection::Close {
+                    code,
+                    text: &text,
+                    class,
+                    method,
+                });
                 self.phase = Phase::Closing { since: now };
             }
             Reach::Socket => {
@@ -353,8 +373,10 @@ impl Session for Connection {
     fn close(&mut self, now: Instant) {
         match self.phase {
             Phase::Finished { .. } | Phase::Closing { .. } | Phase::Broken => {}
-            _ => tracing::info!(peer = %self.peer, idle_s = now.saturating_duration_since(self.received_at).as_secs(),
-                "connection closed by the client without a word"),
+            _ => {
+                tracing::info!(peer = %self.peer, idle_s = now.saturating_duration_since(self.received_at).as_secs(),
+                "connection closed by the client without a word")
+            }
         }
         self.release_all();
         self.phase = Phase::Broken;

@@ -66,9 +66,7 @@ impl Incoming {
     /// What to say when another frame comes instead of the content frame that is due.
     pub(super) fn missing(&self) -> Failure {
         let text = match self.expected {
-            Expected::Header => {
-                "expected content header for class 60, got non content header frame instead"
-            }
+            Expected::Header => "expected content header for class 60, got non content header frame instead",
             _ => "expected content body, got non content body frame instead",
         };
         at_publish(Failure::connection(refusal::UNEXPECTED_FRAME, text))
@@ -113,7 +111,11 @@ impl Channel {
     /// The header frame.
     pub(super) fn content_header(&mut self, shared: &mut Shared, payload: &[u8]) -> Result<(), Failure> {
         if self.incoming.expected != Expected::Header {
-            return Err(if self.incoming.is_expecting_content() { self.incoming.missing() } else { stray() });
+            return Err(if self.incoming.is_expecting_content() {
+                self.incoming.missing()
+            } else {
+                stray()
+            });
         }
         let unreadable = |_| {
             let text = format!("cannot decode {}", refusal::octets(payload));
@@ -130,15 +132,25 @@ impl Channel {
         incoming.properties.extend_from_slice(header.properties);
         incoming.announced_bytes = header.body_size;
         incoming.expected = Expected::Body(i128::from(header.body_size));
-        let begun = incoming.builder.begin(&incoming.exchange, &incoming.key, &incoming.properties);
+        let begun = incoming
+            .builder
+            .begin(&incoming.exchange, &incoming.key, &incoming.properties);
         begun.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
-        if header.body_size == 0 { self.complete(shared) } else { Ok(()) }
+        if header.body_size == 0 {
+            self.complete(shared)
+        } else {
+            Ok(())
+        }
     }
 
     /// A body frame.
     pub(super) fn content_body(&mut self, shared: &mut Shared, payload: &[u8]) -> Result<(), Failure> {
         let Expected::Body(missing) = &mut self.incoming.expected else {
-            return Err(if self.incoming.is_expecting_content() { self.incoming.missing() } else { stray() });
+            return Err(if self.incoming.is_expecting_content() {
+                self.incoming.missing()
+            } else {
+                stray()
+            });
         };
         *missing -= payload.len() as i128;
         let is_whole = *missing == 0;
@@ -176,11 +188,20 @@ impl Channel {
 
     /// Gathers a routed message, or returns it when nobody takes it.
     pub(super) fn send_on(&mut self, shared: &mut Shared, routed: Routed) {
-        let Routed { message, route, mandatory, is_reply } = routed;
+        let Routed {
+            message,
+            route,
+            mandatory,
+            is_reply,
+        } = routed;
         let Some(client) = &shared.client else { return };
         let replied = is_reply
-            && client.reply(message.exchange(), message.routing_key(), &message, &mut shared.touched)
-                == Some(true);
+            && client.reply(
+                message.exchange(),
+                message.routing_key(),
+                &message,
+                &mut shared.touched,
+            ) == Some(true);
         if !replied && route.queues.is_empty() && mandatory {
             let (frame_max, number) = (shared.tuned.frame_max, self.number);
             deliver::write_return(self.out(shared), &message, frame_max, number);
@@ -218,7 +239,9 @@ impl Channel {
             let text = format!("message size {size} is larger than configured max size {max}");
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
         }
-        let Some(client) = &mut shared.client else { return Err(stray()) };
+        let Some(client) = &mut shared.client else {
+            return Err(stray());
+        };
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
         let properties = Properties::parse(raw).map_err(unreadable)?;
         let is_plain = properties.headers().is_none()
@@ -232,15 +255,29 @@ impl Channel {
             check_expiration(properties.expiration())?;
             check_user(properties.user_id(), client)?;
             more = further_keys(properties.headers())?;
-            let own = self.consumers.values().find_map(|consumer| match &consumer.source {
-                super::channel::Source::Replies(address) => Some(address.as_str()),
-                super::channel::Source::Queue(..) => None,
-            });
+            let own = self
+                .consumers
+                .values()
+                .find_map(|consumer| match &consumer.source {
+                    super::channel::Source::Replies(address) => Some(address.as_str()),
+                    super::channel::Source::Queue(..) => None,
+                });
             edited = edit(&properties, own)?;
         }
-        let headers = LazyHeaders { raw: properties.headers(), parsed: OnceCell::new() };
+        let headers = LazyHeaders {
+            raw: properties.headers(),
+            parsed: OnceCell::new(),
+        };
         let is_reply = exchange.is_empty() && key.starts_with(REPLY_TO);
-        let route = client.route(&mut shared.routes, exchange, Keys { first: key, more: &more }, &headers)?;
+        let route = client.route(
+            &mut shared.routes,
+            exchange,
+            Keys {
+                first: key,
+                more: &more,
+            },
+            &headers,
+        )?;
         let persistent = properties.delivery_mode() == Some(2);
         let priority = properties.priority().unwrap_or(0);
         if let Some(edited) = edited {
@@ -249,7 +286,12 @@ impl Channel {
         }
         let message = builder.finish(persistent, priority);
         let message = message.ok_or_else(|| Failure::connection(refusal::INTERNAL_ERROR, "no content"))?;
-        Ok(Routed { message, route, mandatory: *mandatory, is_reply })
+        Ok(Routed {
+            message,
+            route,
+            mandatory: *mandatory,
+            is_reply,
+        })
     }
 
     /// The first publish during an alarm is the last until it is over.
@@ -270,7 +312,9 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
     let mut keys = Vec::new();
     let Some(headers) = headers else { return Ok(keys) };
     for name in ["CC", "BCC"] {
-        let Some(found) = headers.find(name.as_bytes()) else { continue };
+        let Some(found) = headers.find(name.as_bytes()) else {
+            continue;
+        };
         let refused = |type_name: &str| {
             let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{type_name}}}");
             Failure::channel(refusal::PRECONDITION_FAILED, text)
@@ -326,7 +370,10 @@ fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<()
         return Ok(());
     }
     let claimed = String::from_utf8_lossy(claimed);
-    let text = format!("user_id property set to '{claimed}' but authenticated user was '{}'", user.name);
+    let text = format!(
+        "user_id property set to '{claimed}' but authenticated user was '{}'",
+        user.name
+    );
     Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
 }
 
@@ -339,14 +386,23 @@ fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
     let shown = String::from_utf8_lossy(bytes);
     let prefix = format!("invalid expiration '{shown}': ");
     let refused = |fault: String| {
-        Err(Failure::channel(refusal::PRECONDITION_FAILED, format!("{prefix}{fault}")))
+        Err(Failure::channel(
+            refusal::PRECONDITION_FAILED,
+            format!("{prefix}{fault}"),
+        ))
     };
     let digits_from = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
-    let digits = bytes.iter().skip(digits_from).take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = bytes
+        .iter()
+        .skip(digits_from)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if digits == 0 {
         return refused("no_integer".to_owned());
     }
-    let (number, rest) = shown.split_at_checked(digits_from + digits).unwrap_or((&shown, ""));
+    let (number, rest) = shown
+        .split_at_checked(digits_from + digits)
+        .unwrap_or((&shown, ""));
     if !rest.is_empty() {
         return refused(format!("{{leftover_string,{rest:?}}}"));
     }
@@ -373,7 +429,9 @@ mod tests {
     use super::*;
 
     fn fault(expiration: &str) -> Option<String> {
-        check_expiration(Some(expiration.as_bytes())).err().map(|failure| failure.reply_text())
+        check_expiration(Some(expiration.as_bytes()))
+            .err()
+            .map(|failure| failure.reply_text())
     }
 
     #[test]

@@ -58,16 +58,31 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn channel(code: Code, text: impl Into<String>) -> Self {
-        Self { reach: Reach::Channel, code, text: text.into(), at: None }
+        Self {
+            reach: Reach::Channel,
+            code,
+            text: text.into(),
+            at: None,
+        }
     }
 
     pub(super) fn connection(code: Code, text: impl Into<String>) -> Self {
-        Self { reach: Reach::Connection, code, text: text.into(), at: None }
+        Self {
+            reach: Reach::Connection,
+            code,
+            text: text.into(),
+            at: None,
+        }
     }
 
     /// The socket closes without a reply; the text is for the log.
     pub(super) fn socket(text: impl Into<String>) -> Self {
-        Self { reach: Reach::Socket, code: FRAME_ERROR, text: text.into(), at: Some((0, 0)) }
+        Self {
+            reach: Reach::Socket,
+            code: FRAME_ERROR,
+            text: text.into(),
+            at: Some((0, 0)),
+        }
     }
 
     /// The failure of no method in particular.
@@ -124,8 +139,13 @@ pub(super) fn unreadable(error: &frame::Error) -> Failure {
             let max = max.saturating_sub(FRAME_OVERHEAD);
             format!("type {kind}, all octets = <<>>: {{frame_too_large,{size},{max}}}")
         }
-        frame::Error::BadEnd { kind, payload, end, .. } => {
-            format!("type {kind}, all octets = {}: {{invalid_frame_end_marker,{end}}}", octets(payload))
+        frame::Error::BadEnd {
+            kind, payload, end, ..
+        } => {
+            format!(
+                "type {kind}, all octets = {}: {{invalid_frame_end_marker,{end}}}",
+                octets(payload)
+            )
         }
     };
     Failure::connection(FRAME_ERROR, text).at_none()

@@ -15,12 +15,20 @@ impl Channel {
     }
 
     pub(super) fn nack(&mut self, shared: &mut Shared, m: &basic::Nack) -> Outcome {
-        let settlement = if m.requeue { Settlement::Back } else { Settlement::Done };
+        let settlement = if m.requeue {
+            Settlement::Back
+        } else {
+            Settlement::Done
+        };
         self.settle(shared, m.delivery_tag, m.multiple, settlement)
     }
 
     pub(super) fn reject(&mut self, shared: &mut Shared, m: &basic::Reject) -> Outcome {
-        let settlement = if m.requeue { Settlement::Back } else { Settlement::Done };
+        let settlement = if m.requeue {
+            Settlement::Back
+        } else {
+            Settlement::Done
+        };
         self.settle(shared, m.delivery_tag, false, settlement)
     }
 
@@ -37,7 +45,10 @@ impl Channel {
 
     fn settle(&mut self, shared: &mut Shared, tag: u64, multiple: bool, settlement: Settlement) -> Outcome {
         let unknown = || {
-            Failure::channel(refusal::PRECONDITION_FAILED, format!("unknown delivery tag {tag}"))
+            Failure::channel(
+                refusal::PRECONDITION_FAILED,
+                format!("unknown delivery tag {tag}"),
+            )
         };
         if !multiple {
             let unacked = self.unacked.remove(tag).ok_or_else(unknown)?;
@@ -126,9 +137,10 @@ impl Channel {
     fn transaction(&mut self) -> Result<&mut Transaction, Failure> {
         match &mut self.mode {
             Mode::Transaction(transaction) => Ok(transaction),
-            Mode::Plain | Mode::Confirm(_) => {
-                Err(Failure::channel(refusal::PRECONDITION_FAILED, "channel is not transactional"))
-            }
+            Mode::Plain | Mode::Confirm(_) => Err(Failure::channel(
+                refusal::PRECONDITION_FAILED,
+                "channel is not transactional",
+            )),
         }
     }
 }

@@ -129,7 +129,9 @@ impl Shared {
 
     /// Does what was gathered. Answers the log position that answers have to wait for.
     pub(super) fn flush(&mut self) -> Position {
-        let Some(client) = &self.client else { return Position::default() };
+        let Some(client) = &self.client else {
+            return Position::default();
+        };
         let position = client.flush(&mut self.batch, &mut self.touched);
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);

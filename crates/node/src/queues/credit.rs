@@ -49,7 +49,10 @@ impl SharedCredit {
         // note cannot be missed.
         let mut starved = self.starved.lock();
         let below = |out: u32| (out < limit).then(|| out + 1);
-        let taken = self.out.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).is_ok();
+        let taken = self
+            .out
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
+            .is_ok();
         if !taken {
             starved.push((Arc::clone(queue), consumer));
         }

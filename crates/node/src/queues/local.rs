@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use warren_broker::catalog;
 use warren_broker::name::VhostName;
-use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals,
-};
+use warren_broker::queue::{Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals};
 use warren_broker::refusal::{Refusal, Subject};
 use warren_broker::route::QueueId;
 use warren_store::{Log, Position};
@@ -62,7 +60,9 @@ pub struct LiveQueue {
 
 impl std::fmt::Debug for LiveQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveQueue").field("name", &self.declared.name).finish_non_exhaustive()
+        f.debug_struct("LiveQueue")
+            .field("name", &self.declared.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +74,14 @@ impl LiveQueue {
         memory: Arc<Memory>,
     ) -> Self {
         let deleted = AtomicBool::new(false);
-        Self { declared, vhost, log, memory, deleted, state: Mutex::default() }
+        Self {
+            declared,
+            vhost,
+            log,
+            memory,
+            deleted,
+            state: Mutex::default(),
+        }
     }
 
     /// Its id.
@@ -184,7 +191,10 @@ impl LiveQueue {
         state.facts.clear();
         let Totals { ready, bytes, .. } = state.machine.totals();
         self.memory.changed(before, bytes);
-        Some(Taken { delivery, remaining: ready })
+        Some(Taken {
+            delivery,
+            remaining: ready,
+        })
     }
 
     /// Marks the queue as deleted, unless it is in use or holds messages and must not. Answers
@@ -199,7 +209,12 @@ impl LiveQueue {
         touched: &mut Touched,
     ) -> Result<usize, Refusal> {
         let mut state = self.state.lock();
-        let Totals { ready, unsettled, consumers, bytes } = state.machine.totals();
+        let Totals {
+            ready,
+            unsettled,
+            consumers,
+            bytes,
+        } = state.machine.totals();
         if if_unused && consumers > 0 {
             return Err(Refusal::InUse(self.subject()));
         }
@@ -244,8 +259,18 @@ impl LiveQueue {
     }
 
     fn dispatch(self: &Arc<Self>, state: &mut State, touched: &mut Touched) {
-        let State { machine, subscribers, facts, .. } = state;
-        let mut post = Post { queue: self, subscribers, open: None, touched };
+        let State {
+            machine,
+            subscribers,
+            facts,
+            ..
+        } = state;
+        let mut post = Post {
+            queue: self,
+            subscribers,
+            open: None,
+            touched,
+        };
         machine.dispatch(&mut post, facts);
         drop(post);
         self.record(state);
@@ -280,7 +305,9 @@ impl Outlet for Post<'_> {
             self.open = None;
             self.open = Some(mailbox.open());
         }
-        let Some(open) = &mut self.open else { return Err(delivery) };
+        let Some(open) = &mut self.open else {
+            return Err(delivery);
+        };
         if !open.has_room() {
             open.note_starved(self.queue, consumer);
             return Err(delivery);
@@ -290,7 +317,13 @@ impl Outlet for Post<'_> {
         {
             return Err(delivery);
         }
-        open.push(Parcel { to: subscriber.address, delivery }, self.touched);
+        open.push(
+            Parcel {
+                to: subscriber.address,
+                delivery,
+            },
+            self.touched,
+        );
         Ok(())
     }
 }

@@ -29,7 +29,12 @@ pub(super) fn append(log: &Arc<dyn Log>, queue: QueueId, facts: &[Fact]) -> Opti
                 Fact::Returned(_) => (kind::RETURNED, &[]),
                 Fact::Purged { .. } => (kind::PURGED, &[]),
             };
-            Record { owner: queue.0, kind, head, body }
+            Record {
+                owner: queue.0,
+                kind,
+                head,
+                body,
+            }
         })
         .collect();
     Some(log.append(&records))

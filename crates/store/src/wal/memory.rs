@@ -21,7 +21,10 @@ impl MemoryLog {
     /// A log whose records become durable only when [`MemoryLog::release`] says so: a disk that
     /// is as slow as the caller wants.
     pub fn holding() -> Self {
-        Self { holding: AtomicBool::new(true), ..Self::default() }
+        Self {
+            holding: AtomicBool::new(true),
+            ..Self::default()
+        }
     }
 
     /// Makes everything appended so far durable and tells those who wait for it.
@@ -94,7 +97,12 @@ mod tests {
     }
 
     fn record() -> Record<'static> {
-        Record { owner: 1, kind: 0, head: b"h", body: b"b" }
+        Record {
+            owner: 1,
+            kind: 0,
+            head: b"h",
+            body: b"b",
+        }
     }
 
     #[test]

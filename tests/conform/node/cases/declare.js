@@ -90,7 +90,8 @@ async function mismatch(scene) {
   const queue = await scene.queue(channel, { durable: false });
   const exchange = await scene.exchange(channel, 'direct', { durable: false });
   const on = (kind, name, argument, rest) =>
-    `PRECONDITION_FAILED - inequivalent arg '${argument}' for ${kind} '${name}' in vhost '${scene.vhost}': ${rest}`;
+    `PRECONDITION_FAILED - inequivalent arg '${argument}' for ${kind} '${name}' ` +
+    `in vhost '${scene.vhost}': ${rest}`;
   const attempts = [
     [
       QUEUE_DECLARE,
@@ -104,7 +105,12 @@ async function mismatch(scene) {
     ],
     [
       QUEUE_DECLARE,
-      on('queue', queue, 'x-max-length', "received the value '70000' of type 'signedint' but current is none"),
+      on(
+        'queue',
+        queue,
+        'x-max-length',
+        "received the value '70000' of type 'signedint' but current is none",
+      ),
       (c) => c.assertQueue(queue, { durable: false, maxLength: 70_000 }),
     ],
     [
@@ -197,10 +203,8 @@ async function deleteConditions(scene) {
   const bound = await scene.queue(channel);
   await channel.bindQueue(bound, exchange, '');
   const used = `PRECONDITION_FAILED - exchange '${exchange}' in vhost '${scene.vhost}' in use`;
-  await scene.refused(
-    await scene.channel(connection),
-    { code: 406, text: used, method: [40, 20] },
-    (c) => c.deleteExchange(exchange, { ifUnused: true }),
+  await scene.refused(await scene.channel(connection), { code: 406, text: used, method: [40, 20] }, (c) =>
+    c.deleteExchange(exchange, { ifUnused: true }),
   );
   await channel.unbindQueue(bound, exchange, '');
   await scene.within('exchange.delete-ok', channel.deleteExchange(exchange, { ifUnused: true }));

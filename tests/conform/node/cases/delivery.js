@@ -17,7 +17,10 @@ async function ackPrefetch(scene) {
   const inbox = await scene.consume(channel, queue);
   const first = await scene.takeMany(inbox, 3);
   assert.deepEqual(bodiesOf(first), ['0', '1', '2']);
-  assert.deepEqual(first.map((m) => m.fields.deliveryTag), [1, 2, 3]);
+  assert.deepEqual(
+    first.map((m) => m.fields.deliveryTag),
+    [1, 2, 3],
+  );
   assert.ok(first.every((m) => m.fields.redelivered === false && m.fields.exchange === ''));
   assert.ok(first.every((m) => m.fields.routingKey === queue && m.fields.consumerTag === inbox.tag));
   assert.equal(await scene.count(publisher, queue), 7, 'three are out, no more');
@@ -192,7 +195,7 @@ async function closeReturnsUnacked(scene) {
   const leaving = await scene.channel(leaver);
   const held = await scene.takeMany(await scene.consume(leaving, queue), 5);
   leaving.ack(held[0]);
-  // The client may send connection.close before the ack of a channel; a reply on the channel settles the order.
+  // The client may send connection.close before the ack of a channel; a reply on it settles the order.
   assert.equal(await scene.count(leaving, queue), 0);
   await scene.within('connection.close-ok', leaver.close());
   const inbox = await scene.consume(channel, queue);
@@ -222,7 +225,10 @@ async function getCounts(scene) {
   for (let index = 0; index < 3; index += 1) {
     const message = await scene.within('basic.get-ok', channel.get(queue));
     const { deliveryTag, redelivered, exchange, routingKey, messageCount } = message.fields;
-    assert.deepEqual({ redelivered, exchange, routingKey }, { redelivered: false, exchange: '', routingKey: queue });
+    assert.deepEqual(
+      { redelivered, exchange, routingKey },
+      { redelivered: false, exchange: '', routingKey: queue },
+    );
     seen.push(`${message.content} ${messageCount} left`);
     tags.push(deliveryTag);
   }
@@ -231,7 +237,10 @@ async function getCounts(scene) {
   assert.equal(await channel.get(queue), false);
   channel.nackAll(true);
   const back = await scene.within('basic.get-ok', channel.get(queue, { noAck: true }));
-  assert.deepEqual([back.content.toString(), back.fields.redelivered, back.fields.messageCount], ['a', true, 2]);
+  assert.deepEqual(
+    [back.content.toString(), back.fields.redelivered, back.fields.messageCount],
+    ['a', true, 2],
+  );
 }
 
 module.exports = [

@@ -134,7 +134,9 @@ async function senderSelected(scene) {
 
 async function userIdRefused(scene) {
   const connection = await scene.connect();
-  const text = `PRECONDITION_FAILED - user_id property set to 'impostor' but authenticated user was '${scene.user}'`;
+  const text =
+    "PRECONDITION_FAILED - user_id property set to 'impostor' " +
+    `but authenticated user was '${scene.user}'`;
   await scene.refused(await scene.channel(connection), { code: 406, text, method: [60, 40] }, (c) =>
     c.publish('', 'anywhere', Buffer.alloc(0), { userId: 'impostor' }),
   );
@@ -181,7 +183,13 @@ async function deadLetter(scene) {
 async function priorities(scene) {
   const channel = await scene.confirmChannel(await scene.connect());
   const queue = await scene.queue(channel, { durable: false, maxPriority: 5 });
-  for (const [body, priority] of [['low', 1], ['none', undefined], ['high', 5], ['middle', 3], ['high too', 9]]) {
+  for (const [body, priority] of [
+    ['low', 1],
+    ['none', undefined],
+    ['high', 5],
+    ['middle', 3],
+    ['high too', 9],
+  ]) {
     await scene.publishAll(channel, '', queue, [body], { priority });
   }
   assert.deepEqual(await scene.drain(channel, queue), ['high', 'high too', 'middle', 'low', 'none']);

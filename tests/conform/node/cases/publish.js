@@ -10,7 +10,9 @@ const numbers = (count) => Array.from({ length: count }, (_, index) => String(in
 // Publishes one message and returns when its own confirm is here; rejects if it was nacked.
 function confirmed(scene, channel, exchange, key, body, options) {
   const answer = new Promise((resolve, reject) => {
-    channel.publish(exchange, key, Buffer.from(body), options, (error) => (error ? reject(error) : resolve()));
+    channel.publish(exchange, key, Buffer.from(body), options, (error) =>
+      error ? reject(error) : resolve(),
+    );
   });
   return scene.within('confirm', answer);
 }
@@ -95,7 +97,10 @@ async function directReplyTo(scene) {
     const answer = Buffer.from(String(Number(request.content) ** 2));
     server.publish('', replyTo, answer, { correlationId: request.properties.correlationId });
     const reply = await scene.take(replies);
-    assert.deepEqual([reply.content.toString(), reply.properties.correlationId], [String(number ** 2), `call ${number}`]);
+    assert.deepEqual(
+      [reply.content.toString(), reply.properties.correlationId],
+      [String(number ** 2), `call ${number}`],
+    );
     assert.deepEqual([reply.fields.exchange, reply.fields.routingKey], ['', replyTo]);
   }
   await scene.within('channel.close-ok', caller.close());

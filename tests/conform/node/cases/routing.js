@@ -1,7 +1,8 @@
 'use strict';
 
 // Which message reaches which queue: the four exchange types, bindings between exchanges, unbinding.
-// Every publish is confirmed before the queues are read, so an empty queue proves that nothing was routed to it.
+// Every publish is confirmed before the queues are read, so an empty queue proves
+// that nothing was routed to it.
 
 const assert = require('node:assert/strict');
 
@@ -11,7 +12,8 @@ async function direct(scene) {
   const [reds, colours] = [await scene.queue(channel), await scene.queue(channel)];
   await channel.bindQueue(reds, exchange, 'red');
   for (const key of ['red', 'green', 'green']) await channel.bindQueue(colours, exchange, key);
-  for (const key of ['red', 'green', 'blue', 'Red', '']) await scene.publishAll(channel, exchange, key, [`to ${key}`]);
+  for (const key of ['red', 'green', 'blue', 'Red', ''])
+    await scene.publishAll(channel, exchange, key, [`to ${key}`]);
   assert.deepEqual(await scene.drain(channel, reds), ['to red']);
   assert.deepEqual(await scene.drain(channel, colours), ['to red', 'to green']);
   await channel.unbindQueue(colours, exchange, 'red');

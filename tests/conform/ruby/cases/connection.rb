@@ -35,12 +35,13 @@ play 'tune' do |s|
 end
 
 # The client hangs up when it has heard nothing for 2.2 heartbeats, so one that is silent for longer and
-# still open has heard the broker's. A queue that expires in that time is the clock: it counts in the broker.
+# still open has heard the broker's. A queue whose messages expire in that time is the clock.
 play 'heartbeat' do |s|
   idle = s.connect(heartbeat: 1)
   channel = s.connect.create_channel
-  short = s.queue(channel, durable: false, arguments: { 'x-message-ttl' => 3_000, 'x-dead-letter-exchange' => '',
-                                                        'x-dead-letter-routing-key' => (late = s.queue(channel)) })
+  late = s.queue(channel)
+  expiring = { 'x-message-ttl' => 3_000, 'x-dead-letter-exchange' => '', 'x-dead-letter-routing-key' => late }
+  short = s.queue(channel, arguments: expiring)
   inbox = s.consume(channel, late, no_ack: true)
   channel.basic_publish('three seconds', '', short)
   s.equal('late', s.bodies(s.take(inbox, 1)), ['three seconds'])

@@ -96,7 +96,9 @@ impl Index {
     }
 
     fn remove_under(&mut self, argument: u64, slot: Slot) {
-        let Some(slots) = self.by_argument.get_mut(&argument) else { return };
+        let Some(slots) = self.by_argument.get_mut(&argument) else {
+            return;
+        };
         slots.remove(&slot);
         if slots.is_empty() {
             self.by_argument.remove(&argument);

@@ -16,10 +16,22 @@ impl Match {
     /// The four words. `None` for any other value.
     pub(super) fn parse(value: &Value) -> Option<Self> {
         match value.as_str()? {
-            "all" => Some(Match { any: false, with_x: false }),
-            "any" => Some(Match { any: true, with_x: false }),
-            "all-with-x" => Some(Match { any: false, with_x: true }),
-            "any-with-x" => Some(Match { any: true, with_x: true }),
+            "all" => Some(Match {
+                any: false,
+                with_x: false,
+            }),
+            "any" => Some(Match {
+                any: true,
+                with_x: false,
+            }),
+            "all-with-x" => Some(Match {
+                any: false,
+                with_x: true,
+            }),
+            "any-with-x" => Some(Match {
+                any: true,
+                with_x: true,
+            }),
             _ => None,
         }
     }
@@ -59,12 +71,21 @@ impl Rule {
     /// Takes the arguments apart. What [`Match::parse`] does not know is refused before it gets here; if it
     /// does get here, from data of an older release, it means `all`.
     pub(super) fn parse(arguments: &Table) -> Self {
-        let how = arguments.get(MATCH).and_then(Match::parse).unwrap_or(Match { any: false, with_x: false });
-        let wanted = arguments.iter().filter(|(name, _)| how.counts(name)).map(|(name, value)| Wanted {
-            name: name.into(),
-            value: (*value != Value::Void).then(|| value.clone()),
+        let how = arguments.get(MATCH).and_then(Match::parse).unwrap_or(Match {
+            any: false,
+            with_x: false,
         });
-        Rule { any: how.any, wanted: wanted.collect() }
+        let wanted = arguments
+            .iter()
+            .filter(|(name, _)| how.counts(name))
+            .map(|(name, value)| Wanted {
+                name: name.into(),
+                value: (*value != Value::Void).then(|| value.clone()),
+            });
+        Rule {
+            any: how.any,
+            wanted: wanted.collect(),
+        }
     }
 
     /// Whether a message with these headers is for the binding.

@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! Headers tables: the corner cases by name, and that nothing leaks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use super::super::{ExchangeKind, NoHeaders, QueueId, validate_binding};
 use super::*;
@@ -12,13 +19,17 @@ fn of(entries: &[(&str, Value)]) -> Table {
 /// A binding with this `x-match` and these arguments.
 fn how(how: &str, entries: &[(&str, Value)]) -> Table {
     let mut arguments = of(&[("x-match", how.into())]);
-    entries.iter().for_each(|(name, value)| arguments.push(*name, value.clone()));
+    entries
+        .iter()
+        .for_each(|(name, value)| arguments.push(*name, value.clone()));
     arguments
 }
 
 fn passed(table: &HeadersTable, headers: &Table) -> Vec<Destination> {
     let mut passed = Vec::new();
-    table.route(&Routable { key: "", headers }, &mut |destination| passed.push(destination));
+    table.route(&Routable { key: "", headers }, &mut |destination| {
+        passed.push(destination)
+    });
     passed
 }
 
@@ -64,7 +75,13 @@ fn a_message_without_headers_has_none() {
     table.bind("", &of(&[("a", one())]), QUEUE);
     table.bind("", &Table::new(), Destination::Queue(QueueId(2)));
     let mut passed = Vec::new();
-    table.route(&Routable { key: "", headers: &NoHeaders }, &mut |destination| passed.push(destination));
+    table.route(
+        &Routable {
+            key: "",
+            headers: &NoHeaders,
+        },
+        &mut |destination| passed.push(destination),
+    );
     assert_eq!(passed, [Destination::Queue(QueueId(2))]);
 }
 
@@ -93,7 +110,10 @@ fn names_with_x_count_only_with_x() {
 #[test]
 fn x_match_itself_never_counts() {
     assert!(matches(&how("all-with-x", &[]), &[]));
-    assert!(!matches(&how("any-with-x", &[]), &[("x-match", "any-with-x".into())]));
+    assert!(!matches(
+        &how("any-with-x", &[]),
+        &[("x-match", "any-with-x".into())]
+    ));
 }
 
 #[test]
@@ -103,12 +123,21 @@ fn values_compare_by_what_they_hold() {
     assert!(matches(&a, &[("a", Value::I64(1))]));
     assert!(!matches(&a, &[("a", Value::F64(1.0))]));
     assert!(!matches(&a, &[("a", "1".into())]));
-    assert!(matches(&of(&[("a", Value::Timestamp(5))]), &[("a", Value::Timestamp(5))]));
+    assert!(matches(
+        &of(&[("a", Value::Timestamp(5))]),
+        &[("a", Value::Timestamp(5))]
+    ));
     assert!(matches(&of(&[("a", Value::F32(0.5))]), &[("a", Value::F64(0.5))]));
-    assert!(matches(&of(&[("a", "s".into())]), &[("a", Value::Bytes((*b"s").into()))]));
+    assert!(matches(
+        &of(&[("a", "s".into())]),
+        &[("a", Value::Bytes((*b"s").into()))]
+    ));
     let table = |n| Value::Table(of(&[("k", n)]));
     assert!(matches(&of(&[("a", table(one()))]), &[("a", table(one()))]));
-    assert!(!matches(&of(&[("a", table(one()))]), &[("a", table(Value::U8(1)))]));
+    assert!(!matches(
+        &of(&[("a", table(one()))]),
+        &[("a", table(Value::U8(1)))]
+    ));
 }
 
 #[test]
@@ -116,14 +145,20 @@ fn of_a_header_that_comes_twice_the_last_counts() {
     let a = of(&[("a", one())]);
     assert!(matches(&a, &[("a", Value::I32(2)), ("a", one())]));
     assert!(!matches(&a, &[("a", one()), ("a", Value::I32(2))]));
-    assert!(!matches(&how("any", &[("a", one())]), &[("a", one()), ("a", Value::I32(2))]));
+    assert!(!matches(
+        &how("any", &[("a", one())]),
+        &[("a", one()), ("a", Value::I32(2))]
+    ));
 }
 
 #[test]
 fn an_argument_that_comes_twice_must_match_twice() {
     let both = of(&[("a", one()), ("a", Value::I32(2))]);
     assert!(!matches(&both, &[("a", one())]));
-    assert!(matches(&how("any", &[("a", one()), ("a", Value::I32(2))]), &[("a", Value::I32(2))]));
+    assert!(matches(
+        &how("any", &[("a", one()), ("a", Value::I32(2))]),
+        &[("a", Value::I32(2))]
+    ));
 }
 
 #[test]
@@ -171,7 +206,9 @@ fn nothing_is_left_of_what_was_removed() {
         }
         match round {
             0 => table.clear_destination(QUEUE),
-            _ => all.iter().for_each(|arguments| table.unbind("", arguments, QUEUE)),
+            _ => all
+                .iter()
+                .for_each(|arguments| table.unbind("", arguments, QUEUE)),
         }
         assert!(table.index.is_empty() && table.by_identity.is_empty());
         assert_eq!((table.free.len(), table.bindings.len()), (4, 4));
@@ -183,11 +220,17 @@ fn a_message_is_compared_only_with_rules_that_share_a_header() {
     let mut table = HeadersTable::default();
     for n in 0..10_000 {
         // All share the kind. They stand under the number.
-        table.bind("", &of(&[("kind", "event".into()), ("number", Value::I32(n))]), QUEUE);
+        table.bind(
+            "",
+            &of(&[("kind", "event".into()), ("number", Value::I32(n))]),
+            QUEUE,
+        );
     }
     let message = of(&[("kind", "event".into()), ("number", Value::I32(7))]);
     let mut candidates = 0;
-    table.index.for_each_candidate(&MessageHeaders::new(Some(&message)), &mut |_| candidates += 1);
+    table
+        .index
+        .for_each_candidate(&MessageHeaders::new(Some(&message)), &mut |_| candidates += 1);
     assert!(candidates <= 2, "{candidates}");
     assert_eq!(passed(&table, &message), [QUEUE]);
 }
@@ -201,7 +244,10 @@ fn x_match_is_one_of_four_words() {
     }
     assert_eq!(validate_binding(&kind, "", &Table::new()), Ok(()));
     let text = |value: Value| check(value).unwrap_err().to_string();
-    assert_eq!(text(one()), "Invalid x-match field type signedint (value 1); expected longstr");
+    assert_eq!(
+        text(one()),
+        "Invalid x-match field type signedint (value 1); expected longstr"
+    );
     assert_eq!(
         text("some".into()),
         r#"Invalid x-match field value <<"some">>; expected all, any, all-with-x, or any-with-x"#

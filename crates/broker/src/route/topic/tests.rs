@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! Topic tables: the corner cases by name, the bound on the work, and that nothing leaks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use proptest::prelude::*;
 
@@ -20,7 +27,13 @@ fn table(patterns: &[&str]) -> TopicTable {
 /// Every destination that is passed, as often as it is passed.
 fn passed(table: &TopicTable, key: &str) -> Vec<Destination> {
     let mut passed = Vec::new();
-    table.route(&Routable { key, headers: &NoHeaders }, &mut |destination| passed.push(destination));
+    table.route(
+        &Routable {
+            key,
+            headers: &NoHeaders,
+        },
+        &mut |destination| passed.push(destination),
+    );
     passed.sort();
     passed
 }
@@ -153,7 +166,9 @@ fn many_hashes_do_not_explode() {
     assert!(matches(&hashes, &["a"; 128].join(".")));
     assert!(!matches(&format!("{hashes}.b"), &["a"; 128].join(".")));
 
-    let patterns: Vec<String> = (1..64).map(|n| format!("{}.#", vec!["#.a"; n].join("."))).collect();
+    let patterns: Vec<String> = (1..64)
+        .map(|n| format!("{}.#", vec!["#.a"; n].join(".")))
+        .collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     assert_eq!(passed(&table(&patterns), &["a"; 128].join(".")).len(), 63);
     assert_eq!(passed(&table(&patterns), &["a"; 5].join(".")).len(), 5);
@@ -164,7 +179,10 @@ fn a_hundred_patterns_of_hashes_are_each_found_once() {
     let patterns: Vec<String> = (0..100).map(|n| format!("#.w{n}.#.*.#")).collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let key: Vec<String> = (0..60).map(|n| format!("w{n}")).collect();
-    assert_eq!(passed(&table(&patterns), &key.join(".")), (0..59).map(queue).collect::<Vec<_>>());
+    assert_eq!(
+        passed(&table(&patterns), &key.join(".")),
+        (0..59).map(queue).collect::<Vec<_>>()
+    );
 }
 
 proptest! {

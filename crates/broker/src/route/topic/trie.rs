@@ -118,11 +118,18 @@ impl Trie {
             at = match text {
                 // A second one in a row says nothing new.
                 "#" if self.node(at).is_some_and(|node| node.edge == Edge::Hash) => at,
-                "#" => self.node(at).and_then(|node| node.hash).unwrap_or_else(|| self.grow(at, Edge::Hash)),
-                "*" => self.node(at).and_then(|node| node.star).unwrap_or_else(|| self.grow(at, Edge::Star)),
+                "#" => self
+                    .node(at)
+                    .and_then(|node| node.hash)
+                    .unwrap_or_else(|| self.grow(at, Edge::Hash)),
+                "*" => self
+                    .node(at)
+                    .and_then(|node| node.star)
+                    .unwrap_or_else(|| self.grow(at, Edge::Star)),
                 _ => {
                     let word = self.word(text).unwrap_or_else(|| self.learn(text));
-                    self.child(at, word).unwrap_or_else(|| self.grow(at, Edge::Word(word)))
+                    self.child(at, word)
+                        .unwrap_or_else(|| self.grow(at, Edge::Word(word)))
                 }
             };
         }
@@ -170,7 +177,12 @@ impl Trie {
     /// Adds a child to a node.
     fn grow(&mut self, parent: NodeId, edge: Edge) -> NodeId {
         let below_hash = edge == Edge::Hash || self.node(parent).is_some_and(|node| node.below_hash);
-        let node = Node { parent, edge, below_hash, ..Node::default() };
+        let node = Node {
+            parent,
+            edge,
+            below_hash,
+            ..Node::default()
+        };
         let id = place(&mut self.nodes, &mut self.free_nodes, node);
         if let Edge::Word(word) = edge {
             self.children.insert((parent, word), id);
@@ -216,14 +228,23 @@ impl Trie {
     /// Gives a new word its number. Its first edge follows at once.
     fn learn(&mut self, text: &str) -> WordId {
         let text: Arc<str> = text.into();
-        let id = place(&mut self.words, &mut self.free_words, Word { text: text.clone(), edges: 0 });
+        let id = place(
+            &mut self.words,
+            &mut self.free_words,
+            Word {
+                text: text.clone(),
+                edges: 0,
+            },
+        );
         self.word_ids.insert(text, id);
         id
     }
 
     /// Takes back one edge of a word, and its number with the last one.
     fn unlearn(&mut self, id: WordId) {
-        let Some(word) = self.words.get_mut(id as usize) else { return };
+        let Some(word) = self.words.get_mut(id as usize) else {
+            return;
+        };
         word.edges -= 1;
         if word.edges == 0 {
             self.word_ids.remove(&word.text);

@@ -1,10 +1,10 @@
 //! The way of one message through the trie.
 //!
 //! All nodes that match the words so far are walked at once, in two sets. A node that was reached by a word
-//! or by `*` is there for one step. A node that was reached by `#` stays for good, since `#` takes any further
-//! word; for the same reason it matches at once, whatever is still to come. Only such a node can be
-//! reached a second time, and only below another `#`: those are remembered, so that no node is ever in a set
-//! twice, and the walk costs at most words times nodes.
+//! or by `*` is there for one step. A node that was reached by `#` stays for good, since `#` takes any
+//! further word; for the same reason it matches at once, whatever is still to come. Only such a node could be
+//! put into a set a second time, and only below another `#`: those are remembered, so that no node is ever in
+//! a set twice, and the walk costs at most words times nodes.
 
 use std::collections::HashSet;
 
@@ -20,12 +20,15 @@ const LISTED_MAX: usize = 16;
 type Nodes = SmallVec<[NodeId; 16]>;
 
 /// Passes the destinations of all binding keys that match these words.
-pub(super) fn walk<'a>(
-    trie: &Trie,
-    words: impl Iterator<Item = &'a str>,
-    sink: &mut dyn FnMut(Destination),
-) {
-    let mut walk = Walk { trie, sink, here: Nodes::new(), next: Nodes::new(), staying: Nodes::new(), met: Met::default() };
+pub(super) fn walk<'a>(trie: &Trie, words: impl Iterator<Item = &'a str>, sink: &mut dyn FnMut(Destination)) {
+    let mut walk = Walk {
+        trie,
+        sink,
+        here: Nodes::new(),
+        next: Nodes::new(),
+        staying: Nodes::new(),
+        met: Met::default(),
+    };
     walk.enter(ROOT);
     std::mem::swap(&mut walk.here, &mut walk.next);
     for word in words {
@@ -83,7 +86,9 @@ impl Walk<'_> {
         if node.below_hash && !self.met.insert(hash) {
             return;
         }
-        let Some(hash_node) = self.trie.node(hash) else { return };
+        let Some(hash_node) = self.trie.node(hash) else {
+            return;
+        };
         self.pass(hash_node);
         if hash_node.has_children_by_word() {
             self.staying.push(hash);

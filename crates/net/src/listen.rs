@@ -1,0 +1,155 @@
+//! Listening sockets, and the tasks of the connections that they accept.
+
+use crate::drive;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use warren_frontend::Session;
+
+/// After an accept that failed for want of something, the next try waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How listening and accepted sockets are set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Connections that the system holds for us before they are accepted.
+    pub backlog: i32,
+    /// Small writes go out at once.
+    pub nodelay: bool,
+    /// The system probes idle connections.
+    pub keepalive: bool,
+}
+
+/// A socket that listens, and is not yet served.
+#[derive(Debug)]
+pub struct Bound {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// The address that it listens on, with the port that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Listens on an address. One of IPv6's "any" takes IPv4 connections as well.
+///
+/// # Errors
+/// What the system says: the address is taken, not ours, or not allowed.
+pub fn bind(address: SocketAddr, options: Options) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for the connections of the process before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    let listener = std::net::TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok(Bound { listener, address })
+}
+
+/// The tasks that serve listeners and connections.
+#[derive(Debug)]
+pub struct Server {
+    stop: watch::Sender<bool>,
+    /// Every connection's task holds a clone of `alive`; when the last is gone, `gone` ends.
+    alive: mpsc::Sender<()>,
+    gone: mpsc::Receiver<()>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let (alive, gone) = mpsc::channel(1);
+        Self {
+            stop: watch::Sender::new(false),
+            alive,
+            gone,
+        }
+    }
+}
+
+impl Server {
+    /// Serves a listener: each connection gets a session from `session` and a task of its own.
+    /// To be called within the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot take the socket.
+    pub fn serve(
+        &self,
+        bound: Bound,
+        options: Options,
+        session: impl Fn(SocketAddr) -> Box<dyn Session> + Send + 'static,
+    ) -> io::Result<()> {
+        let listener = TcpListener::from_std(bound.listener)?;
+        let mut stopped = self.stop.subscribe();
+        let alive = self.alive.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, peer)) => start(stream, peer, options, session(peer), alive.clone()),
+                        Err(error) => {
+                            tracing::warn!(%error, "a connection could not be accepted");
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                        }
+                    },
+                    // It changes once, to stop; an error means that nobody can say so any more.
+                    _ = stopped.changed() => break,
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Accepts no more connections.
+    pub fn stop_accepting(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until every connection is over.
+    pub async fn drained(self) {
+        let Self {
+            stop,
+            alive,
+            mut gone,
+        } = self;
+        drop(alive);
+        // Ends when the last clone of `alive` is dropped; nothing is ever sent.
+        let _ = gone.recv().await;
+        drop(stop);
+    }
+}
+
+fn start(
+    stream: TcpStream,
+    peer: SocketAddr,
+    options: Options,
+    session: Box<dyn Session>,
+    alive: mpsc::Sender<()>,
+) {
+    if let Err(error) = set_up(&stream, options) {
+        tracing::debug!(%peer, %error, "socket options could not be set");
+    }
+    tracing::debug!(%peer, "connection accepted");
+    tokio::spawn(async move {
+        drive::run(stream, session).await;
+        drop(alive);
+    });
+}
+
+fn set_up(stream: &TcpStream, options: Options) -> io::Result<()> {
+    stream.set_nodelay(options.nodelay)?;
+    if options.keepalive {
+        let keepalive = TcpKeepalive::new();
+        socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! From the configuration to a node: its limits, and what a broker with nothing in it starts
+//! with.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use warren_broker::access::{Permission, User};
+use warren_broker::catalog::Vhost;
+use warren_broker::name::{UserName, VhostName};
+use warren_frontend::amqp091::Settings;
+use warren_node::{Node, passwords};
+use warren_store::Log;
+
+use crate::config::Config;
+use crate::config::model::Watermark;
+use crate::config::value::{HashingAlgorithm, Mechanism};
+use crate::fail::Failure;
+
+/// A handshake without a limit is given a year.
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A node as configured, over a log, with nothing in it.
+pub fn node(config: &Config, log: Arc<dyn Log>) -> Arc<Node> {
+    let memory_watermark_bytes = match config.memory.high_watermark {
+        Watermark::Absolute(bytes) => bytes,
+        Watermark::Relative(part) => part_of_memory(part),
+    };
+    let settings = warren_node::Config {
+        memory_watermark_bytes,
+        loopback_users: config.auth.loopback_users.iter().cloned().collect(),
+        connections_max: config.limits.connection_max.map(|max| max as usize),
+        password_hashing: hashing(config.auth.password_hashing),
+    };
+    Node::new(settings, log)
+}
+
+/// What the front-end of AMQP 0-9-1 is told.
+pub fn amqp091(config: &Config) -> Settings {
+    let limits = &config.limits;
+    let name = |mechanism| match mechanism {
+        Mechanism::Plain => "PLAIN".to_owned(),
+        Mechanism::AmqPlain => "AMQPLAIN".to_owned(),
+    };
+    let cluster_name = config.node.cluster_name.clone();
+    Settings {
+        product: config.product.name.clone(),
+        version: config.product.version.clone(),
+        cluster_name: cluster_name.unwrap_or_else(|| format!("warren@{}", host_name())),
+        mechanisms: config.auth.mechanisms().into_iter().map(name).collect(),
+        heartbeat_s: limits.heartbeat_s,
+        frame_max: limits.frame_max_bytes,
+        initial_frame_max: limits.initial_frame_max_bytes,
+        channel_max: limits.channel_max,
+        consumers_per_channel_max: limits.consumer_max_per_channel.map(|max| max as usize),
+        message_bytes_max: limits.max_message_bytes.into(),
+        handshake_timeout: limits
+            .handshake_timeout_ms
+            .map_or(NO_TIMEOUT, |ms| Duration::from_millis(ms.into())),
+    }
+}
+
+/// Fills an empty node: the default virtual host, and the default user unless there are users.
+///
+/// # Errors
+/// [`Failure::Defaults`] when a configured default is no name, no pattern or cannot be hashed.
+pub fn fill(node: &Node, config: &Config) -> Result<(), Failure> {
+    let defaults = &config.defaults;
+    let wrong = |error: &dyn std::fmt::Display| Failure::Defaults(error.to_string());
+    if node.has_users() {
+        return Ok(());
+    }
+    let vhost = VhostName::new(&defaults.vhost).map_err(|error| wrong(&error))?;
+    node.put_vhost(Vhost::named(vhost.clone()));
+    let mut user = User::new(UserName::new(&defaults.user).map_err(|error| wrong(&error))?);
+    let algorithm = hashing(config.auth.password_hashing);
+    let hash = passwords::hash(defaults.password.reveal(), algorithm).map_err(|error| wrong(&error))?;
+    user.password_hash = Some(hash);
+    user.tags = defaults.user_tags().into_iter().map(Into::into).collect();
+    let permission = Permission::new(&defaults.configure, &defaults.write, &defaults.read);
+    let permission = permission.map_err(|error| wrong(&error))?;
+    let name = user.name.clone();
+    node.put_user(user);
+    let granted = node.change_user(&name, |user| {
+        user.permissions.insert(vhost, permission);
+    });
+    granted.map_err(|error| wrong(&error))
+}
+
+/// The node's word for a hashing algorithm.
+pub fn hashing(algorithm: HashingAlgorithm) -> passwords::Algorithm {
+    match algorithm {
+        HashingAlgorithm::Sha256 => passwords::Algorithm::Sha256,
+        HashingAlgorithm::Sha512 => passwords::Algorithm::Sha512,
+        HashingAlgorithm::Md5 => passwords::Algorithm::Md5,
+    }
+}
+
+/// A part of the machine's memory, or of what its control group allows, in bytes. Where the
+/// system does not tell, there is no limit.
+fn part_of_memory(part: f64) -> u64 {
+    let groups = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let group = groups
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
+    });
+    let total = match (machine, group) {
+        (Some(machine), Some(group)) => machine.min(group),
+        (Some(total), None) | (None, Some(total)) => total,
+        (None, None) => return u64::MAX,
+    };
+    // Sizes of memory are far below 2^52, where f64 is exact.
+    (total as f64 * part) as u64
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() {
+        "localhost".to_owned()
+    } else {
+        name.trim().to_owned()
+    }
+}

@@ -1,0 +1,199 @@
+//! Puts definitions into a node. Additive: what exists and cannot be changed stays as it is.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde_json::{Map, Value as Json};
+use warren_broker::access::{PasswordHash, Permission, TopicPermission, User};
+use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, Vhost};
+use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::value::Table;
+use warren_node::{Node, passwords};
+
+use crate::boot;
+use crate::config::value::HashingAlgorithm;
+use crate::definitions::{Definitions, arguments, model};
+
+/// An object that the node does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("definitions: {object}: {reason}")]
+pub struct Error {
+    /// Which object: `queue 'q' in vhost '/'`.
+    pub object: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Puts everything in, in an order in which each object finds what it needs.
+///
+/// # Errors
+/// The first object that is refused. What was put in before it stays.
+pub fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorithm) -> Result<(), Error> {
+    for user in &definitions.users {
+        put_user(node, user, default_hashing).map_err(at(format!("user '{}'", user.name)))?;
+    }
+    for vhost in &definitions.vhosts {
+        put_vhost(node, vhost).map_err(at(format!("vhost '{}'", vhost.name)))?;
+    }
+    for permission in &definitions.permissions {
+        let object = format!(
+            "permission of user '{}' in vhost '{}'",
+            permission.user, permission.vhost
+        );
+        put_permission(node, permission).map_err(at(object))?;
+    }
+    put_topic_permissions(node, &definitions.topic_permissions)?;
+    for exchange in &definitions.exchanges {
+        let object = format!("exchange '{}' in vhost '{}'", exchange.name, exchange.vhost);
+        put_exchange(node, exchange).map_err(at(object))?;
+    }
+    for queue in &definitions.queues {
+        let object = format!("queue '{}' in vhost '{}'", queue.name, queue.vhost);
+        put_queue(node, queue).map_err(at(object))?;
+    }
+    for binding in &definitions.bindings {
+        let object = format!("binding from '{}' to '{}'", binding.source, binding.destination);
+        put_binding(node, binding).map_err(at(object))?;
+    }
+    Ok(())
+}
+
+fn at(object: String) -> impl FnOnce(String) -> Error {
+    move |reason| Error { object, reason }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+fn put_user(node: &Node, from: &model::User, default: HashingAlgorithm) -> Result<(), String> {
+    let algorithm = boot::hashing(from.hashing_algorithm.unwrap_or(default));
+    let mut user = User::new(UserName::new(&from.name).map_err(text)?);
+    user.tags = from.tags.iter().map(|tag| tag.as_str().into()).collect();
+    user.password_hash = match (&from.password, &from.password_hash) {
+        (Some(password), _) => Some(passwords::hash(password.reveal(), algorithm).map_err(text)?),
+        (None, Some(hash)) => {
+            let salted = hash.reveal().as_slice().into();
+            Some(PasswordHash {
+                algorithm: algorithm.name().into(),
+                salted,
+            })
+        }
+        (None, None) => None,
+    };
+    node.put_user(user);
+    Ok(())
+}
+
+fn put_vhost(node: &Node, from: &model::Vhost) -> Result<(), String> {
+    let default_queue_type = match from.default_queue_type.as_deref() {
+        Some("quorum") => Some(QueueType::Quorum),
+        Some("classic") => Some(QueueType::Classic),
+        _ => None,
+    };
+    node.put_vhost(Vhost {
+        name: VhostName::new(&from.name).map_err(text)?,
+        description: from.description.clone(),
+        tags: from.tags.iter().map(|tag| tag.as_str().into()).collect(),
+        default_queue_type,
+    });
+    Ok(())
+}
+
+fn put_permission(node: &Node, from: &model::Permission) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    let permission = Permission::new(&from.configure, &from.write, &from.read).map_err(text)?;
+    let user = UserName::new(&from.user).map_err(text)?;
+    let granted = node.change_user(&user, |user| {
+        user.permissions.insert(vhost, permission);
+    });
+    granted.map_err(text)
+}
+
+fn put_topic_permissions(node: &Node, all: &[model::TopicPermission]) -> Result<(), Error> {
+    let mut by_user: BTreeMap<&str, Vec<&model::TopicPermission>> = BTreeMap::new();
+    for permission in all {
+        by_user.entry(&permission.user).or_default().push(permission);
+    }
+    for (user, permissions) in by_user {
+        let put = || {
+            let name = UserName::new(user).map_err(text)?;
+            let mut compiled = Vec::new();
+            for from in permissions {
+                let vhost = VhostName::new(&from.vhost).map_err(text)?;
+                let exchange = ExchangeName::new(&from.exchange).map_err(text)?;
+                let made = TopicPermission::new(&from.write, &from.read, &name, &vhost).map_err(text)?;
+                compiled.push((vhost, exchange, made));
+            }
+            let changed = node.change_user(&name, |user| {
+                for (vhost, exchange, permission) in compiled {
+                    user.topic_permissions
+                        .entry(vhost)
+                        .or_default()
+                        .insert(exchange, permission);
+                }
+            });
+            changed.map_err(text)
+        };
+        put().map_err(at(format!("topic permission of user '{user}'")))?;
+    }
+    Ok(())
+}
+
+fn put_exchange(node: &Node, from: &model::Exchange) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    if from.name.is_empty() || from.name.starts_with("amq.") || node.has_exchange(&vhost, &from.name) {
+        return Ok(());
+    }
+    let asked = ExchangeDeclaration {
+        name: ExchangeName::new(&from.name).map_err(text)?,
+        kind: from.kind.clone(),
+        durable: from.durable,
+        auto_delete: from.auto_delete,
+        internal: from.internal,
+        arguments: table(&from.arguments)?,
+    };
+    node.put_exchange(&vhost, &asked).map_err(text)
+}
+
+fn put_queue(node: &Node, from: &model::Queue) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    if node.has_queue(&vhost, &from.name) {
+        return Ok(());
+    }
+    let asked = QueueDeclaration {
+        name: QueueName::new(&from.name).map_err(text)?,
+        // A definition may hold names that the broker made up.
+        server_named: from.name.starts_with("amq."),
+        durable: from.durable,
+        exclusive: false,
+        auto_delete: from.auto_delete,
+        arguments: table(&from.arguments)?,
+    };
+    node.put_queue(&vhost, &asked).map_err(text)
+}
+
+fn put_binding(node: &Node, from: &model::Binding) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    if from.source.is_empty() {
+        // The default exchange's bindings are the queues' names.
+        return Ok(());
+    }
+    let destination = match from.destination_type {
+        model::DestinationType::Queue => Endpoint::Queue(QueueName::new(&from.destination).map_err(text)?),
+        model::DestinationType::Exchange => {
+            Endpoint::Exchange(ExchangeName::new(&from.destination).map_err(text)?)
+        }
+    };
+    let binding = Binding {
+        source: ExchangeName::new(&from.source).map_err(text)?,
+        destination,
+        key: from.routing_key.as_str().into(),
+        arguments: table(&from.arguments)?,
+    };
+    node.put_binding(&vhost, binding).map_err(text)
+}
+
+fn table(arguments: &Map<String, Json>) -> Result<Table, String> {
+    arguments::table(arguments).map_err(text)
+}

@@ -1,0 +1,180 @@
+//! The running program: listeners up, signals obeyed, a clean end.
+//!
+//! ```text
+//!   SIGTERM, SIGINT   no new connections, every client gets 320, then the process ends
+//!   SIGHUP            the log file is opened anew, definitions are loaded again
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use warren_frontend::amqp091::{Connection, Settings};
+use warren_net::{Bound, Options, Server};
+use warren_node::Node;
+
+use crate::config::Config;
+use crate::config::model::Listeners;
+use crate::definitions::Definitions;
+use crate::fail::Failure;
+use crate::{import, log};
+
+/// How long clients may take to answer that the broker stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What clients are told when the broker stops; RabbitMQ's words.
+const STOP_REASON: &str = "broker forced connection closure with reason 'shutdown'";
+
+/// Binds every configured listener.
+///
+/// # Errors
+/// The first that cannot be bound.
+pub fn bind(listeners: &Listeners) -> Result<Vec<Bound>, Failure> {
+    let mut bound = Vec::new();
+    for (name, endpoint) in listeners.tcp() {
+        let mut failed = None;
+        let found = endpoint.candidates().into_iter().find_map(|address| {
+            match warren_net::bind(address, options(listeners)) {
+                Ok(bound) => Some(bound),
+                Err(error) => {
+                    // A port that is taken is not to be taken on another family behind it.
+                    let is_missing = matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL));
+                    if failed.as_ref().is_none_or(|_: &io::Error| !is_missing) {
+                        failed = Some(error);
+                    }
+                    None
+                }
+            }
+        });
+        match (found, failed) {
+            (Some(found), _) => bound.push(found),
+            (None, error) => {
+                let error = error.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+                return Err(Failure::listen(&name, endpoint, error));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+/// The machine has no such family of addresses.
+const EAFNOSUPPORT: i32 = 97;
+/// The address is not one of the machine's.
+const EADDRNOTAVAIL: i32 = 99;
+
+fn options(listeners: &Listeners) -> Options {
+    Options {
+        backlog: i32::try_from(listeners.backlog).unwrap_or(i32::MAX),
+        nodelay: listeners.nodelay,
+        keepalive: listeners.keepalive,
+    }
+}
+
+/// Serves until a signal ends it. `ready` is called when clients can connect.
+///
+/// # Errors
+/// When the runtime or the signals cannot be set up, or `ready` fails.
+pub fn run(
+    node: &Arc<Node>,
+    config: &Config,
+    settings: Settings,
+    bound: Vec<Bound>,
+    log: &log::Handle,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.node.workers())
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    runtime.block_on(async {
+        let server = Server::default();
+        let settings = Arc::new(settings);
+        for listener in bound {
+            let (node, settings) = (Arc::clone(node), Arc::clone(&settings));
+            let session = move |peer: SocketAddr| -> Box<dyn warren_frontend::Session> {
+                Box::new(Connection::new(
+                    Arc::clone(&node),
+                    Arc::clone(&settings),
+                    peer,
+                    Instant::now(),
+                ))
+            };
+            server
+                .serve(listener, options(&config.listeners), session)
+                .map_err(Failure::Runtime)?;
+        }
+        let mut signals = Signals::new().map_err(Failure::Runtime)?;
+        ready()?;
+        signals.obey(node, config, log).await;
+        stop(node, server).await;
+        Ok(())
+    })
+}
+
+async fn stop(node: &Node, server: Server) {
+    server.stop_accepting();
+    node.close_sessions(STOP_REASON);
+    if tokio::time::timeout(STOP_TIMEOUT, server.drained())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = node.session_count(),
+            "stopping with connections that did not close in time"
+        );
+    }
+    tracing::info!("stopped");
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns when the process is to end.
+    async fn obey(&mut self, node: &Node, config: &Config, log: &log::Handle) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break tracing::info!("SIGTERM: stopping"),
+                _ = self.interrupt.recv() => break tracing::info!("SIGINT: stopping"),
+                _ = self.hang_up.recv() => hang_up(node, config, log),
+            }
+        }
+    }
+}
+
+/// Nothing that goes wrong here ends a broker that runs.
+fn hang_up(node: &Node, config: &Config, log: &log::Handle) {
+    match log.reopen() {
+        Ok(()) => tracing::info!("SIGHUP: log reopened"),
+        Err(error) => tracing::error!(%error, "SIGHUP: the log could not be reopened"),
+    }
+    let Some(path) = config.defaults.load_definitions.as_deref() else {
+        return;
+    };
+    let loaded = Definitions::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|definitions| {
+            for warning in &definitions.warnings {
+                tracing::warn!("{warning}");
+            }
+            import::apply(node, &definitions, config.auth.password_hashing).map_err(|error| error.to_string())
+        });
+    match loaded {
+        Ok(()) => tracing::info!(path = %path.display(), "definitions loaded"),
+        Err(error) => tracing::error!(error, "definitions could not be loaded"),
+    }
+}
