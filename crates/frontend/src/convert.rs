@@ -4,7 +4,7 @@ use warren_broker::value;
 use warren_protocol::amqp091::table::{Array, Table, Value};
 
 /// A field table as a value. Names and strings that are not UTF-8 keep what is readable.
-pub fn table(from: Table<'_>) -> value::Table {
+pub(crate) fn table(from: Table<'_>) -> value::Table {
     let fields = from.iter();
     fields
         .map(|(name, field)| (Box::from(String::from_utf8_lossy(name)), self::value(field)))
@@ -16,7 +16,7 @@ fn array(from: Array<'_>) -> Vec<value::Value> {
 }
 
 /// A field as a value.
-pub fn value(from: Value<'_>) -> value::Value {
+pub(crate) fn value(from: Value<'_>) -> value::Value {
     match from {
         Value::Bool(v) => value::Value::Bool(v),
         Value::I8(v) => value::Value::I8(v),

@@ -6,11 +6,11 @@ use warren_protocol::amqp091::table::{Table, Value};
 
 /// A user's name and password as the client sent them. `Debug` shows no password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The user's name.
-    pub user: String,
+    pub(crate) user: String,
     /// The password.
-    pub password: Vec<u8>,
+    pub(crate) password: Vec<u8>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Credentials {
 
 /// A mechanism that this broker knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
+pub(crate) enum Mechanism {
     /// `NUL user NUL password` (RFC 4616, without an authorisation identity).
     Plain,
     /// A field table with `LOGIN` and `PASSWORD`.
@@ -32,7 +32,7 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// The mechanism of this name, if it is among the offered ones.
-    pub fn named(name: &str, offered: &[String]) -> Option<Self> {
+    pub(crate) fn named(name: &str, offered: &[String]) -> Option<Self> {
         if !offered.iter().any(|other| other == name) {
             return None;
         }
@@ -44,7 +44,7 @@ impl Mechanism {
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::Amqplain => "AMQPLAIN",
@@ -52,7 +52,7 @@ impl Mechanism {
     }
 
     /// Reads the client's response; `None` when it is malformed.
-    pub fn read(self, response: &[u8]) -> Option<Credentials> {
+    pub(crate) fn read(self, response: &[u8]) -> Option<Credentials> {
         match self {
             Self::Plain => read_plain(response),
             Self::Amqplain => read_amqplain(response),

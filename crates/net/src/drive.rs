@@ -105,6 +105,7 @@ pub(crate) async fn run(stream: TcpStream, session: Box<dyn Session>) {
     }
     let mut touched = connection.state.lock().close();
     touched.wake_all();
+    connection.hang_up();
 }
 
 /// Runs the sessions that got something, where that is quick, and wakes the others.
@@ -228,6 +229,24 @@ impl Connection {
             Some(interest) => drop(self.stream.ready(interest).await),
             None => pending().await,
         }
+    }
+
+    /// Ends the connection so that the peer still gets what was written: closing a socket with
+    /// bytes in it that nobody read would take that back.
+    fn hang_up(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        if socket.shutdown(std::net::Shutdown::Write).is_err() {
+            return;
+        }
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(READ_BYTES.max(buffer.len()), 0);
+            // What comes later than now is the peer's own affair.
+            for _ in 0..READS_PER_TURN {
+                if !matches!(self.stream.try_read(buffer), Ok(1..)) {
+                    break;
+                }
+            }
+        });
     }
 
     /// Runs the session on another connection's thread: deliveries out, nothing in.

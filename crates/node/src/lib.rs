@@ -36,3 +36,4 @@ pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};
 pub use routes::{Route, RouteCache};
 pub use vhosts::LiveVhost;
+pub use warren_store::Position;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use warren_broker::catalog::{Catalog, Change, Effect, SessionId};
 use warren_broker::name::VhostName;
-use warren_store::{Log, Position, Record};
+use warren_store::{Log, Position, Record, Waiter};
 
 /// What a node is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,15 @@ impl Default for Config {
             connections_max: None,
             password_hashing: crate::passwords::Algorithm::default(),
         }
+    }
+}
+
+/// Tells a session that waits for the log.
+struct DurableNotice(Arc<Mailbox>);
+
+impl Waiter for DurableNotice {
+    fn durable(&self, _: Position) {
+        self.0.notify(Notice::Durable);
     }
 }
 
@@ -77,9 +86,21 @@ impl Node {
         })
     }
 
-    /// The log, whose durable position answers wait for.
-    pub fn log(&self) -> &Arc<dyn Log> {
-        &self.log
+    /// The log position up to which everything is durable.
+    pub fn durable(&self) -> Position {
+        self.log.durable()
+    }
+
+    /// The log position after everything so far: what an answer waits for that tells of
+    /// something another session may have written a moment ago.
+    pub fn appended(&self) -> Position {
+        self.log.appended()
+    }
+
+    /// Puts [`Notice::Durable`] into the mailbox once the log is durable up to `position`.
+    pub fn notify_durable(&self, position: Position, mailbox: &Arc<Mailbox>) {
+        self.log
+            .notify(position, Arc::new(DurableNotice(Arc::clone(mailbox))));
     }
 
     /// Whether publishers have to wait for memory.

@@ -11,7 +11,8 @@ use crate::vhosts::LiveVhost;
 use std::sync::Arc;
 use warren_broker::access::Operation;
 use warren_broker::catalog::{
-    Binding, Change, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, SessionId, VhostContent,
+    Binding, Catalog, Change, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, SessionId,
+    VhostContent,
 };
 use warren_broker::name::{ExchangeName, QueueName};
 use warren_broker::queue::{Command, ConsumerKey, Subscription};
@@ -73,7 +74,7 @@ impl Client {
     fn change(
         &self,
         touched: &mut Touched,
-        decide: impl FnOnce(&warren_broker::catalog::Catalog, &VhostContent) -> Result<Option<Change>, Refusal>,
+        decide: impl FnOnce(&Catalog, &VhostContent) -> Result<Option<Change>, Refusal>,
     ) -> Result<Position, Refusal> {
         let mut catalog = self.node.catalog.lock();
         let Some(content) = catalog.vhost(self.vhost.name().as_str()) else {
@@ -82,7 +83,7 @@ impl Client {
         match decide(&catalog, content)? {
             Some(change) => Ok(self.node.commit(&mut catalog, change, touched)),
             // It is there already, but perhaps not on disk yet.
-            None => Ok(self.node.log().appended()),
+            None => Ok(self.node.appended()),
         }
     }
 
@@ -201,7 +202,7 @@ impl Client {
         }
         let _any = self.access().queue_any(name)?;
         self.usable(name)?;
-        self.found(name, self.node.log().appended())
+        self.found(name, self.node.appended())
     }
 
     fn found(&self, name: &QueueName, position: Position) -> Result<Found, Refusal> {

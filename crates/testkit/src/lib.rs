@@ -1,1 +1,7 @@
 //! Scripted peers, simulated clocks and the transcript runner of Warren's tests.
+//!
+//! For tests only: no crate of the broker depends on it but as a dev-dependency.
+//! [`transcript`] is the unit of behaviour: a conversation in a file, held with a session of
+//! ours or with another broker over TCP.
+
+pub mod transcript;

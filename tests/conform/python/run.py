@@ -5,6 +5,7 @@ it leaves in memory must not help the next one. A program passes when its proces
 within its time; its last line on stderr is the reason when it does not.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -34,7 +35,7 @@ def environment():
     return env
 
 
-def reason(name, code, stderr):
+def reason(code, stderr):
     """One line that says why a program failed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return f"exit code {code}: {lines[-1]}" if lines else f"exit code {code}"
@@ -54,14 +55,18 @@ def run(name, env):
     )
     try:
         _, stderr = process.communicate(timeout=PROGRAM_SECONDS)
+        late = False
     except subprocess.TimeoutExpired:
-        # The whole group: a program may have workers of its own.
+        late = True
+    # The whole group: a program may have left workers behind.
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    if late:
         _, stderr = process.communicate()
         return f"not finished after {PROGRAM_SECONDS} s", stderr
     if process.returncode == 0:
         return None
-    return reason(name, process.returncode, stderr), stderr
+    return reason(process.returncode, stderr), stderr
 
 
 def main(filters):

@@ -106,6 +106,8 @@ class Scene
     confirms = Queue.new
     await('confirm.select-ok')
     channel.confirm_select(->(tag, _multiple, nacked) { confirms << [tag, nacked] })
+    # The client looks for the lowest unconfirmed tag while a publish may add one, which a copy does not mind.
+    channel.unconfirmed_set.define_singleton_method(:min) { to_a.min }
     @confirms[channel] = confirms
     channel
   end

@@ -246,15 +246,21 @@ impl Catalog {
             Change::ExchangePut(vhost, exchange) => {
                 self.last_id = self.last_id.max(exchange.id.0);
                 if let Some(content) = self.vhosts.get_mut(&vhost) {
-                    content.exchanges.insert(exchange.name.clone(), exchange.clone());
-                    effects.push(Effect::ExchangeCreated(vhost, exchange));
+                    // Started again, it would lose its routes.
+                    let before = content.exchanges.insert(exchange.name.clone(), exchange.clone());
+                    if before.as_ref() != Some(&exchange) {
+                        effects.push(Effect::ExchangeCreated(vhost, exchange));
+                    }
                 }
             }
             Change::QueuePut(vhost, queue) => {
                 self.last_id = self.last_id.max(queue.id.0);
                 if let Some(content) = self.vhosts.get_mut(&vhost) {
-                    content.queues.insert(queue.name.clone(), queue.clone());
-                    effects.push(Effect::QueueCreated(vhost, queue));
+                    // Started again, it would lose its messages.
+                    let before = content.queues.insert(queue.name.clone(), queue.clone());
+                    if before.as_ref() != Some(&queue) {
+                        effects.push(Effect::QueueCreated(vhost, queue));
+                    }
                 }
             }
             Change::ExchangeDeleted(vhost, name) => {
@@ -315,6 +321,7 @@ impl Catalog {
         effects.extend(exchanges.map(|exchange| Effect::ExchangeDeleted(name.clone(), exchange)));
         for user in self.users.values_mut() {
             user.permissions.remove(name);
+            user.topic_permissions.remove(name);
         }
         effects.push(Effect::VhostDeleted(name.clone()));
     }

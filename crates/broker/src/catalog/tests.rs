@@ -1,1 +1,131 @@
-//! Tests.
+//! The catalog against a naive one, and its promises by name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod model;
+
+use super::*;
+use crate::access::TopicPermission;
+use crate::value::Value;
+use model::{Step, Trial};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn behaves_as_the_naive_catalog(
+        steps in prop::collection::vec(any::<[u8; 4]>().prop_map(Step::of), 0..120),
+    ) {
+        let mut trial = Trial::new();
+        for step in &steps {
+            trial.run(step);
+        }
+    }
+}
+
+fn vhost() -> VhostName {
+    VhostName::new("/").unwrap()
+}
+
+fn exchange(id: u64, name: &str, auto_delete: bool) -> Exchange {
+    Exchange {
+        id: ExchangeId(id),
+        name: ExchangeName::new(name).unwrap(),
+        kind: ExchangeKind::named("fanout").unwrap(),
+        durable: true,
+        auto_delete,
+        internal: false,
+        arguments: Table::new(),
+    }
+}
+
+fn bound(source: &str, destination: &str) -> Change {
+    let [source, destination] = [source, destination].map(|name| ExchangeName::new(name).unwrap());
+    let binding = Binding {
+        source,
+        destination: Endpoint::Exchange(destination),
+        key: "".into(),
+        arguments: Table::new(),
+    };
+    Change::Bound(vhost(), binding)
+}
+
+/// A catalog with these auto-delete exchanges and bindings between them.
+fn chained(names: &[&str], bindings: &[(&str, &str)]) -> Catalog {
+    let mut catalog = Catalog::default();
+    catalog.apply(Change::VhostPut(Vhost::named(vhost())));
+    for (id, name) in (1..).zip(names) {
+        catalog.apply(Change::ExchangePut(vhost(), exchange(id, name, true)));
+    }
+    for (source, destination) in bindings {
+        assert_eq!(catalog.apply(bound(source, destination)).len(), 1);
+    }
+    catalog
+}
+
+#[test]
+fn deletion_runs_up_a_chain_and_round_a_ring_of_auto_delete_exchanges() {
+    for bindings in [
+        &[("a", "b"), ("b", "c")][..],
+        &[("a", "b"), ("b", "c"), ("c", "a"), ("c", "c")],
+    ] {
+        let mut catalog = chained(&["a", "b", "c", "d"], bindings);
+        let name = ExchangeName::new("c").unwrap();
+        let effects = catalog.apply(Change::ExchangeDeleted(vhost(), name));
+        let deleted = effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::ExchangeDeleted(..)))
+            .count();
+        assert_eq!(deleted, 3);
+        let content = catalog.vhost("/").unwrap();
+        // One that never had a binding has not lost its last one.
+        assert_eq!(
+            content.exchanges().map(|x| x.name.as_str()).collect::<Vec<_>>(),
+            ["d"]
+        );
+        assert_eq!(content.bindings().iter().count(), 0);
+    }
+}
+
+#[test]
+fn putting_what_is_there_starts_nothing_again() {
+    let mut catalog = chained(&["a", "b"], &[("a", "b")]);
+    let again = catalog.apply(Change::ExchangePut(vhost(), exchange(1, "a", true)));
+    assert!(
+        again.is_empty(),
+        "a new routing table would have no bindings: {again:?}"
+    );
+    let queue = Queue {
+        id: QueueId(3),
+        name: QueueName::new("q").unwrap(),
+        queue_type: QueueType::Classic,
+        durable: true,
+        auto_delete: false,
+        owner: None,
+        arguments: [("x-any", Value::Bool(true))].into_iter().collect(),
+    };
+    assert_eq!(catalog.apply(Change::QueuePut(vhost(), queue.clone())).len(), 1);
+    let again = catalog.apply(Change::QueuePut(vhost(), queue));
+    assert!(again.is_empty(), "a new queue would have no messages: {again:?}");
+}
+
+#[test]
+fn permissions_go_with_their_virtual_host() {
+    let mut catalog = chained(&[], &[]);
+    let name = UserName::new("u").unwrap();
+    let mut user = User::new(name.clone());
+    user.permissions
+        .insert(vhost(), crate::access::Permission::new(".*", ".*", ".*").unwrap());
+    let topic = TopicPermission::new(".*", ".*", &name, &vhost()).unwrap();
+    let topics = HashMap::from([(ExchangeName::new("amq.topic").unwrap(), topic)]);
+    user.topic_permissions.insert(vhost(), topics);
+    catalog.apply(Change::UserPut(user));
+    catalog.apply(Change::VhostDeleted(vhost()));
+    assert_eq!(catalog.user("u"), Some(&User::new(name)));
+}

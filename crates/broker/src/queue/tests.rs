@@ -1,1 +1,120 @@
-//! Tests.
+//! The queue against a naive one, and its promises by name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod model;
+
+use super::*;
+use crate::message::Builder;
+use model::{Step, Trial};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn behaves_as_the_naive_queue(
+        steps in prop::collection::vec(any::<[u8; 3]>().prop_map(Step::of), 0..150),
+        stutters: bool,
+    ) {
+        let mut trial = Trial::new(stutters);
+        for step in &steps {
+            trial.run(step);
+        }
+    }
+}
+
+/// Takes everything, and remembers by whom and in which order.
+#[derive(Default)]
+struct Taker(Vec<(ConsumerKey, u64, bool)>);
+
+impl Outlet for Taker {
+    fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
+        self.0.push((consumer, delivery.seq, delivery.redelivered));
+        Ok(())
+    }
+}
+
+fn message(body: &[u8]) -> Message {
+    let mut builder = Builder::default();
+    builder.begin("", "q", &[]).unwrap();
+    builder.push_body(body);
+    builder.finish(false, 0).unwrap()
+}
+
+fn queue_of(count: usize) -> Queue {
+    let mut queue = Queue::default();
+    carry_out(&mut queue, &Command::Enqueue(&vec![message(b"m"); count]));
+    queue
+}
+
+fn carry_out(queue: &mut Queue, command: &Command<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    queue.decide(command, &mut facts);
+    queue.apply(facts.iter().cloned());
+    facts
+}
+
+fn dispatched(queue: &mut Queue) -> Vec<(ConsumerKey, u64, bool)> {
+    let mut taker = Taker::default();
+    queue.dispatch(&mut taker, &mut Vec::new());
+    taker.0
+}
+
+fn prefetching(prefetch: u32, priority: i64) -> Subscription {
+    Subscription {
+        prefetch,
+        priority,
+        ..Subscription::default()
+    }
+}
+
+#[test]
+fn a_returned_message_goes_back_to_its_place() {
+    let mut queue = queue_of(5);
+    let key = queue.subscribe(prefetching(3, 0)).unwrap();
+    dispatched(&mut queue);
+    queue.cancel(key);
+    carry_out(&mut queue, &Command::Return(&[2, 0]));
+    let mut order = Vec::new();
+    while let Some(delivery) = queue.take(true, &mut Vec::new()) {
+        order.push((delivery.seq, delivery.redelivered));
+    }
+    assert_eq!(order, [(0, true), (2, true), (3, false), (4, false)]);
+}
+
+#[test]
+fn consumers_of_the_highest_priority_take_turns_until_they_are_full() {
+    let mut queue = queue_of(6);
+    let low = queue.subscribe(prefetching(0, 0)).unwrap();
+    let [a, b] = [2, 1].map(|prefetch| queue.subscribe(prefetching(prefetch, 5)).unwrap());
+    let by_whom: Vec<_> = dispatched(&mut queue).into_iter().map(|(key, ..)| key).collect();
+    assert_eq!(by_whom, [a, b, a, low, low, low]);
+}
+
+#[test]
+fn what_is_out_survives_a_purge_and_a_replay_of_it() {
+    let mut queue = queue_of(4);
+    queue.take(false, &mut Vec::new());
+    let facts = carry_out(&mut queue, &Command::Purge);
+    assert!(matches!(&facts[..], [Fact::Purged { up_to: 3, except }] if *except == [Range::one(0)]));
+    assert_eq!((queue.totals().ready, queue.totals().unsettled), (0, 1));
+    let mut replica = queue_of(4);
+    replica.apply(facts);
+    assert_eq!(replica.live().map(|(seq, ..)| seq).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_number_named_twice_is_settled_once() {
+    let mut queue = queue_of(3);
+    let key = queue.subscribe(prefetching(2, 0)).unwrap();
+    dispatched(&mut queue);
+    carry_out(&mut queue, &Command::Settle(&[0, 0]));
+    // One place came free, not two.
+    assert_eq!(dispatched(&mut queue), [(key, 2, false)]);
+}

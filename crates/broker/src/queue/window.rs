@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// A ring with more empty places than this over its live ones sheds its front to the tree.
+/// A ring never has more places than twice its live ones and so many; then it sheds to the tree.
 const SLACK: usize = 64;
 
 /// Values by sequence number, in order.
@@ -59,13 +59,13 @@ impl<T> Window<T> {
             self.old.insert(seq, value);
             return;
         }
-        let gap = seq - self.base;
-        if gap > (2 * self.live + SLACK) as u64 + self.recent.len() as u64 {
+        // Counted in live places, never in empty ones: growing gaps would double the ring each time.
+        if seq - self.base >= (2 * (self.live + 1) + SLACK) as u64 {
             // A jump that the ring would have to fill with empty places.
             self.retire_all();
             self.base = seq;
         }
-        // The check above bounds the distance by the ring's own size.
+        // The check above bounds the distance by what the ring holds.
         let index = usize::try_from(seq - self.base).unwrap_or(usize::MAX);
         while self.recent.len() <= index {
             self.recent.push_back(None);
@@ -202,6 +202,21 @@ mod tests {
             window.iter().map(|(seq, _)| seq).collect::<Vec<_>>(),
             [5, u64::MAX - 5]
         );
+    }
+
+    #[test]
+    fn growing_gaps_cost_no_memory() {
+        let mut window = Window::default();
+        for power in 0..40 {
+            window.insert(1u64 << power, power);
+            assert!(
+                window.recent.len() <= 2 * window.live + SLACK,
+                "{} places",
+                window.recent.len()
+            );
+        }
+        let all: Vec<_> = window.iter().map(|(seq, power)| (seq, *power)).collect();
+        assert_eq!(all, (0..40).map(|power| (1 << power, power)).collect::<Vec<_>>());
     }
 
     proptest! {

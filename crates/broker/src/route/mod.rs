@@ -14,8 +14,6 @@
 //!
 //! Spec: 0-9-1 §3.1.3 (exchanges and their types).
 
-pub mod arguments;
-pub mod default;
 mod direct;
 mod fanout;
 mod headers;

@@ -10,9 +10,9 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 use warren_broker::name::{ConsumerTag, QueueName};
 use warren_broker::queue::{ConsumerKey, Window};
+use warren_node::Position;
 use warren_node::{LiveQueue, SharedCredit};
 use warren_protocol::amqp091::method::Method;
-use warren_store::Position;
 
 /// What a channel does with publishes and acknowledgements.
 #[derive(Debug, Default)]
@@ -120,14 +120,13 @@ impl Channel {
         position: Position,
         method: impl Into<Method<'m>>,
     ) {
-        if position > shared.node.log().durable() {
+        if position > shared.node.durable() {
             let parked = self.parked.get_or_insert_with(|| Parked {
                 position,
                 bytes: Vec::new(),
             });
             parked.position = parked.position.max(position);
-            let waiter = super::DurableNotice::new(&shared.mailbox);
-            shared.node.log().notify(position, waiter);
+            shared.node.notify_durable(position, &shared.mailbox);
         }
         let before = self.parked_bytes();
         self.send(shared, method);
@@ -153,11 +152,6 @@ impl Channel {
     pub(super) fn next_tag(&mut self) -> u64 {
         self.last_tag += 1;
         self.last_tag
-    }
-
-    /// Remembers a delivery until it is settled.
-    pub(super) fn remember(&mut self, tag: u64, unacked: Unacked) {
-        self.unacked.insert(tag, unacked);
     }
 
     /// The queue that a method means: the named one, or the one declared last.

@@ -4,8 +4,8 @@
 //! what is due is told with one `basic.ack`, `multiple` where it covers more than one.
 
 use std::collections::VecDeque;
+use warren_node::Position;
 use warren_protocol::amqp091::method::basic;
-use warren_store::Position;
 
 /// The confirms of a channel.
 #[derive(Debug, Default)]

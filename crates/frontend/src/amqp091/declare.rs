@@ -8,8 +8,9 @@ use crate::convert;
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration};
 use warren_broker::name::ExchangeName;
 use warren_node::Client;
+use warren_node::Position;
 use warren_protocol::amqp091::method::{exchange, queue};
-use warren_store::Position;
+use warren_protocol::amqp091::table::Table;
 
 type Outcome = Result<(), Failure>;
 
@@ -29,7 +30,7 @@ impl Channel {
         let name = exchange_name(m.exchange)?;
         let position = if m.passive {
             client(shared)?.find_exchange(&name)?;
-            shared.node.log().appended()
+            shared.node.appended()
         } else {
             let asked = ExchangeDeclaration {
                 name,
@@ -55,24 +56,16 @@ impl Channel {
     }
 
     pub(super) fn exchange_bind(&mut self, shared: &mut Shared, m: &exchange::Bind<'_>) -> Outcome {
-        let binding = Binding {
-            source: exchange_name(m.source)?,
-            destination: Endpoint::Exchange(exchange_name(m.destination)?),
-            key: m.routing_key.into(),
-            arguments: convert::table(m.arguments),
-        };
+        let destination = Endpoint::Exchange(exchange_name(m.destination)?);
+        let binding = binding(m.source, destination, m.routing_key, m.arguments)?;
         let position = with_touched(shared, |client, touched| client.bind(binding, touched))?;
         self.answer(shared, m.nowait, position, exchange::BindOk);
         Ok(())
     }
 
     pub(super) fn exchange_unbind(&mut self, shared: &mut Shared, m: &exchange::Unbind<'_>) -> Outcome {
-        let binding = Binding {
-            source: exchange_name(m.source)?,
-            destination: Endpoint::Exchange(exchange_name(m.destination)?),
-            key: m.routing_key.into(),
-            arguments: convert::table(m.arguments),
-        };
+        let destination = Endpoint::Exchange(exchange_name(m.destination)?);
+        let binding = binding(m.source, destination, m.routing_key, m.arguments)?;
         let position = with_touched(shared, |client, touched| client.unbind(binding, touched))?;
         self.answer(shared, m.nowait, position, exchange::UnbindOk);
         Ok(())
@@ -112,7 +105,7 @@ impl Channel {
         let messages = with_touched(shared, |client, touched| {
             client.delete_queue(&name, m.if_unused, m.if_empty, touched)
         })?;
-        let position = shared.node.log().appended();
+        let position = shared.node.appended();
         let reply = queue::DeleteOk {
             message_count: count(messages),
         };
@@ -123,7 +116,7 @@ impl Channel {
     pub(super) fn queue_purge(&mut self, shared: &mut Shared, m: &queue::Purge<'_>) -> Outcome {
         let name = self.queue_name(m.queue)?;
         let messages = with_touched(shared, |client, touched| client.purge(&name, touched))?;
-        let position = shared.node.log().appended();
+        let position = shared.node.appended();
         let reply = queue::PurgeOk {
             message_count: count(messages),
         };
@@ -132,34 +125,32 @@ impl Channel {
     }
 
     pub(super) fn queue_bind(&mut self, shared: &mut Shared, m: &queue::Bind<'_>) -> Outcome {
-        let queue = self.queue_name(m.queue)?;
-        // Both left out: the queue declared last is bound by its own name.
-        let by_name = m.queue.is_empty() && m.routing_key.is_empty();
-        let key = if by_name { queue.as_str() } else { m.routing_key };
-        let binding = Binding {
-            source: exchange_name(m.exchange)?,
-            key: key.into(),
-            destination: Endpoint::Queue(queue.clone()),
-            arguments: convert::table(m.arguments),
-        };
+        let binding = self.queue_binding(m.queue, m.exchange, m.routing_key, m.arguments)?;
         let position = with_touched(shared, |client, touched| client.bind(binding, touched))?;
         self.answer(shared, m.nowait, position, queue::BindOk);
         Ok(())
     }
 
     pub(super) fn queue_unbind(&mut self, shared: &mut Shared, m: &queue::Unbind<'_>) -> Outcome {
-        let queue = self.queue_name(m.queue)?;
-        let by_name = m.queue.is_empty() && m.routing_key.is_empty();
-        let key = if by_name { queue.as_str() } else { m.routing_key };
-        let binding = Binding {
-            source: exchange_name(m.exchange)?,
-            key: key.into(),
-            destination: Endpoint::Queue(queue.clone()),
-            arguments: convert::table(m.arguments),
-        };
+        let binding = self.queue_binding(m.queue, m.exchange, m.routing_key, m.arguments)?;
         let position = with_touched(shared, |client, touched| client.unbind(binding, touched))?;
         self.answer(shared, false, position, queue::UnbindOk);
         Ok(())
+    }
+
+    /// The binding of a queue. With queue and key left out, the queue declared last is bound by
+    /// its own name.
+    fn queue_binding(
+        &self,
+        queue: &str,
+        source: &str,
+        key: &str,
+        arguments: Table<'_>,
+    ) -> Result<Binding, Failure> {
+        let name = self.queue_name(queue)?;
+        let is_by_name = queue.is_empty() && key.is_empty();
+        let key = if is_by_name { name.as_str() } else { key };
+        binding(source, Endpoint::Queue(name.clone()), key, arguments)
     }
 
     /// Answers once the log is durable up to `position`, unless the client wants no answer.
@@ -174,6 +165,16 @@ impl Channel {
             self.send_at(shared, position, method);
         }
     }
+}
+
+fn binding(source: &str, destination: Endpoint, key: &str, arguments: Table<'_>) -> Result<Binding, Failure> {
+    let (source, arguments) = (exchange_name(source)?, convert::table(arguments));
+    Ok(Binding {
+        source,
+        destination,
+        key: key.into(),
+        arguments,
+    })
 }
 
 /// A count as methods carry it.

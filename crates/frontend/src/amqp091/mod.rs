@@ -40,7 +40,6 @@ use std::time::{Duration, Instant};
 use warren_node::{Mailbox, Node, Notice, Touched};
 use warren_protocol::amqp091::frame::{self, Step};
 use warren_protocol::amqp091::method::{Method, channel as channel_methods, connection};
-use warren_store::{Position, Waiter};
 
 /// A turn ends after so many enqueues, so that others get one: a read of 4,000 messages into
 /// 10,000 queues is 40 million of them.
@@ -88,21 +87,6 @@ pub struct Connection {
     received_at: Instant,
     written_at: Instant,
     wants_turn: bool,
-}
-
-/// Puts a notice into a session's mailbox when the log is durable.
-struct DurableNotice(Arc<Mailbox>);
-
-impl DurableNotice {
-    fn new(mailbox: &Arc<Mailbox>) -> Arc<dyn Waiter> {
-        Arc::new(Self(Arc::clone(mailbox)))
-    }
-}
-
-impl Waiter for DurableNotice {
-    fn durable(&self, _: Position) {
-        self.0.notify(Notice::Durable);
-    }
 }
 
 impl Connection {
@@ -164,7 +148,7 @@ impl Connection {
         if self.shared.confirming.is_empty() {
             return;
         }
-        let durable = self.shared.node.log().durable();
+        let durable = self.shared.node.durable();
         for number in std::mem::take(&mut self.shared.confirming) {
             let Some(channel) = self.channels.get_mut(&number) else {
                 continue;
@@ -174,8 +158,7 @@ impl Connection {
             };
             let out = self.shared.output.buffer();
             if confirms.done(position, durable, number, out) {
-                let waiter = DurableNotice::new(&self.shared.mailbox);
-                self.shared.node.log().notify(position, waiter);
+                self.shared.node.notify_durable(position, &self.shared.mailbox);
             }
         }
     }
@@ -237,7 +220,7 @@ impl Connection {
             match notice {
                 Notice::ConsumerCancelled(address) => self.consumer_cancelled(address),
                 Notice::Durable => {
-                    let durable = self.shared.node.log().durable();
+                    let durable = self.shared.node.durable();
                     for channel in self.channels.values_mut() {
                         channel.release_parked(&mut self.shared, durable);
                     }

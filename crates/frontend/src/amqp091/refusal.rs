@@ -6,6 +6,12 @@
 use warren_broker::refusal::Refusal;
 use warren_protocol::amqp091::frame;
 
+/// Bytes that a reply text may have.
+const TEXT_BYTES_MAX: usize = 255;
+
+/// What ends a text that was cut.
+const ELLIPSIS: &str = "...";
+
 /// How much ends with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -97,9 +103,14 @@ impl Failure {
         self
     }
 
-    /// The whole reply text.
+    /// The whole reply text. RabbitMQ cuts one that is too long for its field, and says so.
     pub(super) fn reply_text(&self) -> String {
-        format!("{} - {}", self.code.name, self.text)
+        let mut text = format!("{} - {}", self.code.name, self.text);
+        if text.len() > TEXT_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX - ELLIPSIS.len()));
+            text.push_str(ELLIPSIS);
+        }
+        text
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::settings::Settings;
 use std::sync::Arc;
+use warren_node::Position;
 use warren_node::{Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched};
 use warren_protocol::amqp091::method::Method;
-use warren_store::Position;
 
 use warren_broker::queue::ConsumerKey;
 

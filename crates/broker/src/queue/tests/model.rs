@@ -1,0 +1,503 @@
+//! A queue without cleverness, and the two of them side by side.
+//!
+//! [`Model`] keeps its messages in one plain list and looks through all of it for every answer; it states
+//! the rule of turns without rings. [`Trial`] does the same things to a [`Queue`] and to the model, feeds
+//! all facts to replicas that know nothing else, and panics where they differ. The property tests and the
+//! fuzz target drive the same trial, which is why everything of the crate comes in by way of `super`.
+//!
+//! The rule of turns: whoever can take a message waits in line, from when that became so or from the last
+//! message taken; next is who waits longest among those of the highest priority.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+use super::{Builder, Command, ConsumerKey, Delivery, Fact, Message, Outlet, Queue, Subscription, Totals};
+
+/// More messages than this are not queued: every look goes through all of them.
+const MESSAGES_MAX: usize = 400;
+
+/// One thing done to a queue. Small numbers pick among what there is.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Enqueue(usize),
+    Settle([u8; 3]),
+    Return([u8; 3]),
+    Purge,
+    Subscribe(Subscription),
+    Cancel(u8),
+    Resume(u8),
+    Take {
+        no_ack: bool,
+    },
+    /// The n-th offer (modulo 8) is refused when bit n is set.
+    Dispatch {
+        refusals: u8,
+    },
+    /// A new queue is made of the facts alone.
+    Restart,
+}
+
+impl Step {
+    /// Any three bytes are a step; zeros are a simple one, for the sake of shrinking.
+    pub(super) fn of([kind, a, b]: [u8; 3]) -> Self {
+        match kind % 32 {
+            0..=5 => Self::Enqueue(1 + usize::from(a % 4)),
+            6 => Self::Enqueue(usize::from(a) % 150),
+            7..=12 => Self::Dispatch {
+                refusals: if a % 3 == 0 { b } else { 0 },
+            },
+            13..=17 => Self::Settle([a, b, a.wrapping_add(b)]),
+            18..=22 => Self::Return([a, b, a.wrapping_add(b)]),
+            23..=25 => Self::Subscribe(Subscription {
+                no_ack: a % 4 == 1,
+                exclusive: a % 16 == 2,
+                prefetch: u32::from(b % 4),
+                priority: i64::from(b / 4 % 3) - 1,
+            }),
+            26 => Self::Cancel(a),
+            27 | 28 => Self::Resume(a),
+            29 | 30 => Self::Take { no_ack: a % 2 == 1 },
+            _ if a % 8 == 0 => Self::Restart,
+            _ => Self::Purge,
+        }
+    }
+}
+
+/// Where a message is: ready, or out with a consumer or a getter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Ready,
+    Out(Option<ConsumerKey>),
+}
+
+#[derive(Debug)]
+struct Item {
+    seq: u64,
+    message: Message,
+    redelivered: bool,
+    place: Place,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    key: ConsumerKey,
+    subscription: Subscription,
+    /// Since when it waits in line; `None` while it cannot take a message.
+    waits_since: Option<u64>,
+    refused: bool,
+}
+
+/// A delivery, as far as it is compared.
+type Seen = (Option<ConsumerKey>, u64, bool, Vec<u8>);
+
+/// The naive queue.
+#[derive(Debug, Default)]
+struct Model {
+    /// Everything that is not settled, by rising number.
+    items: Vec<Item>,
+    consumers: Vec<Consumer>,
+    next_seq: u64,
+    clock: u64,
+}
+
+impl Model {
+    fn enqueue(&mut self, messages: &[Message]) {
+        for message in messages {
+            let message = message.clone();
+            self.items.push(Item {
+                seq: self.next_seq,
+                message,
+                redelivered: false,
+                place: Place::Ready,
+            });
+            self.next_seq += 1;
+        }
+    }
+
+    fn out_at(&self, seq: u64) -> Option<usize> {
+        self.items
+            .iter()
+            .position(|item| item.seq == seq && item.place != Place::Ready)
+    }
+
+    fn settle(&mut self, seqs: &[u64]) {
+        for seq in seqs {
+            if let Some(at) = self.out_at(*seq) {
+                let item = self.items.remove(at);
+                self.released(item.place);
+            }
+        }
+    }
+
+    fn give_back(&mut self, seqs: &[u64]) {
+        for seq in seqs {
+            if let Some(at) = self.out_at(*seq) {
+                let place = std::mem::replace(&mut self.items[at].place, Place::Ready);
+                self.items[at].redelivered = true;
+                self.released(place);
+            }
+        }
+    }
+
+    fn released(&mut self, place: Place) {
+        if let Place::Out(Some(key)) = place {
+            self.queue_up(key);
+        }
+    }
+
+    fn held(&self, key: ConsumerKey) -> usize {
+        self.items
+            .iter()
+            .filter(|item| item.place == Place::Out(Some(key)))
+            .count()
+    }
+
+    fn has_credit(&self, consumer: &Consumer) -> bool {
+        let Subscription { no_ack, prefetch, .. } = consumer.subscription;
+        no_ack || prefetch == 0 || self.held(consumer.key) < prefetch as usize
+    }
+
+    fn queue_up(&mut self, key: ConsumerKey) {
+        let Some(at) = self.consumers.iter().position(|consumer| consumer.key == key) else {
+            return;
+        };
+        let consumer = &self.consumers[at];
+        if consumer.waits_since.is_none() && !consumer.refused && self.has_credit(consumer) {
+            self.clock += 1;
+            self.consumers[at].waits_since = Some(self.clock);
+        }
+    }
+
+    fn admits(&self, asked: Subscription) -> bool {
+        let taken = self.consumers.iter().any(|other| other.subscription.exclusive);
+        !taken && (!asked.exclusive || self.consumers.is_empty())
+    }
+
+    fn subscribe(&mut self, key: ConsumerKey, subscription: Subscription) {
+        self.consumers.push(Consumer {
+            key,
+            subscription,
+            waits_since: None,
+            refused: false,
+        });
+        self.queue_up(key);
+    }
+
+    fn resume(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.consumers.iter_mut().find(|consumer| consumer.key == key) {
+            consumer.refused = false;
+        }
+        self.queue_up(key);
+    }
+
+    fn first_ready(&self) -> Option<usize> {
+        self.items.iter().position(|item| item.place == Place::Ready)
+    }
+
+    /// The message at `at` leaves for `to`.
+    fn send(&mut self, at: usize, to: Option<ConsumerKey>, no_ack: bool) -> Seen {
+        let item = &mut self.items[at];
+        let seen = (to, item.seq, item.redelivered, item.message.body().to_vec());
+        item.place = Place::Out(to);
+        if no_ack {
+            self.items.remove(at);
+        }
+        seen
+    }
+
+    fn take(&mut self, no_ack: bool) -> Option<Seen> {
+        self.first_ready().map(|at| self.send(at, None, no_ack))
+    }
+
+    fn turn(&self) -> Option<usize> {
+        let waiting = self.consumers.iter().enumerate().filter_map(|(at, consumer)| {
+            Some((
+                std::cmp::Reverse(consumer.subscription.priority),
+                consumer.waits_since?,
+                at,
+            ))
+        });
+        waiting.min().map(|(_, _, at)| at)
+    }
+
+    fn dispatch(&mut self, mut refusals: Refusals) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        while let (Some(turn), Some(at)) = (self.turn(), self.first_ready()) {
+            let consumer = &mut self.consumers[turn];
+            consumer.waits_since = None;
+            let (key, no_ack) = (consumer.key, consumer.subscription.no_ack);
+            if refusals.refuse() {
+                consumer.refused = true;
+                continue;
+            }
+            seen.push(self.send(at, Some(key), no_ack));
+            self.queue_up(key);
+        }
+        seen
+    }
+
+    fn totals(&self) -> Totals {
+        let ready = self
+            .items
+            .iter()
+            .filter(|item| item.place == Place::Ready)
+            .count();
+        Totals {
+            ready,
+            unsettled: self.items.len() - ready,
+            consumers: self.consumers.len(),
+            bytes: self.items.iter().map(|item| item.message.memory_bytes()).sum(),
+        }
+    }
+}
+
+/// Which offers an outlet refuses.
+#[derive(Debug, Clone, Copy)]
+struct Refusals(u8);
+
+impl Refusals {
+    fn refuse(&mut self) -> bool {
+        let refused = self.0 & 1 != 0;
+        self.0 = self.0.rotate_right(1);
+        refused
+    }
+}
+
+struct Recorder {
+    seen: Vec<Seen>,
+    refusals: Refusals,
+}
+
+impl Outlet for Recorder {
+    fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
+        if self.refusals.refuse() {
+            return Err(delivery);
+        }
+        self.seen.push(seen(Some(consumer), &delivery));
+        Ok(())
+    }
+}
+
+fn seen(consumer: Option<ConsumerKey>, delivery: &Delivery) -> Seen {
+    (
+        consumer,
+        delivery.seq,
+        delivery.redelivered,
+        delivery.message.body().to_vec(),
+    )
+}
+
+/// A queue and the model of it, with two replicas that are fed the facts.
+#[derive(Debug, Default)]
+pub(super) struct Trial {
+    queue: Queue,
+    model: Model,
+    /// Gets each fact once.
+    replica: Queue,
+    /// Gets each fact twice in a row.
+    stutterer: Queue,
+    /// The queue itself gets each fact twice in a row.
+    stutters: bool,
+    facts: Vec<Fact>,
+    /// Keys of this incarnation of the queue, cancelled ones too.
+    keys: Vec<ConsumerKey>,
+    messages_made: u64,
+}
+
+impl Trial {
+    pub(super) fn new(stutters: bool) -> Self {
+        Self {
+            stutters,
+            ..Self::default()
+        }
+    }
+
+    /// Does a step to both and compares them.
+    pub(super) fn run(&mut self, step: &Step) {
+        match *step {
+            Step::Enqueue(count) => self.enqueue(count),
+            Step::Settle(picks) => {
+                let seqs = picks.map(|pick| self.pick(pick));
+                self.decide(&Command::Settle(&seqs));
+                self.model.settle(&seqs);
+            }
+            Step::Return(picks) => {
+                let seqs = picks.map(|pick| self.pick(pick));
+                self.decide(&Command::Return(&seqs));
+                self.model.give_back(&seqs);
+            }
+            Step::Purge => {
+                self.decide(&Command::Purge);
+                self.model.items.retain(|item| item.place != Place::Ready);
+            }
+            Step::Subscribe(subscription) => self.subscribe(subscription),
+            Step::Cancel(pick) => self.cancel(pick),
+            Step::Resume(pick) => {
+                if let Some(key) = self.key(pick) {
+                    self.queue.resume(key);
+                    self.model.resume(key);
+                }
+            }
+            Step::Take { no_ack } => self.take(no_ack),
+            Step::Dispatch { refusals } => self.dispatch(Refusals(refusals)),
+            Step::Restart => self.restart(),
+        }
+        self.compare();
+    }
+
+    fn enqueue(&mut self, count: usize) {
+        let count = count.min(MESSAGES_MAX.saturating_sub(self.model.items.len()));
+        let messages: Vec<Message> = (0..count).map(|_| self.message()).collect();
+        self.decide(&Command::Enqueue(&messages));
+        self.model.enqueue(&messages);
+    }
+
+    /// A message that is like no other, of a size of its own.
+    fn message(&mut self) -> Message {
+        self.messages_made += 1;
+        let mut builder = Builder::default();
+        builder.begin("", "q", &[]).expect("short");
+        builder.push_body(&self.messages_made.to_be_bytes());
+        builder.push_body(&[0; 32][..self.messages_made as usize % 32]);
+        builder.finish(false, 0).expect("begun")
+    }
+
+    /// Mostly the number of a message that is out; at times any number, also one of the future.
+    fn pick(&self, pick: u8) -> u64 {
+        let out: Vec<u64> = self
+            .model
+            .items
+            .iter()
+            .filter(|item| item.place != Place::Ready)
+            .map(|item| item.seq)
+            .collect();
+        match usize::from(pick / 4) {
+            _ if pick % 4 == 3 => u64::from(pick / 4) * 7 % (self.model.next_seq + 2),
+            n if !out.is_empty() => out[n % out.len()],
+            n => n as u64,
+        }
+    }
+
+    /// Mostly the key of a consumer; at times one that was cancelled.
+    fn key(&self, pick: u8) -> Option<ConsumerKey> {
+        let now = &self.model.consumers;
+        match usize::from(pick / 4) {
+            n if pick % 4 == 3 && !self.keys.is_empty() => Some(self.keys[n % self.keys.len()]),
+            n if !now.is_empty() => Some(now[n % now.len()].key),
+            _ => None,
+        }
+    }
+
+    fn decide(&mut self, command: &Command<'_>) {
+        let mut facts = Vec::new();
+        self.queue.decide(command, &mut facts);
+        for fact in &facts {
+            self.queue.apply([fact.clone()]);
+            if self.stutters {
+                self.queue.apply([fact.clone()]);
+            }
+        }
+        self.replicate(facts);
+    }
+
+    fn replicate(&mut self, facts: Vec<Fact>) {
+        self.replica.apply(facts.iter().cloned());
+        for fact in &facts {
+            self.stutterer.apply([fact.clone(), fact.clone()]);
+        }
+        self.facts.extend(facts);
+    }
+
+    fn subscribe(&mut self, subscription: Subscription) {
+        let admits = self.model.admits(subscription);
+        match self.queue.subscribe(subscription) {
+            Ok(key) => {
+                assert!(admits, "{key:?} beside an exclusive consumer");
+                assert!(!self.keys.contains(&key), "{key:?} given twice");
+                self.keys.push(key);
+                self.model.subscribe(key, subscription);
+            }
+            Err(_) => assert!(!admits, "refused for no reason"),
+        }
+    }
+
+    fn cancel(&mut self, pick: u8) {
+        let Some(key) = self.key(pick) else { return };
+        let before = self.model.consumers.len();
+        self.model.consumers.retain(|consumer| consumer.key != key);
+        assert_eq!(self.queue.cancel(key), self.model.consumers.len() < before);
+    }
+
+    fn take(&mut self, no_ack: bool) {
+        let mut facts = Vec::new();
+        let taken = self.queue.take(no_ack, &mut facts);
+        assert_eq!(
+            taken.map(|delivery| seen(None, &delivery)),
+            self.model.take(no_ack)
+        );
+        self.replicate(facts);
+    }
+
+    fn dispatch(&mut self, refusals: Refusals) {
+        let mut recorder = Recorder {
+            seen: Vec::new(),
+            refusals,
+        };
+        let mut facts = Vec::new();
+        self.queue.dispatch(&mut recorder, &mut facts);
+        assert_eq!(recorder.seen, self.model.dispatch(refusals));
+        self.replicate(facts);
+        self.nobody_starves();
+    }
+
+    /// Follows from the comparison if the model is right; this does not lean on its line.
+    fn nobody_starves(&self) {
+        for consumer in &self.model.consumers {
+            let held = self.model.held(consumer.key);
+            let Subscription { no_ack, prefetch, .. } = consumer.subscription;
+            assert!(
+                no_ack || prefetch == 0 || held <= prefetch as usize,
+                "{consumer:?} holds {held}"
+            );
+            let idle = consumer.refused || (!no_ack && prefetch != 0 && held == prefetch as usize);
+            assert!(idle || self.queue.totals().ready == 0, "{consumer:?} starves");
+        }
+    }
+
+    fn restart(&mut self) {
+        self.queue = Queue::default();
+        self.queue.apply(self.facts.iter().cloned());
+        self.keys.clear();
+        self.model.consumers.clear();
+        for item in &mut self.model.items {
+            item.place = Place::Ready;
+        }
+    }
+
+    fn compare(&self) {
+        assert_eq!(self.queue.totals(), self.model.totals());
+        let wanted: Vec<_> = self
+            .model
+            .items
+            .iter()
+            .map(|item| (item.seq, item.message.body(), item.redelivered))
+            .collect();
+        for (name, queue) in [
+            ("queue", &self.queue),
+            ("replica", &self.replica),
+            ("stutterer", &self.stutterer),
+        ] {
+            let live: Vec<_> = queue
+                .live()
+                .map(|(seq, message, redelivered)| (seq, message.body(), redelivered))
+                .collect();
+            assert_eq!(live, wanted, "{name}");
+            assert_eq!(queue.next_seq(), self.model.next_seq, "{name}");
+            assert_eq!(queue.totals().bytes, self.model.totals().bytes, "{name}");
+        }
+    }
+}

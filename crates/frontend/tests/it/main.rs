@@ -1,0 +1,3 @@
+//! Behaviour of the front-ends, by transcript.
+
+mod transcripts;

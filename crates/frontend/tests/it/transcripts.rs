@@ -1,0 +1,68 @@
+//! The transcripts of `testdata/transcripts`, one test a file, held with the session machine; and, in
+//! `real`, with the broker that `WARREN_ORACLE` names.
+
+use std::path::PathBuf;
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "testdata", "transcripts"]
+        .iter()
+        .collect()
+}
+
+fn path(name: &str) -> PathBuf {
+    folder().join(format!("{name}.txt"))
+}
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                assert!(warren_testkit::transcript::check(&path(stringify!($name))) > 0);
+            }
+        )*
+
+        /// How we know that the transcripts are right.
+        mod real {
+            $(
+                #[test]
+                #[ignore = "needs a RabbitMQ at WARREN_ORACLE"]
+                fn $name() {
+                    warren_testkit::transcript::check_oracle(&super::path(stringify!($name)));
+                }
+            )*
+        }
+    };
+}
+
+transcripts! {
+    arguments
+    channels
+    content
+    exchanges
+    frames
+    handshake
+    queues
+}
+
+#[test]
+fn every_file_is_a_test() {
+    let mut files: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    files.sort();
+    let mut names = NAMES.to_vec();
+    names.sort_unstable();
+    assert_eq!(files, names);
+}

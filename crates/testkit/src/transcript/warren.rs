@@ -1,0 +1,323 @@
+//! Warren under a transcript: sessions over a node with a log in memory, a simulated clock, no socket.
+//!
+//! After everything that is said, the sessions that something was put before run until all are quiet. A
+//! session that was not named by `Touched` or woken does not run: forgetting to name it shows.
+
+use super::brokers::{Broker, Topic, Until, User, Wish};
+use super::hearing::{self, Ear, Heard};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use warren_broker::access::{Permission, TopicPermission};
+use warren_broker::catalog::Vhost;
+use warren_broker::name::{ExchangeName, UserName, VhostName};
+use warren_frontend::amqp091::{Connection, Settings};
+use warren_frontend::{Session, Status};
+use warren_node::{Config, Mailbox, Node, Waker, passwords};
+use warren_store::MemoryLog;
+
+/// Marks a session to be run.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Waker for Bell {
+    fn wake(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn try_finish(&self) -> bool {
+        false
+    }
+}
+
+struct Peer {
+    letter: char,
+    session: Connection,
+    bell: Arc<Bell>,
+    /// Said and not yet taken.
+    input: Vec<u8>,
+    ear: Ear,
+    is_over: bool,
+}
+
+/// A broker of one case.
+pub(super) struct Warren {
+    log: Arc<MemoryLog>,
+    holds: bool,
+    node: Option<Arc<Node>>,
+    watermark_bytes: Option<u64>,
+    now: Instant,
+    peers: Vec<Peer>,
+    heard: Vec<Heard>,
+}
+
+fn sentence(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Warren {
+    pub(super) fn new() -> Self {
+        Self {
+            log: Arc::new(MemoryLog::holding()),
+            holds: false,
+            node: None,
+            watermark_bytes: None,
+            now: Instant::now(),
+            peers: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// The node, made when it is needed first.
+    fn node(&mut self) -> Result<Arc<Node>, String> {
+        if let Some(node) = &self.node {
+            return Ok(Arc::clone(node));
+        }
+        let mut config = Config::default();
+        if let Some(bytes) = self.watermark_bytes {
+            config.memory_watermark_bytes = bytes;
+        }
+        let node = Node::new(config, Arc::clone(&self.log) as _);
+        self.node = Some(Arc::clone(&node));
+        node.put_vhost(Vhost::named(VhostName::new("/").map_err(sentence)?));
+        self.put_user(&User {
+            name: "guest".to_owned(),
+            password: "guest".to_owned(),
+            tags: "administrator".to_owned(),
+            permissions: Some([".*".to_owned(), ".*".to_owned(), ".*".to_owned()]),
+        })?;
+        Ok(node)
+    }
+
+    fn put_user(&mut self, user: &User) -> Result<(), String> {
+        let node = self.node()?;
+        let name = UserName::new(&user.name).map_err(sentence)?;
+        let mut account = warren_broker::access::User::new(name.clone());
+        let algorithm = passwords::Algorithm::default();
+        account.password_hash = Some(passwords::hash(&user.password, algorithm).map_err(sentence)?);
+        account.tags = user
+            .tags
+            .split(',')
+            .filter(|tag| !tag.is_empty())
+            .map(Box::from)
+            .collect();
+        node.put_user(account);
+        if let Some([configure, write, read]) = &user.permissions {
+            let permission = Permission::new(configure, write, read).map_err(sentence)?;
+            let vhost = VhostName::new("/").map_err(sentence)?;
+            let permit = |account: &mut warren_broker::access::User| {
+                account.permissions.insert(vhost, permission);
+            };
+            node.change_user(&name, permit).map_err(sentence)?;
+        }
+        Ok(())
+    }
+
+    fn put_topic(&mut self, topic: &Topic) -> Result<(), String> {
+        let user = UserName::new(&topic.user).map_err(sentence)?;
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        let exchange = ExchangeName::new(&topic.exchange).map_err(sentence)?;
+        let permission = TopicPermission::new(&topic.write, &topic.read, &user, &vhost).map_err(sentence)?;
+        let permit = |account: &mut warren_broker::access::User| {
+            account
+                .topic_permissions
+                .entry(vhost)
+                .or_default()
+                .insert(exchange, permission);
+        };
+        self.node()?.change_user(&user, permit).map_err(sentence)
+    }
+
+    fn index(&self, peer: char) -> Result<usize, String> {
+        self.peers
+            .iter()
+            .rposition(|other| other.letter == peer)
+            .ok_or_else(|| format!("{peer} is not connected"))
+    }
+
+    /// Runs a session once, and notes whom that concerns.
+    fn turn(&mut self, index: usize, act: impl FnOnce(&mut Peer, Instant)) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        if peer.is_over {
+            return;
+        }
+        act(peer, now);
+        loop {
+            let output = peer.session.output().to_vec();
+            if output.is_empty() {
+                break;
+            }
+            peer.ear.take(peer.letter, &output, &mut self.heard);
+            peer.session.written(output.len(), now);
+        }
+        let mut touched: Vec<Arc<Mailbox>> = peer.session.touched().drain().collect();
+        if peer.session.status() == Status::Broken {
+            peer.is_over = true;
+            self.heard.push(hearing::end(peer.letter));
+            peer.session.close(now);
+            touched.extend(peer.session.touched().drain());
+        }
+        ring(&touched);
+    }
+
+    fn receive(&mut self, index: usize) {
+        self.turn(index, |peer, now| {
+            let used = peer.session.receive(&peer.input, now);
+            peer.input.drain(..used.min(peer.input.len()));
+        });
+    }
+
+    /// Runs sessions until none has anything to do.
+    fn settle(&mut self) {
+        loop {
+            if !self.holds {
+                self.log.release();
+            }
+            let mut quiet = true;
+            for index in 0..self.peers.len() {
+                let Some(peer) = self.peers.get(index) else {
+                    continue;
+                };
+                if peer.is_over {
+                    continue;
+                }
+                if peer.bell.0.swap(false, Ordering::AcqRel) {
+                    quiet = false;
+                    self.turn(index, |peer, now| peer.session.wake(now));
+                }
+                let takes =
+                    |peer: &Peer| !peer.is_over && !peer.input.is_empty() && peer.session.wants_input();
+                if let Some(before) = self.peers.get(index).filter(|p| takes(p)).map(|p| p.input.len()) {
+                    self.receive(index);
+                    quiet &= self
+                        .peers
+                        .get(index)
+                        .is_some_and(|peer| peer.input.len() == before);
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// Time passes; whoever has a deadline is woken at it.
+    fn advance(&mut self, by: Duration) -> Result<(), String> {
+        let until = self.now + by;
+        loop {
+            let deadlines = self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_over);
+            let next = deadlines
+                .filter_map(|(index, peer)| Some((peer.session.deadline()?, index)))
+                .min();
+            let Some((deadline, index)) = next.filter(|(deadline, _)| *deadline <= until) else {
+                break;
+            };
+            self.now = self.now.max(deadline);
+            self.turn(index, |peer, now| peer.session.wake(now));
+            self.settle();
+            let is_stuck = self.peers.get(index).is_some_and(|peer| {
+                !peer.is_over && peer.session.deadline().is_some_and(|next| next <= deadline)
+            });
+            if is_stuck {
+                return Err("a session does not move on at its deadline".to_owned());
+            }
+        }
+        self.now = until;
+        Ok(())
+    }
+}
+
+/// Rings for all sessions whose mailboxes got something.
+fn ring(touched: &[Arc<Mailbox>]) {
+    for mailbox in touched {
+        if let Some(waker) = mailbox.waker() {
+            waker.wake();
+        }
+    }
+}
+
+impl Broker for Warren {
+    fn is_warren(&self) -> bool {
+        true
+    }
+
+    fn wish(&mut self, wish: &Wish) -> Result<(), String> {
+        match wish {
+            Wish::Vhost(name) => {
+                self.node()?
+                    .put_vhost(Vhost::named(VhostName::new(name).map_err(sentence)?));
+            }
+            Wish::User(user) => self.put_user(user)?,
+            Wish::Topic(topic) => self.put_topic(topic)?,
+            Wish::Advance(by) => self.advance(*by)?,
+            Wish::HoldLog => self.holds = true,
+            Wish::ReleaseLog => {
+                self.log.release();
+                self.settle();
+            }
+            Wish::Watermark(bytes) if self.node.is_none() => self.watermark_bytes = Some(*bytes),
+            Wish::Watermark(_) => return Err("@watermark comes before everything else".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, letter: char) -> Result<(), String> {
+        let node = self.node()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let session = Connection::new(node, Arc::new(Settings::default()), address, self.now);
+        let bell = Arc::new(Bell::default());
+        session.mailbox().set_waker(Arc::clone(&bell) as _);
+        let (input, ear, is_over) = (Vec::new(), Ear::default(), false);
+        self.peers.push(Peer {
+            letter,
+            session,
+            bell,
+            input,
+            ear,
+            is_over,
+        });
+        Ok(())
+    }
+
+    fn say(&mut self, peer: char, bytes: &[u8]) -> Result<(), String> {
+        let index = self.index(peer)?;
+        if let Some(peer) = self.peers.get_mut(index) {
+            peer.input.extend_from_slice(bytes);
+        }
+        self.receive(index);
+        self.settle();
+        Ok(())
+    }
+
+    fn hang_up(&mut self, peer: char) -> Result<(), String> {
+        let index = self.index(peer)?;
+        self.turn(index, |peer, now| peer.session.close(now));
+        if let Some(peer) = self.peers.get_mut(index) {
+            peer.is_over = true;
+        }
+        // Nobody is left to hear that end.
+        self.heard
+            .retain(|heard| heard.text != "EOF" || heard.peer != peer);
+        self.settle();
+        Ok(())
+    }
+
+    fn hear(&mut self, _: Until) -> Result<Vec<Heard>, String> {
+        Ok(std::mem::take(&mut self.heard))
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        for index in 0..self.peers.len() {
+            self.turn(index, |peer, now| peer.session.close(now));
+        }
+        let sessions = self.node.as_ref().map_or(0, |node| node.session_count());
+        if sessions > 0 {
+            return Err(format!("{sessions} sessions are left behind in the node"));
+        }
+        Ok(())
+    }
+}
