@@ -207,7 +207,11 @@ fn argument_class(number: u8) -> u8 {
 }
 
 fn alternate_class(number: u8) -> u8 {
-    number.max(3).div_ceil(2)
+    match number {
+        4 | 5 => 1,
+        6 => 2,
+        _ => 0,
+    }
 }
 
 /// Binding arguments: none, two that differ only in width, and two for headers, one of them wrong there.
@@ -572,7 +576,9 @@ impl Trial {
         let (Some(content), Some(model)) = (self.catalog.vhost(VHOSTS[at]), &mut self.model[at]) else {
             return;
         };
+        let before = format!("{:?}", self.catalog);
         let decided = decide(&self.catalog, content, asked);
+        assert_eq!(format!("{:?}", self.catalog), before, "deciding changes nothing");
         let wanted = match asked {
             Action::DeclareExchange(exchange, name) => model.declare_exchange(EXCHANGES[*name], exchange),
             Action::DeclareQueue { name, wish } => model.declare_queue(QUEUES[*name], wish),
