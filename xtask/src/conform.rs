@@ -5,9 +5,14 @@
 //!
 //! ```text
 //! ok NAME                   passed
+//! later NAME                left out, as tests/conform/later.txt says
 //! FAIL NAME: reason         failed; run.sh then ends with a status other than 0
 //! SKIP LANGUAGE: reason     a tool is missing; run.sh then ends with 77
 //! ```
+//!
+//! Programs may be ahead of the broker: they were written against a real RabbitMQ, and what they ask for is still to
+//! be built. `tests/conform/later.txt` names these with the reason, `CONFORM_LATER` hands the names to `run.sh`, and
+//! they are counted and shown. A line of it that no program answers to is an error, so that the list cannot rot.
 //!
 //! Every language gets a fresh broker, so that none sees what another left. A skip is an error where `CI` is
 //! `true`: there every tool is installed, and a language that ran nothing has proved nothing.
@@ -32,6 +37,8 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(600);
 struct Language {
     name: String,
     script: PathBuf,
+    /// Its programs that are ahead of the broker.
+    later: Vec<String>,
 }
 
 /// Runs all languages, or the one named first; further words are handed to its `run.sh`, which takes them as
@@ -84,6 +91,7 @@ fn languages(folder: &Path) -> Result<Vec<Language>, String> {
     let entries = folder
         .read_dir()
         .map_err(|error| format!("{}: {error}", folder.display()))?;
+    let listed = std::fs::read_to_string(folder.join("later.txt")).unwrap_or_default();
     let mut languages = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -92,10 +100,21 @@ fn languages(folder: &Path) -> Result<Vec<Language>, String> {
             continue;
         }
         let script = entry.path().join("run.sh");
-        languages.push(Language { name, script });
+        let later = later(&listed, &name);
+        languages.push(Language { name, script, later });
     }
     languages.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(languages)
+}
+
+/// The programs of a language that `later.txt` names: lines of `LANGUAGE/NAME reason`.
+fn later(listed: &str, language: &str) -> Vec<String> {
+    let lines = listed.lines().filter(|line| !line.starts_with('#'));
+    let names = lines.filter_map(|line| line.split_whitespace().next()?.split_once('/'));
+    names
+        .filter(|(of, _)| *of == language)
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 /// One language against a broker of its own.
@@ -118,7 +137,11 @@ fn judge(warren: &Path, language: &Language, names: &[String], scratch: &Path) -
     };
     let mut command = Command::new(&language.script);
     command.args(names).env("CONFORM_CACHE", scratch);
+    // Who names programs wants them, whatever the list says.
+    let later: &[String] = if names.is_empty() { &language.later } else { &[] };
+    command.env("CONFORM_LATER", later.join(" "));
     client::run(&mut command, broker.port(), CLIENT_LIMIT, &mut tally);
+    tally.expect_later(later.len());
     if let Err(reason) = broker.stop() {
         tally.fail("broker", &reason);
     }
@@ -148,6 +171,13 @@ mod tests {
             .map(|found| found.name)
             .collect();
         assert_eq!(names, ["go", "ruby"]);
+    }
+
+    #[test]
+    fn what_is_ahead_of_the_broker_is_listed_by_language() {
+        let listed = "# comment\ngo/dead-letter  no dead letters yet\nnode/x\ngo/ttl why\n\n";
+        assert_eq!(later(listed, "go"), ["dead-letter", "ttl"]);
+        assert_eq!(later(listed, "java"), Vec::<String>::new());
     }
 
     #[test]

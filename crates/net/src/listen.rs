@@ -1,13 +1,17 @@
 //! Listening sockets, and the tasks of the connections that they accept.
 
 use crate::drive;
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use warren_frontend::Session;
+use warren_node::{Mailbox, Notice};
 
 /// After an accept that failed for want of something, the next try waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -60,9 +64,32 @@ pub fn bind(address: SocketAddr, options: Options) -> io::Result<Bound> {
 #[derive(Debug)]
 pub struct Server {
     stop: watch::Sender<bool>,
+    open: Arc<Mutex<Open>>,
     /// Every connection's task holds a clone of `alive`; when the last is gone, `gone` ends.
     alive: mpsc::Sender<()>,
     gone: mpsc::Receiver<()>,
+}
+
+/// The connections there are, logged in or not: whoever is still shaking hands is known to no other.
+#[derive(Debug, Default)]
+struct Open {
+    mailboxes: HashMap<u64, Arc<Mailbox>>,
+    last: u64,
+    /// Why all have to close, once they have to.
+    closing: Option<String>,
+}
+
+/// A connection's place among the open ones; given up when its task ends, however it ends.
+struct Place {
+    number: u64,
+    open: Arc<Mutex<Open>>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.lock().mailboxes.remove(&self.number);
+    }
 }
 
 impl Default for Server {
@@ -70,6 +97,7 @@ impl Default for Server {
         let (alive, gone) = mpsc::channel(1);
         Self {
             stop: watch::Sender::new(false),
+            open: Arc::default(),
             alive,
             gone,
         }
@@ -91,11 +119,16 @@ impl Server {
         let listener = TcpListener::from_std(bound.listener)?;
         let mut stopped = self.stop.subscribe();
         let alive = self.alive.clone();
+        let open = Arc::clone(&self.open);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
-                        Ok((stream, peer)) => start(stream, peer, options, session(peer), alive.clone()),
+                        Ok((stream, peer)) => {
+                            let session = session(peer);
+                            let place = enter(&open, session.mailbox(), alive.clone());
+                            start(stream, peer, options, session, place);
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "a connection could not be accepted");
                             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -114,34 +147,61 @@ impl Server {
         self.stop.send_replace(true);
     }
 
-    /// Waits until every connection is over.
-    pub async fn drained(self) {
-        let Self {
-            stop,
-            alive,
-            mut gone,
-        } = self;
-        drop(alive);
+    /// Asks every connection to close, those that have not logged in too, and so that one that
+    /// is being accepted just now does not escape.
+    pub fn close_all(&self, reason: &str) {
+        let mailboxes: Vec<_> = {
+            let mut open = self.open.lock();
+            open.closing = Some(reason.to_owned());
+            open.mailboxes.values().cloned().collect()
+        };
+        for mailbox in mailboxes {
+            mailbox.notify(Notice::Close(reason.to_owned()));
+        }
+    }
+
+    /// How many connections there are.
+    pub fn open_count(&self) -> usize {
+        self.open.lock().mailboxes.len()
+    }
+
+    /// Waits until every connection is over; none is accepted any more.
+    pub async fn drained(&mut self) {
+        self.stop_accepting();
+        // One that nobody holds, in place of the server's own.
+        self.alive = mpsc::channel(1).0;
         // Ends when the last clone of `alive` is dropped; nothing is ever sent.
-        let _ = gone.recv().await;
-        drop(stop);
+        let _ = self.gone.recv().await;
     }
 }
 
-fn start(
-    stream: TcpStream,
-    peer: SocketAddr,
-    options: Options,
-    session: Box<dyn Session>,
-    alive: mpsc::Sender<()>,
-) {
+/// Takes a place for a connection, and tells it to close if all have to.
+fn enter(open: &Arc<Mutex<Open>>, mailbox: &Arc<Mailbox>, alive: mpsc::Sender<()>) -> Place {
+    let (number, closing) = {
+        let mut open = open.lock();
+        open.last += 1;
+        let number = open.last;
+        open.mailboxes.insert(number, Arc::clone(mailbox));
+        (number, open.closing.clone())
+    };
+    if let Some(reason) = closing {
+        mailbox.notify(Notice::Close(reason));
+    }
+    Place {
+        number,
+        open: Arc::clone(open),
+        _alive: alive,
+    }
+}
+
+fn start(stream: TcpStream, peer: SocketAddr, options: Options, session: Box<dyn Session>, place: Place) {
     if let Err(error) = set_up(&stream, options) {
         tracing::debug!(%peer, %error, "socket options could not be set");
     }
     tracing::debug!(%peer, "connection accepted");
     tokio::spawn(async move {
         drive::run(stream, session).await;
-        drop(alive);
+        drop(place);
     });
 }
 

@@ -194,6 +194,7 @@ mod tests {
         let config = config::load(None, &|_| None, &["nope=1".to_owned()]).unwrap_err();
         assert_eq!(Failure::from(config).status(), 78);
         assert_eq!(Failure::from(data_dir::Error::NoHome).status(), 73);
-        assert_eq!(Failure::NotWired("x").status(), 70);
+        assert_eq!(Failure::Runtime(io::ErrorKind::OutOfMemory.into()).status(), 71);
+        assert_eq!(Failure::Defaults("x".into()).status(), 78);
     }
 }

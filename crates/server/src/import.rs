@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 use warren_broker::access::{PasswordHash, Permission, TopicPermission, User};
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, Vhost};
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
 use warren_broker::value::Table;
-use warren_node::{Node, passwords};
+use warren_node::{Node, admin, passwords};
 
 use crate::boot;
 use crate::config::value::HashingAlgorithm;
 use crate::definitions::{Definitions, arguments, model};
+use crate::fail::Failure;
 
 /// An object that the node does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +26,32 @@ pub struct Error {
     pub reason: String,
 }
 
-/// Puts everything in, in an order in which each object finds what it needs.
+/// Reads definitions and puts them into the node. What is passed over gets a line in the log.
 ///
 /// # Errors
-/// The first object that is refused. What was put in before it stays.
-pub fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorithm) -> Result<(), Error> {
+/// [`Failure::Definitions`], and nothing is changed; or [`Failure::Import`], and what stands before the
+/// object that is refused is put in.
+pub fn load(node: &Node, path: &Path, default_hashing: HashingAlgorithm) -> Result<(), Failure> {
+    let definitions = Definitions::read(path)?;
+    for warning in definitions.all_warnings() {
+        tracing::warn!("{warning}");
+    }
+    apply(node, &definitions, default_hashing)?;
+    tracing::info!(
+        path = %path.display(),
+        users = definitions.users.len(),
+        vhosts = definitions.vhosts.len(),
+        exchanges = definitions.exchanges.len(),
+        queues = definitions.queues.len(),
+        bindings = definitions.bindings.len(),
+        "definitions loaded"
+    );
+    Ok(())
+}
+
+/// Puts everything in, in an order in which each object finds what it needs. Stops at the first object
+/// that is refused; what was put in before it stays.
+fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorithm) -> Result<(), Error> {
     for user in &definitions.users {
         put_user(node, user, default_hashing).map_err(at(format!("user '{}'", user.name)))?;
     }
@@ -101,13 +124,22 @@ fn put_vhost(node: &Node, from: &model::Vhost) -> Result<(), String> {
 }
 
 fn put_permission(node: &Node, from: &model::Permission) -> Result<(), String> {
-    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    let vhost = existing_vhost(node, &from.vhost)?;
     let permission = Permission::new(&from.configure, &from.write, &from.read).map_err(text)?;
     let user = UserName::new(&from.user).map_err(text)?;
     let granted = node.change_user(&user, |user| {
         user.permissions.insert(vhost, permission);
     });
     granted.map_err(text)
+}
+
+/// Permissions name their virtual host as users write it, and one that is misspelt would never hold.
+fn existing_vhost(node: &Node, name: &str) -> Result<VhostName, String> {
+    let vhost = VhostName::new(name).map_err(text)?;
+    match node.vhost(name) {
+        Some(_) => Ok(vhost),
+        None => Err(admin::Error::NoVhost(vhost).to_string()),
+    }
 }
 
 fn put_topic_permissions(node: &Node, all: &[model::TopicPermission]) -> Result<(), Error> {
@@ -120,7 +152,7 @@ fn put_topic_permissions(node: &Node, all: &[model::TopicPermission]) -> Result<
             let name = UserName::new(user).map_err(text)?;
             let mut compiled = Vec::new();
             for from in permissions {
-                let vhost = VhostName::new(&from.vhost).map_err(text)?;
+                let vhost = existing_vhost(node, &from.vhost)?;
                 let exchange = ExchangeName::new(&from.exchange).map_err(text)?;
                 let made = TopicPermission::new(&from.write, &from.read, &name, &vhost).map_err(text)?;
                 compiled.push((vhost, exchange, made));

@@ -16,7 +16,6 @@ use warren_server::announce::Announcement;
 use warren_server::args::{Arguments, Command, Ports, Serve};
 use warren_server::config::{self, Config};
 use warren_server::data_dir::{self, Surroundings};
-use warren_server::definitions::Definitions;
 use warren_server::fail::Failure;
 use warren_server::log;
 use warren_server::ready::{self, Listener, ReadyFile};
@@ -48,12 +47,10 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     let log = log::init(&config.log)?;
     let ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
     let data_dir = data_dir(arguments, &config)?;
-    let definitions = definitions(&config)?;
-    for warning in &definitions.warnings {
-        tracing::warn!("{warning}");
-    }
     let node = boot::node(&config, Arc::new(MemoryLog::default()));
-    import::apply(&node, &definitions, config.auth.password_hashing)?;
+    if let Some(path) = config.defaults.load_definitions.as_deref() {
+        import::load(&node, path, config.auth.password_hashing)?;
+    }
     boot::fill(&node, &config)?;
     let bound = serve::bind(&config.listeners)?;
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
@@ -80,11 +77,6 @@ fn data_dir(arguments: &Serve, config: &Config) -> Result<Option<PathBuf>, Failu
     let given = arguments.data_dir.as_deref().or(config.node.data_dir.as_deref());
     let surroundings = Surroundings::of_process(&|variable| env::var_os(variable));
     Ok(Some(data_dir::open(given, &surroundings)?))
-}
-
-fn definitions(config: &Config) -> Result<Definitions, Failure> {
-    let path = config.defaults.load_definitions.as_deref();
-    Ok(path.map(Definitions::read).transpose()?.unwrap_or_default())
 }
 
 fn announce(addresses: &[SocketAddr], data_dir: Option<&Path>, file: Option<&Path>) {

@@ -17,12 +17,12 @@ use warren_node::Node;
 
 use crate::config::Config;
 use crate::config::model::Listeners;
-use crate::definitions::Definitions;
 use crate::fail::Failure;
 use crate::{import, log};
 
-/// How long clients may take to answer that the broker stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long clients may take to answer that the broker stops. Container runtimes kill after 10 s,
+/// and what comes after this must still have its time.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What clients are told when the broker stops; RabbitMQ's words.
 const STOP_REASON: &str = "broker forced connection closure with reason 'shutdown'";
@@ -109,22 +109,18 @@ pub fn run(
         let mut signals = Signals::new().map_err(Failure::Runtime)?;
         ready()?;
         signals.obey(node, config, log).await;
-        stop(node, server).await;
+        stop(server).await;
         Ok(())
     })
 }
 
-async fn stop(node: &Node, server: Server) {
+async fn stop(mut server: Server) {
     server.stop_accepting();
-    node.close_sessions(STOP_REASON);
-    if tokio::time::timeout(STOP_TIMEOUT, server.drained())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open = node.session_count(),
-            "stopping with connections that did not close in time"
-        );
+    server.close_all(STOP_REASON);
+    let drained = tokio::time::timeout(STOP_TIMEOUT, server.drained()).await;
+    if drained.is_err() {
+        let open = server.open_count();
+        tracing::warn!(open, "stopping with connections that did not close in time");
     }
     tracing::info!("stopped");
 }
@@ -165,16 +161,7 @@ fn hang_up(node: &Node, config: &Config, log: &log::Handle) {
     let Some(path) = config.defaults.load_definitions.as_deref() else {
         return;
     };
-    let loaded = Definitions::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|definitions| {
-            for warning in &definitions.warnings {
-                tracing::warn!("{warning}");
-            }
-            import::apply(node, &definitions, config.auth.password_hashing).map_err(|error| error.to_string())
-        });
-    match loaded {
-        Ok(()) => tracing::info!(path = %path.display(), "definitions loaded"),
-        Err(error) => tracing::error!(error, "definitions could not be loaded"),
+    if let Err(error) = import::load(node, path, config.auth.password_hashing) {
+        tracing::error!(%error, "SIGHUP: the definitions could not be loaded");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! For tests only: no crate of the broker depends on it but as a dev-dependency.
 //! [`transcript`] is the unit of behaviour: a conversation in a file, held with a session of
-//! ours or with another broker over TCP.
+//! ours or with another broker over TCP. [`peer`] is a client for tests of the whole program.
 
+pub mod peer;
 pub mod transcript;

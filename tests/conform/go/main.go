@@ -1,7 +1,8 @@
 // Command conform holds a broker against what the Go client amqp091-go expects of one.
 //
 // Every case runs on connections of its own and prints `ok NAME` or `FAIL NAME: reason`.
-// Words on the command line choose the cases whose name contains one of them.
+// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that are
+// left out, because they are ahead of the broker.
 package main
 
 import (
@@ -34,6 +35,10 @@ func main() {
 			continue
 		}
 		ran++
+		if isLater(p.name) {
+			fmt.Printf("later go/%s\n", p.name)
+			continue
+		}
 		reasons := []string{fmt.Sprintf("not begun, the run has taken %s", wholeRun)}
 		if time.Now().Before(end) {
 			reasons = run(p)
@@ -51,6 +56,15 @@ func main() {
 	if failed > 0 || ran == 0 {
 		os.Exit(1)
 	}
+}
+
+func isLater(name string) bool {
+	for _, later := range strings.Fields(os.Getenv("CONFORM_LATER")) {
+		if name == later {
+			return true
+		}
+	}
+	return false
 }
 
 func chosen(name string, words []string) bool {

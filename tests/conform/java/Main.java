@@ -6,7 +6,8 @@ import java.util.List;
  * Holds a broker against what RabbitMQ's Java client expects of one.
  *
  * <p>Every case runs on connections of its own and prints {@code ok NAME} or {@code FAIL NAME: reason}.
- * Words on the command line choose the cases whose name contains one of them.
+ * Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those
+ * that are left out, because they are ahead of the broker.
  */
 public final class Main {
     /** The steps of one case; any exception fails it. */
@@ -43,7 +44,14 @@ public final class Main {
         System.exit(failed == 0 ? 0 : 1);
     }
 
+    private static final List<String> LATER =
+            List.of(System.getenv().getOrDefault("CONFORM_LATER", "").split(" "));
+
     private static boolean passes(Case one, long endNanos) {
+        if (LATER.contains(one.name())) {
+            System.out.println("later java/" + one.name());
+            return true;
+        }
         if (System.nanoTime() > endNanos) {
             String reason = "not begun, the run has taken " + WHOLE_RUN_MS + " ms";
             System.out.println("FAIL java/" + one.name() + ": " + reason);

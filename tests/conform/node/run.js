@@ -1,7 +1,8 @@
 'use strict';
 
 // Runs every case in turn, each on connections of its own, and prints a line for each.
-// Words on the command line choose the cases whose name contains one of them.
+// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that are
+// left out, because they are ahead of the broker.
 
 const { Scene } = require('./scene');
 
@@ -39,9 +40,14 @@ async function runCase(name, play) {
 async function main(words) {
   const chosen = cases.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
   if (chosen.length === 0) throw new Error(`no case is named like ${words.join(', ')}`);
+  const later = (process.env.CONFORM_LATER ?? '').split(' ');
   const end = Date.now() + WHOLE_RUN_MS;
   let failed = 0;
   for (const [name, play] of chosen) {
+    if (later.includes(name)) {
+      console.log(`later node/${name}`);
+      continue;
+    }
     if (Date.now() > end) {
       console.log(`FAIL node/${name}: not begun, the run has taken ${WHOLE_RUN_MS} ms`);
       failed += 1;

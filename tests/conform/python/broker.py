@@ -1,8 +1,8 @@
 """Where the broker is, names that nobody else uses, and how a program waits for it.
 
 Every program imports this and hands its `main(stage)` to `run`. The stage opens connections, makes up
-names under one random prefix, and at the end deletes, on a connection of its own, every queue and
-exchange whose name it gave out: a program that fails half-way leaves nothing behind either.
+names under one random prefix, and at the end deletes every queue and exchange whose name it gave out:
+a program that fails half-way leaves nothing behind either.
 
 Nothing here sleeps in order to be right: a wait is for a condition, until a deadline.
 """
@@ -10,6 +10,7 @@ Nothing here sleeps in order to be right: a wait is for a condition, until a dea
 import contextlib
 import os
 import pathlib
+import signal
 import sys
 import time
 import traceback
@@ -176,11 +177,14 @@ class Stage:
 
         amqp.Channel.queue_declare, amqp.Channel.exchange_declare = queue_declare, exchange_declare
 
-    def clean_up(self):
-        """Closes the connections and deletes what the program declared."""
+    def close(self):
+        """Closes the connections, as a client does that ends well."""
         for connection in self._connections:
-            with contextlib.suppress(Exception):
+            if connection.is_open:
                 connection.close()
+
+    def clean_up(self):
+        """Deletes what the program declared, on a connection of its own: the others may hang."""
         if not (self._queues or self._exchanges):
             return
         connection = pika.BlockingConnection(pika.URLParameters(URI))
@@ -206,12 +210,19 @@ def channel_delete_exchange(channel, name):
     channel.exchange_delete(name)
 
 
+def _out_of_time(_signal, _frame):
+    raise Mismatch("not finished when the time was over")
+
+
 def run(main):
     """Runs `main(stage)` and exits; the last line on stderr says what was wrong."""
     program = pathlib.Path(sys.argv[0]).stem
     stage, code = Stage(program), 0
+    # The runner asks so when the time is over.
+    signal.signal(signal.SIGTERM, _out_of_time)
     try:
         main(stage)
+        stage.close()
     except Exception as error:  # the one place that reports
         traceback.print_exc()
         frames = traceback.extract_tb(error.__traceback__)

@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
 # Runs every case in turn, each on connections of its own, and prints a line for each.
-# Words on the command line choose the cases whose name contains one of them.
+# Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that are
+# left out, because they are ahead of the broker.
 
 require_relative 'scene'
 
@@ -22,7 +23,13 @@ end
 WHOLE_RUN_SECONDS = 180
 STARTED = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
+LATER = ENV.fetch('CONFORM_LATER', '').split
+
 def run(name, steps)
+  if LATER.include?(name)
+    puts "later ruby/#{name}"
+    return true
+  end
   if Process.clock_gettime(Process::CLOCK_MONOTONIC) - STARTED > WHOLE_RUN_SECONDS
     puts "FAIL ruby/#{name}: not begun, the run has taken #{WHOLE_RUN_SECONDS} s"
     return false

@@ -12,6 +12,8 @@ pub(super) struct Tally {
     passed: usize,
     /// `NAME: reason` of each.
     failed: Vec<String>,
+    /// Programs that were left out because they are ahead of the broker.
+    later: usize,
     /// Why the language did not run at all.
     skipped: Option<String>,
 }
@@ -21,6 +23,8 @@ impl Tally {
     pub(super) fn line(&mut self, line: &str) {
         if line.starts_with("ok ") {
             self.passed += 1;
+        } else if line.starts_with("later ") {
+            self.later += 1;
         } else if let Some(what) = line.strip_prefix("FAIL ") {
             self.failed.push(what.to_owned());
         } else if let Some(what) = line.strip_prefix("SKIP ") {
@@ -31,6 +35,17 @@ impl Tally {
     /// Counts a failure that no program reported.
     pub(super) fn fail(&mut self, name: &str, reason: &str) {
         self.failed.push(format!("{name}: {reason}"));
+    }
+
+    /// Holds the programs left out against how many were to be.
+    pub(super) fn expect_later(&mut self, count: usize) {
+        if self.skipped.is_none() && self.later != count {
+            let reason = format!(
+                "names {count} programs of this language, {} answered to it",
+                self.later
+            );
+            self.fail("later.txt", &reason);
+        }
     }
 
     /// Holds the lines against the status that `run.sh` ended with.
@@ -54,7 +69,13 @@ impl fmt::Display for Tally {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.skipped {
             Some(reason) if self.failed.is_empty() => write!(out, "SKIPPED ({reason})"),
-            _ => write!(out, "{} passed, {} failed", self.passed, self.failed.len()),
+            _ => {
+                write!(out, "{} passed, {} failed", self.passed, self.failed.len())?;
+                if self.later > 0 {
+                    write!(out, ", {} skipped", self.later)?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -68,6 +89,7 @@ pub(super) fn conclude(tallies: &[(&str, Tally)], skip_is_error: bool) -> Result
     for (language, tally) in tallies {
         passed += tally.passed;
         failed += tally.failed.len();
+        skipped += tally.later;
         for failure in &tally.failed {
             println!("FAIL [{language}] {failure}");
         }
@@ -115,6 +137,18 @@ mod tests {
         let tally = tally(&["ok a", "installing", "okay", "FAIL b: no reply", "ok c"], 1);
         assert_eq!(tally.to_string(), "2 passed, 1 failed");
         assert_eq!(tally.failed, ["b: no reply"]);
+    }
+
+    #[test]
+    fn programs_ahead_of_the_broker_are_counted_and_cannot_rot() {
+        let mut tally = tally(&["ok a", "later b"], 0);
+        tally.expect_later(1);
+        assert_eq!(tally.to_string(), "1 passed, 0 failed, 1 skipped");
+        tally.expect_later(2);
+        assert_eq!(
+            tally.failed,
+            ["later.txt: names 2 programs of this language, 1 answered to it"]
+        );
     }
 
     #[test]

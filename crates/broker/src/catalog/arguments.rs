@@ -88,7 +88,7 @@ const ARGUMENTS: &[Argument] = &[
     both("x-message-ttl", time),
     both("x-dead-letter-exchange", exchange_name),
     both("x-dead-letter-routing-key", dead_letter_key),
-    quorum("x-dead-letter-strategy", string),
+    quorum("x-dead-letter-strategy", dead_letter_strategy),
     both("x-max-length", not_negative),
     both("x-max-length-bytes", not_negative),
     quorum("x-max-in-memory-length", not_negative),
@@ -98,10 +98,10 @@ const ARGUMENTS: &[Argument] = &[
     classic("x-queue-mode", queue_mode),
     classic("x-queue-version", queue_version),
     both("x-single-active-consumer", boolean),
-    quorum("x-delivery-limit", integer),
+    quorum("x-delivery-limit", anything),
     quorum("x-quorum-initial-group-size", positive),
     both("x-queue-leader-locator", leader_locator),
-    classic("x-queue-master-locator", string),
+    classic("x-queue-master-locator", anything),
     stream("x-max-age"),
     stream("x-stream-max-segment-size-bytes"),
     stream("x-stream-filter-size-bytes"),
@@ -187,10 +187,6 @@ fn whole(value: &Value) -> Result<i64, ArgumentFault> {
         .ok_or(ArgumentFault::NotInteger(value.type_name()))
 }
 
-fn integer(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    whole(value).map(drop)
-}
-
 fn not_negative(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
     match whole(value)? {
         number @ ..0 => Err(ArgumentFault::Negative(number)),
@@ -264,6 +260,10 @@ fn overflow(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
         &["drop-head", "reject-publish", "reject-publish-dlx"],
         "invalid_overflow",
     )
+}
+
+fn dead_letter_strategy(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    one_of(value, &["at-most-once", "at-least-once"], "invalid_dlx_strategy")
 }
 
 fn leader_locator(value: &Value, _: &Table) -> Result<(), ArgumentFault> {

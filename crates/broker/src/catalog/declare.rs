@@ -97,6 +97,13 @@ impl Catalog {
         asked: &QueueDeclaration,
         session: SessionId,
     ) -> Result<Option<Change>, Refusal> {
+        // Unlike an exchange's, such a name may not even be declared again.
+        if asked.name.is_reserved() && !asked.server_named {
+            return Err(Refusal::ReservedName {
+                what: "queue",
+                name: asked.name.to_string(),
+            });
+        }
         let subject = vhost.queue_subject(&asked.name);
         let named = arguments::queue_type(&asked.arguments, &subject)?;
         let durable = asked.durable && !asked.exclusive;
@@ -115,12 +122,6 @@ impl Catalog {
                 asked,
             };
             return asked.check(existing, &subject).map(|()| None);
-        }
-        if asked.name.is_reserved() && !asked.server_named {
-            return Err(Refusal::ReservedName {
-                what: "queue",
-                name: asked.name.to_string(),
-            });
         }
         let queue = Queue {
             id: QueueId(self.next_id()),

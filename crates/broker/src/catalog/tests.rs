@@ -8,12 +8,15 @@
 )]
 
 mod model;
+mod step;
+mod trial;
 
 use super::*;
 use crate::access::TopicPermission;
 use crate::value::Value;
-use model::{Step, Trial};
 use proptest::prelude::*;
+use step::Step;
+use trial::Trial;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]

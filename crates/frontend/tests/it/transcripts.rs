@@ -39,12 +39,20 @@ macro_rules! transcripts {
 
 transcripts! {
     arguments
+    bindings
     channels
+    consume
     content
     exchanges
     frames
     handshake
+    permissions
+    publish
     queues
+    replies
+    settle
+    time
+    transactions
 }
 
 #[test]

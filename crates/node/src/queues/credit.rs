@@ -40,14 +40,17 @@ impl SharedCredit {
 
     /// Takes one; when there is none left the consumer is noted and resumed later.
     pub(super) fn take(&self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) -> bool {
-        let limit = self.limit();
-        if limit == 0 {
+        if self.limit() == 0 {
             self.out.fetch_add(1, Ordering::AcqRel);
             return true;
         }
-        // The list's lock is held over the check, so that a release between the check and the
-        // note cannot be missed.
+        // The list's lock is held over the check, so that a release or another limit between the
+        // check and the note cannot be missed. The limit is read again for the same reason.
         let mut starved = self.starved.lock();
+        let limit = match self.limit() {
+            0 => u32::MAX,
+            limit => limit,
+        };
         let below = |out: u32| (out < limit).then(|| out + 1);
         let taken = self
             .out

@@ -15,6 +15,7 @@
 pub mod arguments;
 mod lenient;
 pub mod model;
+mod unsupported;
 
 use std::fs;
 use std::io;
@@ -79,6 +80,13 @@ pub enum Error {
 }
 
 impl Definitions {
+    /// What is worth a line in the log: what the reader passed over, and what the broker will.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let mut all = self.warnings.clone();
+        all.extend(unsupported::warnings(self));
+        all
+    }
+
     /// Reads a file, or all `*.json` files of a folder in the order of their names, as one.
     ///
     /// # Errors

@@ -211,7 +211,7 @@ impl Run {
         self.is_pending = false;
         let unordered = std::mem::take(&mut self.unordered);
         let line = expected.first().map_or(self.last_line, |first| first.line);
-        let written = expected.iter().filter(|one| !one.text.is_empty()).count();
+        let written = expected.len();
         let heard = self
             .broker
             .hear(Until::Quiet(written))

@@ -114,6 +114,19 @@ impl Warren {
         Ok(())
     }
 
+    /// Whoever makes a virtual host may use it.
+    fn put_vhost(&mut self, name: &str) -> Result<(), String> {
+        let name = VhostName::new(name).map_err(sentence)?;
+        let permission = Permission::new(".*", ".*", ".*").map_err(sentence)?;
+        let node = self.node()?;
+        node.put_vhost(Vhost::named(name.clone()));
+        let permit = |account: &mut warren_broker::access::User| {
+            account.permissions.insert(name, permission);
+        };
+        node.change_user(&UserName::new("guest").map_err(sentence)?, permit)
+            .map_err(sentence)
+    }
+
     fn put_topic(&mut self, topic: &Topic) -> Result<(), String> {
         let user = UserName::new(&topic.user).map_err(sentence)?;
         let vhost = VhostName::new("/").map_err(sentence)?;
@@ -247,10 +260,7 @@ impl Broker for Warren {
 
     fn wish(&mut self, wish: &Wish) -> Result<(), String> {
         match wish {
-            Wish::Vhost(name) => {
-                self.node()?
-                    .put_vhost(Vhost::named(VhostName::new(name).map_err(sentence)?));
-            }
+            Wish::Vhost(name) => self.put_vhost(name)?,
             Wish::User(user) => self.put_user(user)?,
             Wish::Topic(topic) => self.put_topic(topic)?,
             Wish::Advance(by) => self.advance(*by)?,

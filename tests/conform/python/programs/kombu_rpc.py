@@ -3,6 +3,7 @@
 Both run in threads with connections of their own, as such programs do, and stop on `should_stop`.
 """
 
+import contextlib
 import threading
 
 import kombu
@@ -64,47 +65,47 @@ class Worker(ConsumerMixin):
         message.ack()
 
 
-def started(mixin):
+@contextlib.contextmanager
+def running(mixin):
+    """Runs a consumer in a thread until the end of the block."""
     thread = threading.Thread(target=mixin.run, daemon=True)
     thread.start()
-    broker.holds(mixin.ready.wait(broker.WAIT_SECONDS), "the consumer is ready")
-    return thread
-
-
-def stopped(mixin, thread):
-    mixin.should_stop = True
-    thread.join(broker.WAIT_SECONDS)
+    try:
+        broker.holds(mixin.ready.wait(broker.WAIT_SECONDS), "the consumer is ready")
+        yield
+    finally:
+        mixin.should_stop = True
+        thread.join(broker.WAIT_SECONDS)
     broker.holds(not thread.is_alive(), "the consumer stops")
 
 
 def calls(stage):
     server = Server(kombu.Queue(stage.name("rpc"), durable=False))
-    thread = started(server)
-    with kombu.Connection(broker.URI) as connection:
-        callback = kombu.Queue(kombu.uuid(), exclusive=True, auto_delete=True)
-        answers = {}
+    callback = kombu.Queue(kombu.uuid(), exclusive=True, auto_delete=True)
+    answers = {}
 
-        def on_answer(message):
-            answers[message.properties["correlation_id"]] = message.payload["result"]
+    def on_answer(message):
+        answers[message.properties["correlation_id"]] = message.payload["result"]
 
-        with (
-            connection.Producer() as producer,
-            kombu.Consumer(connection, on_message=on_answer, queues=[callback], no_ack=True),
-        ):
-            asked = {kombu.uuid(): number for number in (0, 1, 10, 30)}
-            for call, number in asked.items():
-                producer.publish(
-                    {"number": number},
-                    exchange="",
-                    routing_key=server.queue.name,
-                    declare=[callback],
-                    reply_to=callback.name,
-                    correlation_id=call,
-                )
-            while len(answers) < len(asked):
-                connection.drain_events(timeout=broker.WAIT_SECONDS)
+    with (
+        running(server),
+        kombu.Connection(broker.URI) as connection,
+        connection.Producer() as producer,
+        kombu.Consumer(connection, on_message=on_answer, queues=[callback], no_ack=True),
+    ):
+        asked = {kombu.uuid(): number for number in (0, 1, 10, 30)}
+        for call, number in asked.items():
+            producer.publish(
+                {"number": number},
+                exchange="",
+                routing_key=server.queue.name,
+                declare=[callback],
+                reply_to=callback.name,
+                correlation_id=call,
+            )
+        while len(answers) < len(asked):
+            connection.drain_events(timeout=broker.WAIT_SECONDS)
     broker.same(answers, {call: fibonacci(number) for call, number in asked.items()}, "answers")
-    stopped(server, thread)
 
 
 def jobs(stage):
@@ -112,13 +113,11 @@ def jobs(stage):
     worker = Worker(
         [kombu.Queue(stage.name(part), exchange, routing_key=f"{part}.#") for part in ("mail", "print")]
     )
-    thread = started(worker)
-    with kombu.Connection(broker.URI) as connection:
+    with running(worker), kombu.Connection(broker.URI) as connection:
         producer = connection.Producer()
         for number in range(10):
-            producer.publish(
-                {"number": number}, exchange=exchange, routing_key=f"{('mail', 'print')[number % 2]}.now"
-            )
+            key = f"{('mail', 'print')[number % 2]}.now"
+            producer.publish({"number": number}, exchange=exchange, routing_key=key)
         broker.wait_until(lambda: len(worker.jobs) == 10, "ten jobs to be done")
         broker.same(sorted(job["number"] for job in worker.jobs), list(range(10)), "jobs")
 
@@ -128,7 +127,6 @@ def jobs(stage):
         broker.holds(worker.ready.wait(broker.WAIT_SECONDS), "the worker consumes again after the cancel")
         producer.publish({"number": 10}, exchange=exchange, routing_key="mail.again")
         broker.wait_until(lambda: len(worker.jobs) == 11, "the job after the cancel")
-    stopped(worker, thread)
 
 
 def main(stage):

@@ -1,7 +1,7 @@
-"""Publisher confirms with pika: routed, unroutable, refused; and many at once.
+"""Publisher confirms with pika: routed, unroutable; and many at once.
 
 `BlockingChannel.confirm_delivery` makes every publish wait for its ack or nack; with `mandatory` a
-message that no queue takes raises `UnroutableError`, a nacked one `NackError`. The asynchronous part
+message that no queue takes raises `UnroutableError`. The asynchronous part
 uses a `SelectConnection`, which sees the bare acks: tags, `multiple`, and the return before the ack.
 """
 
@@ -47,28 +47,6 @@ def blocking(stage):
     # An exchange that does not exist is an error.
     with broker.channel_error(404, f"NOT_FOUND - no exchange '{queue}.x' in vhost '{broker.VHOST}'"):
         channel.basic_publish(f"{queue}.x", "", b"lost")
-
-
-def refused(stage):
-    """A full queue with `reject-publish` nacks; once there is room it acks again."""
-    channel = stage.channel()
-    queue = stage.queue("full")
-    channel.queue_declare(queue, durable=True, arguments={"x-max-length": 2, "x-overflow": "reject-publish"})
-    channel.confirm_delivery()
-    for body in (b"1", b"2"):
-        channel.basic_publish("", queue, body, mandatory=True)
-    for mandatory in (True, False):
-        try:
-            channel.basic_publish("", queue, b"3", mandatory=mandatory)
-        except pika.exceptions.NackError as error:
-            broker.same(len(error.messages), 0, "messages returned with the nack")
-        else:
-            raise broker.Mismatch("a full queue took a message")
-    broker.same(channel.basic_get(queue, auto_ack=True)[2], b"1", "oldest message")
-    channel.basic_publish("", queue, b"4", mandatory=True)
-    broker.same(
-        [channel.basic_get(queue, auto_ack=True)[2] for _ in range(3)], [b"2", b"4", None], "what is left"
-    )
 
 
 def asynchronous(stage):
@@ -133,7 +111,6 @@ def asynchronous(stage):
 
 def main(stage):
     blocking(stage)
-    refused(stage)
     asynchronous(stage)
 
 

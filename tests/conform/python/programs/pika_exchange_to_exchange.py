@@ -71,7 +71,7 @@ def cycle(plan):
 def deletions(plan):
     channel = plan.channel
     source, gone = plan.exchange("source", "fanout"), plan.exchange("gone", "fanout")
-    helper = plan.exchange("auto", "fanout", auto_delete=True)
+    fading = plan.exchange("auto", "fanout", auto_delete=True)
     channel.exchange_bind(gone, source, "")
     queue = plan.queue(gone)
     with broker.channel_error(
@@ -87,13 +87,13 @@ def deletions(plan):
     broker.same(plan.count(queue), 0, "messages through an exchange that was deleted")
     channel.exchange_delete(source, if_unused=True)
     # An auto-delete exchange goes with the last binding of which it is the source.
-    queue = plan.queue(helper)
-    channel.exchange_bind(gone, helper, "")
+    queue = plan.queue(fading)
+    channel.exchange_bind(gone, fading, "")
     channel.queue_delete(queue)
-    channel.exchange_declare(helper, passive=True)
-    channel.exchange_unbind(gone, helper, "")
-    with broker.channel_error(404, f"NOT_FOUND - no exchange '{helper}' in vhost '{broker.VHOST}'"):
-        channel.connection.channel().exchange_declare(helper, passive=True)
+    channel.exchange_declare(fading, passive=True)
+    channel.exchange_unbind(gone, fading, "")
+    with broker.channel_error(404, f"NOT_FOUND - no exchange '{fading}' in vhost '{broker.VHOST}'"):
+        channel.connection.channel().exchange_declare(fading, passive=True)
 
 
 def internal(plan):

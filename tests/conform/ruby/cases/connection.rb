@@ -35,16 +35,10 @@ play 'tune' do |s|
 end
 
 # The client hangs up when it has heard nothing for 2.2 heartbeats, so one that is silent for longer and
-# still open has heard the broker's. A queue whose messages expire in that time is the clock.
+# still open has heard the broker's. Three seconds of silence are what is tested, so they are waited for.
 play 'heartbeat' do |s|
   idle = s.connect(heartbeat: 1)
-  channel = s.connect.create_channel
-  late = s.queue(channel)
-  expiring = { 'x-message-ttl' => 3_000, 'x-dead-letter-exchange' => '', 'x-dead-letter-routing-key' => late }
-  short = s.queue(channel, arguments: expiring)
-  inbox = s.consume(channel, late, no_ack: true)
-  channel.basic_publish('three seconds', '', short)
-  s.equal('late', s.bodies(s.take(inbox, 1)), ['three seconds'])
+  sleep 3
   s.equal('open', idle.open?, true)
   idle.create_channel.close
 end

@@ -1,0 +1,62 @@
+//! A node to test with: one virtual host, users who may do anything, messages that say who sent them.
+
+use std::sync::Arc;
+use warren_broker::access::{Permission, User};
+use warren_broker::catalog::{QueueDeclaration, Vhost};
+use warren_broker::message::{Builder, Message};
+use warren_broker::name::{QueueName, UserName, VhostName};
+use warren_broker::value::Table;
+use warren_node::{Client, Config, LiveQueue, Node, Touched};
+use warren_store::MemoryLog;
+
+/// A node with a virtual host `/`.
+pub(crate) fn node() -> Arc<Node> {
+    let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
+    node.put_vhost(Vhost::named(vhost()));
+    node
+}
+
+pub(crate) fn vhost() -> VhostName {
+    VhostName::new("/").unwrap()
+}
+
+/// A client of a user who may do anything.
+pub(crate) fn client(node: &Arc<Node>, user: &str) -> Client {
+    let mut user = User::new(UserName::new(user).unwrap());
+    user.permissions
+        .insert(vhost(), Permission::new(".*", ".*", ".*").unwrap());
+    node.put_user(user.clone());
+    node.enter(Arc::new(user), "/", node.new_mailbox()).unwrap()
+}
+
+pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
+    let asked = QueueDeclaration {
+        name: QueueName::new(name).unwrap(),
+        server_named: false,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        arguments: Table::new(),
+    };
+    let mut touched = Touched::default();
+    let found = client.declare_queue(&asked, &mut touched).unwrap();
+    touched.wake_all();
+    found.queue.unwrap()
+}
+
+/// Who sent a message, and the how manyth of theirs it is.
+pub(crate) type Id = (u8, u32);
+
+pub(crate) fn message((publisher, number): Id, padding: usize) -> Message {
+    let mut builder = Builder::default();
+    builder.begin("", "q", &[]).unwrap();
+    builder.push_body(&[publisher]);
+    builder.push_body(&number.to_be_bytes());
+    builder.push_body(&vec![0; padding]);
+    builder.finish(true, 0).unwrap()
+}
+
+pub(crate) fn id_of(message: &Message) -> Id {
+    let (head, _) = message.body().split_at(5);
+    (head[0], u32::from_be_bytes(head[1..].try_into().unwrap()))
+}

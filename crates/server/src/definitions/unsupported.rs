@@ -1,0 +1,180 @@
+//! What definitions hold that this broker does not act on: each kind of it is a line in the log, so that
+//! whoever moves here from RabbitMQ sees what did not come along.
+//!
+//! ```text
+//!   definitions: policies are not supported yet and were passed over: 'ttl' in vhost '/', 'ha' in vhost 'a'
+//! ```
+//!
+//! A kind that gets its support loses its line here.
+
+use super::model::{Definitions, GlobalParameter, Parameter, Policy, User, Vhost};
+
+/// Names that a line shows; the others are counted.
+const NAMES_MAX: usize = 8;
+
+/// The identity of the cluster that was exported. RabbitMQ has it in every export and keeps its own, too.
+const CLUSTER_ID: &str = "internal_cluster_id";
+
+/// The lines, one for each kind of thing that is passed over.
+pub(super) fn warnings(all: &Definitions) -> Vec<String> {
+    let kinds = [
+        (
+            "policies",
+            names(
+                &all.policies,
+                |_| true,
+                |policy: &Policy| of_vhost(&policy.name, &policy.vhost),
+            ),
+        ),
+        ("parameters", names(&all.parameters, |_| true, parameter)),
+        (
+            "global parameters",
+            names(&all.global_parameters, is_asked_for, |global| {
+                quoted(&global.name)
+            }),
+        ),
+        (
+            "limits of users",
+            names(
+                &all.users,
+                |user: &User| is_limit(user.limits.values()),
+                |user| quoted(&user.name),
+            ),
+        ),
+        (
+            "limits of vhosts",
+            names(
+                &all.vhosts,
+                |vhost: &Vhost| is_limit(vhost.limits.values()),
+                name_of_vhost,
+            ),
+        ),
+        (
+            "tracing of vhosts",
+            names(&all.vhosts, |vhost| vhost.tracing, name_of_vhost),
+        ),
+        (
+            "protection of vhosts from deletion",
+            names(&all.vhosts, |vhost| vhost.protected_from_deletion, name_of_vhost),
+        ),
+        (
+            "default queue types other than classic and quorum",
+            names(&all.vhosts, has_other_queue_type, name_of_vhost),
+        ),
+    ];
+    let found = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    found.map(|(kind, names)| line(kind, &names)).collect()
+}
+
+fn names<T>(all: &[T], is_meant: impl Fn(&T) -> bool, name: impl Fn(&T) -> String) -> Vec<String> {
+    all.iter().filter(|one| is_meant(one)).map(name).collect()
+}
+
+fn line(kind: &str, names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(String::as_str).collect();
+    let rest = match names.len() - shown.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let shown = shown.join(", ");
+    format!("definitions: {kind} are not supported yet and were passed over: {shown}{rest}")
+}
+
+fn quoted(name: &str) -> String {
+    format!("'{name}'")
+}
+
+fn of_vhost(name: &str, vhost: &str) -> String {
+    format!("'{name}' in vhost '{vhost}'")
+}
+
+/// Operators' policies, limits of virtual hosts, federation and shovels are all parameters.
+fn parameter(parameter: &Parameter) -> String {
+    let Parameter {
+        component,
+        name,
+        vhost,
+        ..
+    } = parameter;
+    format!("{component} {}", of_vhost(name, vhost))
+}
+
+fn name_of_vhost(vhost: &Vhost) -> String {
+    quoted(&vhost.name)
+}
+
+fn is_asked_for(global: &GlobalParameter) -> bool {
+    global.name != CLUSTER_ID
+}
+
+/// Negative is no limit.
+fn is_limit<'a>(mut limits: impl Iterator<Item = &'a i64>) -> bool {
+    limits.any(|limit| *limit >= 0)
+}
+
+fn has_other_queue_type(vhost: &Vhost) -> bool {
+    let named = vhost.default_queue_type.as_deref();
+    named.is_some_and(|name| !matches!(name, "classic" | "quorum"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        warnings(&Definitions::parse(Path::new("d.json"), text).unwrap())
+    }
+
+    #[test]
+    fn what_comes_along_has_no_line() {
+        let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":-1}}],
+            "vhosts":[{"name":"/","default_queue_type":"quorum","limits":[]}],
+            "global_parameters":[{"name":"internal_cluster_id","value":"x"}],
+            "queues":[{"name":"q","vhost":"/","durable":true}]}"#;
+        assert_eq!(of(text), [""; 0]);
+    }
+
+    #[test]
+    fn every_kind_has_its_line_with_names() {
+        let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":0}}],
+            "vhosts":[{"name":"a","limits":{"max-queues":3},"tracing":true,
+                       "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
+            "parameters":[{"component":"operator_policy","vhost":"a","name":"o","value":{}}],
+            "global_parameters":[{"name":"cluster_name","value":"x"}],
+            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{}}]}"#;
+        let ends: Vec<String> = of(text)
+            .iter()
+            .map(|line| {
+                line.strip_prefix("definitions: ")
+                    .unwrap()
+                    .replace(" are not supported yet and were passed over", "")
+            })
+            .collect();
+        let expected = [
+            "policies: 'p' in vhost 'a'",
+            "parameters: operator_policy 'o' in vhost 'a'",
+            "global parameters: 'cluster_name'",
+            "limits of users: 'u'",
+            "limits of vhosts: 'a'",
+            "tracing of vhosts: 'a'",
+            "protection of vhosts from deletion: 'a'",
+            "default queue types other than classic and quorum: 'a'",
+        ];
+        assert_eq!(ends, expected);
+    }
+
+    #[test]
+    fn a_long_list_is_counted() {
+        let one = r#"{"name":"g","value":1}"#;
+        let text = format!(r#"{{"global_parameters":[{}]}}"#, [one; 10].join(","));
+        let lines = of(&text);
+        assert!(
+            lines.first().unwrap().ends_with("'g', 'g' and 2 more"),
+            "{lines:?}"
+        );
+    }
+}
