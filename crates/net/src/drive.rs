@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until, timeout};
 use warren_frontend::{Session, Status};
 use warren_node::{Touched, Waker};
 
@@ -30,6 +30,12 @@ const READ_BYTES: usize = 256 * 1024;
 
 /// Reads of one connection before the others of its worker get their turn.
 const READS_PER_TURN: usize = 4;
+
+/// How long a peer may go on after the connection is over, before the socket is closed on it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Writes in a row to one connection.
+const WRITES_PER_TURN: usize = 16;
 
 /// Other sessions that one turn runs itself, and for how long; further ones are woken.
 const OTHERS_MAX: usize = 16;
@@ -85,6 +91,7 @@ pub(crate) async fn run(stream: TcpStream, session: Box<dyn Session>) {
         woken: Notify::new(),
     });
     mailbox.set_waker(Arc::new(WeakConnection(Arc::downgrade(&connection))));
+    let end = End(Arc::clone(&connection));
     let mut timer = Timer::default();
     loop {
         let mut touched = Touched::default();
@@ -103,9 +110,20 @@ pub(crate) async fn run(stream: TcpStream, session: Box<dyn Session>) {
             }
         }
     }
-    let mut touched = connection.state.lock().close();
-    touched.wake_all();
-    connection.hang_up();
+    drop(end);
+    // No error matters any more.
+    let _ = timeout(LINGER, connection.linger()).await;
+}
+
+/// Ends a connection when its task does, however that comes about: what it held goes back.
+struct End(Arc<Connection>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut touched = self.0.state.lock().close();
+        touched.wake_all();
+        self.0.hang_up();
+    }
 }
 
 /// Runs the sessions that got something, where that is quick, and wakes the others.
@@ -117,8 +135,10 @@ fn run_others(touched: &mut Touched, own: &Arc<warren_node::Mailbox>) {
     let mut is_quick = true;
     for (count, mailbox) in touched.drain().enumerate() {
         if Arc::ptr_eq(&mailbox, own) {
-            // The turn that comes looks into its own mailbox.
-            if let Some(waker) = mailbox.waker() {
+            // Mostly the session has looked already; else the turn that comes does.
+            if mailbox.is_pending()
+                && let Some(waker) = mailbox.waker()
+            {
                 waker.wake();
             }
             continue;
@@ -207,9 +227,10 @@ impl Connection {
         })
     }
 
-    /// Writes what the socket takes.
+    /// Writes what the socket takes, within reason: a fast reader of a deep queue would keep the
+    /// thread for itself.
     fn write(&self, state: &mut State) -> io::Result<()> {
-        loop {
+        for _ in 0..WRITES_PER_TURN {
             let output = state.session.output();
             if output.is_empty() {
                 return Ok(());
@@ -221,6 +242,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     async fn ready(&self, interest: Option<Interest>) {
@@ -240,13 +262,29 @@ impl Connection {
         }
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(READ_BYTES.max(buffer.len()), 0);
-            // What comes later than now is the peer's own affair.
             for _ in 0..READS_PER_TURN {
                 if !matches!(self.stream.try_read(buffer), Ok(1..)) {
                     break;
                 }
             }
         });
+    }
+
+    /// Takes what a peer was still saying when the connection ended, until it closes its end too.
+    async fn linger(&self) -> io::Result<()> {
+        loop {
+            self.stream.readable().await?;
+            let read = BUFFER.with_borrow_mut(|buffer| {
+                buffer.resize(READ_BYTES.max(buffer.len()), 0);
+                self.stream.try_read(buffer)
+            });
+            match read {
+                Ok(0) => return Ok(()),
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Runs the session on another connection's thread: deliveries out, nothing in.
@@ -257,10 +295,20 @@ impl Connection {
         if state.is_gone {
             return true;
         }
+        let before = (state.session.wants_input(), state.session.deadline());
         state.session.wake(Instant::now());
         let is_written = self.write(&mut state).is_ok();
         let mut touched = std::mem::take(state.session.touched());
+        // What the connection's own task waits for may have changed under it.
+        let wants_more = !before.0 && state.session.wants_input();
+        let is_sooner = match (before.1, state.session.deadline()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(before), Some(after)) => after < before,
+        };
         let needs_own_task = !is_written
+            || wants_more
+            || is_sooner
             || !state.session.output().is_empty()
             || state.session.mailbox().is_pending()
             || state.session.status() != Status::Open

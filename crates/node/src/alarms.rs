@@ -1,6 +1,7 @@
 //! Alarms: when memory runs out, publishers are made to wait and consumers go on.
 //!
-//! Memory is accounted by what queues hold, in bytes, and compared with a watermark.
+//! Memory is accounted by what queues hold, and sessions for messages that are on their way to
+//! them, in bytes, and compared with a watermark.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 /// not flicker.
 const CLEAR_PERCENT: i64 = 95;
 
-/// What queues hold, and whether it is too much.
+/// What is held, and whether it is too much.
 #[derive(Debug)]
 pub struct Memory {
     held_bytes: AtomicI64,
@@ -31,27 +32,33 @@ impl Memory {
 
     /// Whether publishers have to wait.
     pub fn is_alarmed(&self) -> bool {
-        self.alarm.load(Ordering::Relaxed)
+        self.alarm.load(Ordering::Acquire)
     }
 
-    /// What queues hold, in bytes.
+    /// What is held, in bytes.
     pub fn held_bytes(&self) -> u64 {
         u64::try_from(self.held_bytes.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// A queue held `before` bytes and holds `after` now. Once a batch.
-    pub(crate) fn changed(&self, before: usize, after: usize) {
+    /// Something held `before` bytes and holds `after` now. Once a batch.
+    pub fn changed(&self, before: usize, after: usize) {
         if before == after {
             return;
         }
         // Sizes of memory fit an i64.
         let delta = i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
-        let held = self.held_bytes.fetch_add(delta, Ordering::Relaxed) + delta;
-        let alarmed = self.is_alarmed();
-        let is_high = held >= self.watermark_bytes;
-        let is_low = held < self.watermark_bytes / 100 * CLEAR_PERCENT;
-        if (!alarmed && is_high) || (alarmed && is_low) {
-            self.alarm.store(is_high, Ordering::Relaxed);
+        self.held_bytes.fetch_add(delta, Ordering::AcqRel);
+        // Until the alarm agrees with what is held: another thread may have stored its own view
+        // in between, and perhaps nothing will change again.
+        loop {
+            let held = self.held_bytes.load(Ordering::Acquire);
+            let alarmed = self.is_alarmed();
+            let is_high = held >= self.watermark_bytes;
+            let is_low = held < self.watermark_bytes / 100 * CLEAR_PERCENT;
+            if !((!alarmed && is_high) || (alarmed && is_low)) {
+                return;
+            }
+            self.alarm.store(is_high, Ordering::Release);
             self.news.store(true, Ordering::Release);
         }
     }

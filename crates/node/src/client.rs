@@ -67,6 +67,14 @@ impl Node {
         vhost: &str,
         mailbox: Arc<Mailbox>,
     ) -> Result<Client, LoginRefusal> {
+        // What the user may do can have changed since the password was checked. The version is
+        // read first: a change in between is then found by the next refresh.
+        let access_version = self.users.version();
+        let name = user.name.as_str();
+        let user = self
+            .users
+            .find(name)
+            .ok_or_else(|| LoginRefusal::Credentials(name.to_owned()))?;
         let live = self
             .vhost(vhost)
             .ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
@@ -79,7 +87,6 @@ impl Node {
             let max = self.config.connections_max.unwrap_or_default();
             return Err(LoginRefusal::TooManyConnections(max));
         }
-        let access_version = self.users.version();
         let node = Arc::clone(self);
         Ok(Client {
             node,

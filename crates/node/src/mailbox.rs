@@ -16,6 +16,9 @@ use warren_broker::queue::{ConsumerKey, Delivery};
 /// Bytes that may wait for a session, in its mailbox and taken out but not yet written.
 pub const ROOM_BYTES: usize = 1024 * 1024;
 
+/// The same for direct replies, for which no queue can wait: beyond it they are refused.
+const REPLY_ROOM_BYTES: usize = 128 * 1024 * 1024;
+
 /// What a delivery costs of the room besides its message.
 const PARCEL_BYTES: usize = 64;
 
@@ -154,6 +157,13 @@ impl Mailbox {
         }
     }
 
+    /// Forgets that a consumer waits for room: it is cancelled.
+    pub(crate) fn forget_starved(&self, queue: &LiveQueue, consumer: ConsumerKey) {
+        let is_it =
+            |(other, key): &(Arc<LiveQueue>, ConsumerKey)| other.id() == queue.id() && *key == consumer;
+        self.inbox.lock().starved.retain(|entry| !is_it(entry));
+    }
+
     /// Opens the mailbox for pushing several parcels.
     pub(crate) fn open(self: &Arc<Self>) -> OpenMailbox<'_> {
         OpenMailbox {
@@ -184,6 +194,10 @@ impl OpenMailbox<'_> {
 
     pub(crate) fn has_room(&self) -> bool {
         self.mailbox.taken_bytes.load(Ordering::Relaxed) < ROOM_BYTES
+    }
+
+    pub(crate) fn has_reply_room(&self) -> bool {
+        self.mailbox.taken_bytes.load(Ordering::Relaxed) < REPLY_ROOM_BYTES
     }
 
     pub(crate) fn push(&mut self, parcel: Parcel, touched: &mut Touched) {

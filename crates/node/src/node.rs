@@ -103,6 +103,11 @@ impl Node {
             .notify(position, Arc::new(DurableNotice(Arc::clone(mailbox))));
     }
 
+    /// The account of memory, to which sessions add what they hold for publishers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Whether publishers have to wait for memory.
     pub fn is_memory_alarmed(&self) -> bool {
         self.memory.is_alarmed()
@@ -209,6 +214,10 @@ impl Node {
                 }
             }),
             Effect::QueueCreated(vhost, queue) => self.within(&vhost, |live| {
+                let idle = queue.idle_arguments();
+                if !idle.is_empty() {
+                    tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
+                }
                 let (log, memory) = (Arc::clone(&self.log), Arc::clone(&self.memory));
                 live.add_queue(Arc::new(LiveQueue::new(queue, vhost.clone(), log, memory)));
             }),

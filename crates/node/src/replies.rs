@@ -53,27 +53,29 @@ impl Replies {
         self.consumers.read().contains_key(name)
     }
 
-    /// Puts a reply into the consumer's mailbox. `false` when there is no such consumer. One
-    /// that does not read loses replies, as it would with RabbitMQ's volatile queue.
+    /// Puts a reply into the consumer's mailbox. `false` when there is no such consumer, or when
+    /// it leaves so many replies unread that there is no room: then nobody takes the message.
     pub(crate) fn deliver(&self, name: &str, message: Message, touched: &mut Touched) -> bool {
         let Some(Consumer { mailbox, address }) = self.consumers.read().get(name).cloned() else {
             return false;
         };
         let mut open = mailbox.open();
-        if open.has_room() {
-            let delivery = Delivery {
-                seq: 0,
-                redelivered: false,
-                message,
-            };
-            open.push(
-                Parcel {
-                    to: address,
-                    delivery,
-                },
-                touched,
-            );
+        if !open.has_reply_room() {
+            tracing::warn!(name, "a reply is dropped: the consumer does not read");
+            return false;
         }
+        let delivery = Delivery {
+            seq: 0,
+            redelivered: false,
+            message,
+        };
+        open.push(
+            Parcel {
+                to: address,
+                delivery,
+            },
+            touched,
+        );
         true
     }
 }

@@ -15,9 +15,9 @@ use warren_broker::catalog::{
     VhostContent,
 };
 use warren_broker::name::{ExchangeName, QueueName};
-use warren_broker::queue::{Command, ConsumerKey, Subscription};
+use warren_broker::queue::{ConsumerKey, Subscription};
 use warren_broker::refusal::{ArgumentFault, Refusal, Subject};
-use warren_broker::value::Table;
+use warren_broker::value::{Table, Value};
 use warren_store::Position;
 
 /// A queue that was declared or looked up.
@@ -97,18 +97,42 @@ impl Client {
         touched: &mut Touched,
     ) -> Result<Position, Refusal> {
         self.refresh();
+        asked.exchange_kind()?;
         if asked.name.is_empty() {
             return Err(Refusal::DefaultExchange);
         }
-        let access = self.access();
-        let _configure = access.exchange(Operation::Configure, &asked.name)?;
-        if let Some(alternate) = asked.arguments.get("alternate-exchange").and_then(|v| v.as_str())
-            && let Ok(alternate) = ExchangeName::new(alternate)
-        {
-            let _read = access.exchange(Operation::Read, &asked.name)?;
-            let _write = access.exchange(Operation::Write, &alternate)?;
+        let _configure = self.access().exchange(Operation::Configure, &asked.name)?;
+        self.change(touched, |catalog, vhost| {
+            let change = catalog.decide_exchange(vhost, asked)?;
+            // Who only asks for what is there already needs no more.
+            if change.is_some() {
+                self.check_alternate(asked)?;
+            }
+            Ok(change)
+        })
+    }
+
+    /// What an alternate exchange gets has to be readable and writable for whoever sends it there.
+    fn check_alternate(&self, asked: &ExchangeDeclaration) -> Result<(), Refusal> {
+        let alternate = asked.arguments.get("alternate-exchange").and_then(Value::as_str);
+        if let Some(alternate) = alternate.and_then(|name| ExchangeName::new(name).ok()) {
+            let _read = self.access().exchange(Operation::Read, &asked.name)?;
+            let _write = self.access().exchange(Operation::Write, &alternate)?;
         }
-        self.change(touched, |catalog, vhost| catalog.decide_exchange(vhost, asked))
+        Ok(())
+    }
+
+    /// The same for a dead letter exchange.
+    fn check_dead_letters(&self, asked: &QueueDeclaration) -> Result<(), Refusal> {
+        let exchange = asked
+            .arguments
+            .get("x-dead-letter-exchange")
+            .and_then(Value::as_str);
+        if let Some(exchange) = exchange.and_then(|name| ExchangeName::new(name).ok()) {
+            let _read = self.access().queue(Operation::Read, &asked.name)?;
+            let _write = self.access().exchange(Operation::Write, &exchange)?;
+        }
+        Ok(())
     }
 
     /// Asks whether an exchange exists.
@@ -141,6 +165,9 @@ impl Client {
         if name.is_empty() {
             return Err(Refusal::DefaultExchange);
         }
+        if name.is_reserved() {
+            return Err(Refusal::SystemExchange(self.exchange_subject(name.as_str())));
+        }
         let _configure = self.access().exchange(Operation::Configure, name)?;
         self.change(touched, |_, vhost| {
             vhost.decide_exchange_deletion(name, if_unused)
@@ -157,20 +184,14 @@ impl Client {
         touched: &mut Touched,
     ) -> Result<Found, Refusal> {
         self.refresh();
-        let access = self.access();
-        let _configure = access.queue(Operation::Configure, &asked.name)?;
-        if let Some(exchange) = asked
-            .arguments
-            .get("x-dead-letter-exchange")
-            .and_then(|v| v.as_str())
-            && let Ok(exchange) = ExchangeName::new(exchange)
-        {
-            let _read = access.queue(Operation::Read, &asked.name)?;
-            let _write = access.exchange(Operation::Write, &exchange)?;
-        }
+        asked.check_name()?;
+        let _configure = self.access().queue(Operation::Configure, &asked.name)?;
         let session = self.session();
         let mut is_new = false;
         let position = self.change(touched, |catalog, vhost| {
+            if vhost.queue(asked.name.as_str()).is_none() {
+                self.check_dead_letters(asked)?;
+            }
             let change = catalog.decide_queue(vhost, asked, session)?;
             is_new = change.is_some();
             Ok(change)
@@ -188,7 +209,7 @@ impl Client {
     pub fn find_queue(&mut self, name: &QueueName) -> Result<Found, Refusal> {
         self.refresh();
         if name.as_str().starts_with(REPLY_TO) {
-            let exists = name.as_str() != REPLY_TO && self.node.replies.contains(name.as_str());
+            let exists = name.as_str() == REPLY_TO || self.node.replies.contains(name.as_str());
             let refusal = || Refusal::NotFound(self.queue_subject(name));
             let position = Position::default();
             return exists
@@ -302,13 +323,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
-    pub fn purge(&mut self, name: &QueueName, touched: &mut Touched) -> Result<usize, Refusal> {
+    pub fn purge(&mut self, name: &QueueName) -> Result<usize, Refusal> {
         self.refresh();
         let _read = self.access().queue(Operation::Read, name)?;
-        let queue = self.usable(name)?;
-        let before = queue.totals().ready;
-        queue.work(&[Command::Purge], touched);
-        Ok(before)
+        Ok(self.usable(name)?.purge())
     }
 
     /// Starts a consumer. Deliveries come once [`LiveQueue::serve`] is called.
@@ -359,6 +377,9 @@ impl Client {
     pub fn cancel(&self, queue: &LiveQueue, key: ConsumerKey, touched: &mut Touched) {
         if queue.cancel(key) {
             self.node.delete_abandoned(&self.vhost, queue, touched);
+            if queue.declared().owner.is_some() {
+                self.owned.lock().retain(|owned| *owned != queue.declared().name);
+            }
         }
     }
 

@@ -16,6 +16,9 @@ use warren_broker::route::{Destination, ExchangeId, QueueId, Routable};
 /// Remembered routes are all forgotten when there are more.
 const REMEMBERED_MAX: usize = 1024;
 
+/// And when they name more queues than this, one counted for each route.
+const REMEMBERED_QUEUES_MAX: usize = 100_000;
+
 /// Where messages of one exchange and key go.
 #[derive(Debug, Default)]
 pub struct Route {
@@ -51,10 +54,13 @@ impl Route {
 #[derive(Debug, Default)]
 pub struct RouteCache {
     routes: HashMap<Box<[u8]>, Arc<Route>, RandomState>,
+    /// Queues that all remembered routes name.
+    queues: usize,
     last: Option<Arc<Route>>,
     last_exchange: Vec<u8>,
-    /// `None` when the route serves all keys.
-    last_key: Option<Vec<u8>>,
+    last_key: Vec<u8>,
+    /// The last route serves all keys.
+    last_serves_all: bool,
     scratch: Vec<u8>,
 }
 
@@ -62,7 +68,7 @@ impl RouteCache {
     /// The remembered route of an exchange and a key, if it is still good.
     pub fn find(&mut self, exchange: &str, key: &str, access_version: u64) -> Option<Arc<Route>> {
         if self.last_exchange == exchange.as_bytes()
-            && self.last_key.as_ref().is_none_or(|last| last == key.as_bytes())
+            && (self.last_serves_all || self.last_key == key.as_bytes())
             && let Some(route) = &self.last
             && route.is_good(access_version)
         {
@@ -71,7 +77,9 @@ impl RouteCache {
         self.spell(exchange, key);
         let route = self.routes.get(&*self.scratch)?;
         if !route.is_good(access_version) {
-            self.routes.remove(&*self.scratch);
+            if let Some(route) = self.routes.remove(&*self.scratch) {
+                self.queues -= route.queues.len();
+            }
             return None;
         }
         let route = Arc::clone(route);
@@ -89,19 +97,29 @@ impl RouteCache {
             self.set_last(exchange, None, route);
             return;
         }
-        if self.routes.len() >= REMEMBERED_MAX {
+        let queues = route.queues.len();
+        if self.routes.len() >= REMEMBERED_MAX || self.queues + queues > REMEMBERED_QUEUES_MAX {
             self.routes.clear();
+            self.queues = 0;
         }
         self.spell(exchange, key);
-        self.routes
-            .insert(self.scratch.as_slice().into(), Arc::clone(route));
+        self.queues += queues;
+        if let Some(old) = self
+            .routes
+            .insert(self.scratch.as_slice().into(), Arc::clone(route))
+        {
+            self.queues -= old.queues.len();
+        }
         self.set_last(exchange, Some(key), route);
     }
 
     fn set_last(&mut self, exchange: &str, key: Option<&str>, route: &Arc<Route>) {
         self.last_exchange.clear();
         self.last_exchange.extend_from_slice(exchange.as_bytes());
-        self.last_key = key.map(|key| key.as_bytes().to_vec());
+        self.last_key.clear();
+        self.last_key
+            .extend_from_slice(key.unwrap_or_default().as_bytes());
+        self.last_serves_all = key.is_none();
         self.last = Some(Arc::clone(route));
     }
 

@@ -1,8 +1,8 @@
 // Command conform holds a broker against what the Go client amqp091-go expects of one.
 //
 // Every case runs on connections of its own and prints `ok NAME` or `FAIL NAME: reason`.
-// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that are
-// left out, because they are ahead of the broker.
+// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that
+// are left out, because they are ahead of the broker.
 package main
 
 import (

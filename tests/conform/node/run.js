@@ -1,8 +1,8 @@
 'use strict';
 
 // Runs every case in turn, each on connections of its own, and prints a line for each.
-// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that are
-// left out, because they are ahead of the broker.
+// Words on the command line choose the cases whose name contains one of them; CONFORM_LATER names those that
+// are left out, because they are ahead of the broker.
 
 const { Scene } = require('./scene');
 

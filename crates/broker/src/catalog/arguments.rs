@@ -86,7 +86,7 @@ const fn stream(name: &'static str) -> Argument {
 const ARGUMENTS: &[Argument] = &[
     both("x-expires", positive_time),
     both("x-message-ttl", time),
-    both("x-dead-letter-exchange", exchange_name),
+    both("x-dead-letter-exchange", string),
     both("x-dead-letter-routing-key", dead_letter_key),
     quorum("x-dead-letter-strategy", dead_letter_strategy),
     both("x-max-length", not_negative),
@@ -106,6 +106,21 @@ const ARGUMENTS: &[Argument] = &[
     stream("x-stream-max-segment-size-bytes"),
     stream("x-stream-filter-size-bytes"),
     stream("x-initial-cluster-size"),
+];
+
+/// Arguments that are checked and kept, and that no queue acts on yet.
+pub(super) const IDLE: &[&str] = &[
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-dead-letter-strategy",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-single-active-consumer",
+    "x-delivery-limit",
 ];
 
 /// Arguments of which a redeclaration must bring equal values.
@@ -141,6 +156,23 @@ pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<
     }
 }
 
+/// Checks that a dead letter exchange is a name. It comes before all else, since the name is asked
+/// for its permission.
+pub(super) fn check_dead_letter_exchange(arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
+    let argument = "x-dead-letter-exchange";
+    match arguments.get(argument) {
+        Some(value) if value.as_str().is_none() => {
+            let (subject, type_name) = (subject.clone(), value.type_name());
+            Err(Refusal::ArgumentType {
+                argument,
+                subject,
+                type_name,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks every argument that some queue type knows.
 pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
     for argument in ARGUMENTS {
@@ -158,20 +190,10 @@ pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject)
                 queue_type: queue_type.internal_name(),
             });
         }
-        (argument.check)(value, arguments).map_err(|fault| match fault {
-            // Only the arguments that name an exchange are told in this form.
-            ArgumentFault::WrongType(type_name) if argument.name == "x-dead-letter-exchange" => {
-                Refusal::ArgumentType {
-                    argument: argument.name,
-                    subject: subject.clone(),
-                    type_name,
-                }
-            }
-            fault => Refusal::InvalidArgument {
-                argument: argument.name,
-                subject: subject.clone(),
-                fault,
-            },
+        (argument.check)(value, arguments).map_err(|fault| Refusal::InvalidArgument {
+            argument: argument.name,
+            subject: subject.clone(),
+            fault,
         })?;
     }
     Ok(())
@@ -225,10 +247,6 @@ fn string(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
         .as_str()
         .map(drop)
         .ok_or(ArgumentFault::WrongType(value.type_name()))
-}
-
-fn exchange_name(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
-    string(value, all)
 }
 
 fn dead_letter_key(value: &Value, all: &Table) -> Result<(), ArgumentFault> {

@@ -9,7 +9,7 @@ use super::{
 use crate::name::{ExchangeName, QueueName};
 use crate::refusal::{Refusal, Shown, Subject};
 use crate::route::{ExchangeId, ExchangeKind, QueueId, validate_binding};
-use crate::value::{Table, equivalent};
+use crate::value::{Table, Value, equivalent};
 
 /// An exchange as a client asks for it.
 #[derive(Debug, Clone)]
@@ -45,6 +45,37 @@ pub struct QueueDeclaration {
     pub arguments: Table,
 }
 
+impl ExchangeDeclaration {
+    /// The type that is asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::EmptyExchangeType`], [`Refusal::UnknownExchangeType`].
+    pub fn exchange_kind(&self) -> Result<ExchangeKind, Refusal> {
+        match ExchangeKind::named(&self.kind) {
+            Some(kind) => Ok(kind),
+            None if self.kind.is_empty() => Err(Refusal::EmptyExchangeType),
+            None => Err(Refusal::UnknownExchangeType(self.kind.clone())),
+        }
+    }
+}
+
+impl QueueDeclaration {
+    /// Whether a client may give a queue this name. Unlike an exchange's, a reserved one may not
+    /// even be declared again.
+    ///
+    /// # Errors
+    /// [`Refusal::ReservedName`].
+    pub fn check_name(&self) -> Result<(), Refusal> {
+        if self.name.is_reserved() && !self.server_named {
+            return Err(Refusal::ReservedName {
+                what: "queue",
+                name: self.name.to_string(),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Catalog {
     /// What declaring an exchange comes to; no change when it exists as asked for.
     ///
@@ -55,16 +86,11 @@ impl Catalog {
         vhost: &VhostContent,
         asked: &ExchangeDeclaration,
     ) -> Result<Option<Change>, Refusal> {
+        let kind = asked.exchange_kind()?;
         if asked.name.is_empty() {
             return Err(Refusal::DefaultExchange);
         }
-        let kind = match ExchangeKind::named(&asked.kind) {
-            Some(kind) => kind,
-            None if asked.kind.is_empty() => return Err(Refusal::EmptyExchangeType),
-            None => return Err(Refusal::UnknownExchangeType(asked.kind.clone())),
-        };
         let subject = vhost.exchange_subject(&asked.name);
-        check_alternate(&asked.arguments, &subject)?;
         if let Some(existing) = vhost.exchanges.get(&asked.name) {
             return same_exchange(existing, kind, asked, &subject).map(|()| None);
         }
@@ -74,6 +100,7 @@ impl Catalog {
                 name: asked.name.to_string(),
             });
         }
+        check_alternate(&asked.arguments, &subject)?;
         let exchange = Exchange {
             id: ExchangeId(self.next_id()),
             name: asked.name.clone(),
@@ -97,24 +124,18 @@ impl Catalog {
         asked: &QueueDeclaration,
         session: SessionId,
     ) -> Result<Option<Change>, Refusal> {
-        // Unlike an exchange's, such a name may not even be declared again.
-        if asked.name.is_reserved() && !asked.server_named {
-            return Err(Refusal::ReservedName {
-                what: "queue",
-                name: asked.name.to_string(),
-            });
-        }
+        asked.check_name()?;
         let subject = vhost.queue_subject(&asked.name);
-        let named = arguments::queue_type(&asked.arguments, &subject)?;
         let durable = asked.durable && !asked.exclusive;
-        let queue_type = named.unwrap_or_else(|| {
+        let unnamed = || {
             let preferred = vhost.properties.default_queue_type.unwrap_or(QueueType::Classic);
             let fits = durable && !asked.auto_delete && !asked.server_named;
             if fits { preferred } else { QueueType::Classic }
-        });
-        check_properties(queue_type, asked, &subject)?;
-        arguments::check(queue_type, &asked.arguments, &subject)?;
+        };
+        // What exists is compared with what is asked for, sensible or not.
         if let Some(existing) = vhost.queues.get(&asked.name) {
+            let named = asked.arguments.get("x-queue-type").and_then(Value::as_str);
+            let queue_type = named.unwrap_or_else(|| unnamed().name());
             let asked = Redeclaration {
                 queue_type,
                 durable,
@@ -123,6 +144,13 @@ impl Catalog {
             };
             return asked.check(existing, &subject).map(|()| None);
         }
+        arguments::check_dead_letter_exchange(&asked.arguments, &subject)?;
+        let queue_type = arguments::queue_type(&asked.arguments, &subject)?.unwrap_or_else(unnamed);
+        if asked.server_named && queue_type != QueueType::Classic {
+            return Err(Refusal::ServerNamed(queue_type.internal_name()));
+        }
+        arguments::check(queue_type, &asked.arguments, &subject)?;
+        check_properties(queue_type, asked, &subject)?;
         let queue = Queue {
             id: QueueId(self.next_id()),
             name: asked.name.clone(),
@@ -172,14 +200,19 @@ impl VhostContent {
     /// exchange's type does not take.
     pub fn decide_binding(&self, binding: Binding, session: SessionId) -> Result<Option<Change>, Refusal> {
         self.check_ends(&binding)?;
-        if let Endpoint::Queue(name) = &binding.destination {
-            let queue = self.find_queue(name)?;
-            self.check_owner(queue, session)?;
-        } else if let Endpoint::Exchange(name) = &binding.destination {
-            self.find_exchange(name)?;
-        }
+        // The source first, as RabbitMQ tells what is missing.
         let source = self.find_exchange(&binding.source)?;
-        validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+        match &binding.destination {
+            Endpoint::Queue(name) => {
+                let queue = self.find_queue(name)?;
+                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+                self.check_owner(queue, session)?;
+            }
+            Endpoint::Exchange(name) => {
+                self.find_exchange(name)?;
+                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+            }
+        }
         if self.bindings.contains(&binding) {
             return Ok(None);
         }
@@ -192,13 +225,13 @@ impl VhostContent {
     /// The default exchange, or a queue of another connection.
     pub fn decide_unbinding(&self, binding: Binding, session: SessionId) -> Result<Option<Change>, Refusal> {
         self.check_ends(&binding)?;
+        if !self.bindings.contains(&binding) {
+            return Ok(None);
+        }
         if let Endpoint::Queue(name) = &binding.destination
             && let Some(queue) = self.queues.get(name)
         {
             self.check_owner(queue, session)?;
-        }
-        if !self.bindings.contains(&binding) {
-            return Ok(None);
         }
         Ok(Some(Change::Unbound(self.properties.name.clone(), binding)))
     }
@@ -242,9 +275,6 @@ fn check_properties(
     if queue_type == QueueType::Classic {
         return Ok(());
     }
-    if asked.server_named {
-        return Err(Refusal::ServerNamed(queue_type.internal_name()));
-    }
     let wrong = [
         (!asked.durable, "non-durable"),
         (asked.exclusive, "exclusive-owner"),
@@ -279,7 +309,8 @@ fn same_exchange(
 
 /// A queue asked for that exists.
 struct Redeclaration<'a> {
-    queue_type: QueueType,
+    /// As the client names it, whether there is such a type or not.
+    queue_type: &'a str,
     durable: bool,
     session: SessionId,
     asked: &'a QueueDeclaration,
@@ -306,7 +337,7 @@ impl Redeclaration<'_> {
         same(
             "x-queue-type",
             subject,
-            self.queue_type.name(),
+            self.queue_type,
             existing.queue_type.name(),
         )?;
         for argument in arguments::known_to(existing.queue_type) {

@@ -97,6 +97,14 @@ pub struct Queue {
     pub arguments: Table,
 }
 
+impl Queue {
+    /// Arguments that are kept and have no effect yet, of those that it was declared with.
+    pub fn idle_arguments(&self) -> Vec<&str> {
+        let names = self.arguments.iter().map(|(name, _)| name);
+        names.filter(|name| arguments::IDLE.contains(name)).collect()
+    }
+}
+
 /// What exists in one virtual host.
 #[derive(Debug)]
 pub struct VhostContent {
@@ -339,33 +347,42 @@ impl VhostContent {
     }
 
     fn delete_exchange(&mut self, name: &ExchangeName, effects: &mut Vec<Effect>) {
-        let Some(exchange) = self.exchanges.remove(name) else {
-            return;
-        };
+        if let Some((gone, destination)) = self.take_exchange(name, effects) {
+            self.unbound(gone, destination, effects);
+        }
+    }
+
+    /// Takes an exchange out, and the bindings that lead to it, which are still to be told of.
+    fn take_exchange(
+        &mut self,
+        name: &ExchangeName,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(Vec<Binding>, Destination)> {
+        let exchange = self.exchanges.remove(name)?;
         self.bindings.take_from(name);
         let gone = self.bindings.take_to(&Endpoint::Exchange(name.clone()));
         let destination = Destination::Exchange(exchange.id);
         effects.push(Effect::ExchangeDeleted(self.properties.name.clone(), exchange));
-        self.unbound(gone, destination, effects);
+        Some((gone, destination))
     }
 
     /// Bindings to `destination` went: tell their sources' tables, and delete auto-delete sources
-    /// that have no binding left, which may take further bindings with them.
+    /// that have no binding left, which may take further bindings with them. A client can make
+    /// a chain of such exchanges as long as it likes, so this does not recurse.
     fn unbound(&mut self, gone: Vec<Binding>, destination: Destination, effects: &mut Vec<Effect>) {
-        for binding in gone {
-            let source = binding.source.clone();
-            let Some(link) = self.link(binding, destination) else {
-                continue;
-            };
-            effects.push(Effect::Unbound(link));
-            let last = !self.bindings.has_source(&source);
-            if last
-                && self
-                    .exchanges
-                    .get(&source)
-                    .is_some_and(|exchange| exchange.auto_delete)
-            {
-                self.delete_exchange(&source, effects);
+        let mut waiting = vec![(gone, destination)];
+        while let Some((gone, destination)) = waiting.pop() {
+            for binding in gone {
+                let source = binding.source.clone();
+                let Some(link) = self.link(binding, destination) else {
+                    continue;
+                };
+                effects.push(Effect::Unbound(link));
+                let is_last = !self.bindings.has_source(&source);
+                let auto_delete = self.exchanges.get(&source).is_some_and(|found| found.auto_delete);
+                if is_last && auto_delete {
+                    waiting.extend(self.take_exchange(&source, effects));
+                }
             }
         }
     }

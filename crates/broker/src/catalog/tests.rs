@@ -19,7 +19,7 @@ use step::Step;
 use trial::Trial;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn behaves_as_the_naive_catalog(
@@ -94,6 +94,19 @@ fn deletion_runs_up_a_chain_and_round_a_ring_of_auto_delete_exchanges() {
         );
         assert_eq!(content.bindings().iter().count(), 0);
     }
+}
+
+#[test]
+fn a_chain_of_auto_delete_exchanges_may_be_longer_than_the_stack_is_deep() {
+    const LINKS: usize = 20_000;
+    let names: Vec<String> = (0..=LINKS).map(|n| n.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pairs: Vec<(&str, &str)> = names.iter().copied().zip(names[1..].iter().copied()).collect();
+    let mut catalog = chained(&names, &pairs);
+    let last = ExchangeName::new(names[LINKS]).unwrap();
+    let effects = catalog.apply(Change::ExchangeDeleted(vhost(), last));
+    assert_eq!(effects.len(), 2 * LINKS + 1, "each exchange, and each binding between them");
+    assert_eq!(catalog.vhost("/").unwrap().exchanges().count(), 0);
 }
 
 #[test]

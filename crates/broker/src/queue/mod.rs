@@ -289,7 +289,9 @@ impl Queue {
             let Some((seq, entry)) = self.ready.pop_first() else {
                 break;
             };
-            if except.iter().any(|range| range.contains(seq)) {
+            // Ranges rise, so the one that may hold it is found by halving.
+            let at = except.partition_point(|range| range.last < seq);
+            if except.get(at).is_some_and(|range| range.contains(seq)) {
                 kept.push((seq, entry));
             } else {
                 self.bytes -= entry.message.memory_bytes();

@@ -15,7 +15,7 @@ use model::{Step, Trial};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn behaves_as_the_naive_queue(

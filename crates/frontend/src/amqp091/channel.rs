@@ -97,19 +97,23 @@ impl Channel {
         }
     }
 
-    /// Where the channel's output goes: to the connection, or behind an answer of the channel
-    /// that waits for the log.
-    pub(super) fn out<'a>(&'a mut self, shared: &'a mut Shared) -> &'a mut Vec<u8> {
+    /// Writes output of the channel: to the connection, or behind an answer of the channel that
+    /// waits for the log.
+    pub(super) fn write(&mut self, shared: &mut Shared, write: impl FnOnce(&mut Vec<u8>)) {
         match &mut self.parked {
-            Some(parked) => &mut parked.bytes,
-            None => shared.output.buffer(),
+            Some(parked) => {
+                let before = parked.bytes.len();
+                write(&mut parked.bytes);
+                shared.parked_bytes += parked.bytes.len() - before;
+            }
+            None => write(shared.output.buffer()),
         }
     }
 
     /// Writes a method.
     pub(super) fn send<'m>(&mut self, shared: &mut Shared, method: impl Into<Method<'m>>) {
         let number = self.number;
-        method.into().encode(number, self.out(shared));
+        self.write(shared, |out| method.into().encode(number, out));
     }
 
     /// Writes a method once the log is durable up to `position`; what the channel sends later
@@ -128,9 +132,7 @@ impl Channel {
             parked.position = parked.position.max(position);
             shared.node.notify_durable(position, &shared.mailbox);
         }
-        let before = self.parked_bytes();
         self.send(shared, method);
-        shared.parked_bytes += self.parked_bytes() - before;
     }
 
     fn parked_bytes(&self) -> usize {
@@ -140,11 +142,13 @@ impl Channel {
     /// The log became durable up to `position`: sends what waited for it.
     pub(super) fn release_parked(&mut self, shared: &mut Shared, position: Position) {
         if let Some(parked) = self.parked.take_if(|parked| parked.position <= position) {
-            shared.parked_bytes = shared.parked_bytes.saturating_sub(parked.bytes.len());
+            shared.parked_bytes -= parked.bytes.len();
             shared.output.buffer().extend_from_slice(&parked.bytes);
         }
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.durable(position, self.number, shared.output.buffer());
+        if let Mode::Confirm(confirms) = &mut self.mode
+            && let Some(ack) = confirms.durable(position)
+        {
+            self.send(shared, ack);
         }
     }
 
@@ -154,10 +158,20 @@ impl Channel {
         self.last_tag
     }
 
-    /// The queue that a method means: the named one, or the one declared last.
+    /// The queue that a method of the queue class means: the named one, or the one declared
+    /// last. Line ends do not count.
     pub(super) fn queue_name(&self, name: &str) -> Result<QueueName, Failure> {
+        self.exact_queue_name(&warren_broker::name::stripped(name))
+    }
+
+    /// The same for the methods with which line ends count, as they do in RabbitMQ: get, consume
+    /// and purge.
+    pub(super) fn exact_queue_name(&self, name: &str) -> Result<QueueName, Failure> {
         if !name.is_empty() {
-            return short_name(name);
+            let too_long = |error: warren_broker::name::Error| {
+                Failure::connection(refusal::FRAME_ERROR, error.to_string())
+            };
+            return QueueName::new(name).map_err(too_long);
         }
         let last = self.last_queue.clone();
         last.ok_or_else(|| Failure::channel(refusal::NOT_FOUND, "no previously declared queue"))
@@ -166,15 +180,17 @@ impl Channel {
     /// Ends the channel: consumers go, and what is unsettled goes back to its queue.
     pub(super) fn release(&mut self, shared: &mut Shared) {
         if let Mode::Transaction(transaction) = &mut self.mode {
-            transaction.rollback(&mut self.unacked);
+            shared.unrouted_bytes -= transaction.rollback(&mut self.unacked);
         }
+        // Nothing is confirmed any more.
+        self.mode = Mode::Plain;
         let consumers = std::mem::take(&mut self.consumers);
         for consumer in consumers.values() {
             stop(&consumer.source, shared);
         }
         self.numbers.clear();
         // The consumers are gone, so that nothing more can come for this channel.
-        for parcel in shared.take_parcels_of(self.number) {
+        for parcel in shared.take_parcels(|address| address.channel == self.number) {
             if let Some(Consumer {
                 source: Source::Queue(queue, _),
                 no_ack: false,
@@ -187,9 +203,9 @@ impl Channel {
         while let Some((_, unacked)) = self.unacked.pop_first() {
             shared.batch.give_back(&unacked.queue, unacked.seq);
         }
-        shared.parked_bytes = shared.parked_bytes.saturating_sub(self.parked_bytes());
+        shared.parked_bytes -= self.parked_bytes();
         self.parked = None;
-        self.incoming = Incoming::default();
+        shared.unrouted_bytes -= std::mem::take(&mut self.incoming).held_bytes();
         shared.flush();
     }
 }

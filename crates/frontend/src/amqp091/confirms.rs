@@ -26,29 +26,25 @@ impl Confirms {
         self.last += 1;
     }
 
-    /// All publishes so far were done; they are confirmed once `position` is durable. Answers
-    /// whether that has to be waited for.
-    pub(super) fn done(
-        &mut self,
-        position: Position,
-        durable: Position,
-        channel: u16,
-        out: &mut Vec<u8>,
-    ) -> bool {
+    /// All publishes so far were done; they are confirmed once `position` is durable.
+    pub(super) fn done(&mut self, position: Position, durable: Position) -> Done {
         if self.done == self.last {
-            return false;
+            return Done::Told;
         }
         self.done = self.last;
-        if position > durable || !self.waiting.is_empty() {
-            self.waiting.push_back((self.last, position));
-            return position > durable;
+        if position <= durable && self.waiting.is_empty() {
+            return Done::Tell(self.tell(self.last));
         }
-        self.tell(self.last, channel, out);
-        false
+        self.waiting.push_back((self.last, position));
+        if position > durable {
+            Done::Wait
+        } else {
+            Done::Told
+        }
     }
 
-    /// The log became durable up to `position`.
-    pub(super) fn durable(&mut self, position: Position, channel: u16, out: &mut Vec<u8>) {
+    /// The log became durable up to `position`: what is to be told now.
+    pub(super) fn durable(&mut self, position: Position) -> Option<basic::Ack> {
         let mut due = None;
         while let Some((number, wanted)) = self.waiting.front()
             && *wanted <= position
@@ -56,70 +52,64 @@ impl Confirms {
             due = Some(*number);
             self.waiting.pop_front();
         }
-        if let Some(number) = due {
-            self.tell(number, channel, out);
-        }
+        due.map(|number| self.tell(number))
     }
 
-    fn tell(&mut self, number: u64, channel: u16, out: &mut Vec<u8>) {
+    fn tell(&mut self, number: u64) -> basic::Ack {
         let multiple = number > self.told + 1;
         self.told = number;
         basic::Ack {
             delivery_tag: number,
             multiple,
         }
-        .encode(channel, out);
     }
+}
+
+/// What follows from a batch that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Nothing: all is told, or waits for what is waited for already.
+    Told,
+    /// This is to be told.
+    Tell(basic::Ack),
+    /// The log is to be waited for.
+    Wait,
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
-    use warren_protocol::amqp091::frame::{Step, decode};
-    use warren_protocol::amqp091::method::Method;
 
-    fn acks(mut bytes: &[u8]) -> Vec<(u64, bool)> {
-        let mut found = Vec::new();
-        while let Ok(Step::Frame { frame, consumed }) = decode(bytes, 4096) {
-            let Method::BasicAck(ack) = Method::decode(frame.payload).unwrap() else {
-                panic!("no ack")
-            };
-            found.push((ack.delivery_tag, ack.multiple));
-            bytes = bytes.get(consumed..).unwrap();
+    fn ack(delivery_tag: u64, multiple: bool) -> basic::Ack {
+        basic::Ack {
+            delivery_tag,
+            multiple,
         }
-        found
     }
 
     #[test]
     fn durable_at_once_is_told_at_once() {
-        let (mut confirms, mut out) = (Confirms::default(), Vec::new());
+        let mut confirms = Confirms::default();
         confirms.count();
-        assert!(!confirms.done(Position(5), Position(5), 1, &mut out));
+        assert_eq!(confirms.done(Position(5), Position(5)), Done::Tell(ack(1, false)));
         confirms.count();
         confirms.count();
-        assert!(!confirms.done(Position(7), Position(9), 1, &mut out));
-        assert!(
-            !confirms.done(Position(7), Position(9), 1, &mut out),
-            "nothing new"
-        );
-        assert_eq!(acks(&out), [(1, false), (3, true)]);
+        assert_eq!(confirms.done(Position(7), Position(9)), Done::Tell(ack(3, true)));
+        assert_eq!(confirms.done(Position(7), Position(9)), Done::Told, "nothing new");
     }
 
     #[test]
     fn what_waits_is_told_in_order_and_together() {
-        let (mut confirms, mut out) = (Confirms::default(), Vec::new());
+        let mut confirms = Confirms::default();
         for position in 1..=3 {
             confirms.count();
-            assert!(confirms.done(Position(position), Position(0), 1, &mut out));
+            assert_eq!(confirms.done(Position(position), Position(0)), Done::Wait);
         }
         confirms.count();
         // A transient message: durable already, but not told before those in front of it.
-        assert!(!confirms.done(Position(0), Position(0), 1, &mut out));
-        assert!(out.is_empty());
-        confirms.durable(Position(2), 1, &mut out);
-        assert_eq!(acks(&out), [(2, true)]);
-        confirms.durable(Position(3), 1, &mut out);
-        assert_eq!(acks(&out), [(2, true), (4, true)]);
+        assert_eq!(confirms.done(Position(0), Position(0)), Done::Told);
+        assert_eq!(confirms.durable(Position(2)), Some(ack(2, true)));
+        assert_eq!(confirms.durable(Position(3)), Some(ack(4, true)));
+        assert_eq!(confirms.durable(Position(9)), None);
     }
 }

@@ -3,6 +3,7 @@
 use super::Connection;
 use super::channel::{self, Channel, Consumer, Source, Unacked};
 use super::declare::client;
+use super::deliver;
 use super::names;
 use super::refusal::{self, Failure};
 use super::shared::Shared;
@@ -54,7 +55,7 @@ impl Channel {
             self.consume_replies(shared, m, address)?
         } else {
             let asked = Consume {
-                queue: self.queue_name(m.queue)?,
+                queue: self.exact_queue_name(m.queue)?,
                 no_ack: m.no_ack,
                 exclusive: m.exclusive,
                 prefetch: self.prefetch.into(),
@@ -109,7 +110,7 @@ impl Channel {
     }
 
     pub(super) fn get(&mut self, shared: &mut Shared, m: &basic::Get<'_>) -> Outcome {
-        let name = self.queue_name(m.queue)?;
+        let name = self.exact_queue_name(m.queue)?;
         let Some((queue, taken)) = client(shared)?.take(&name, m.no_ack)? else {
             self.send(shared, basic::GetEmpty { cluster_id: "" });
             return Ok(());
@@ -124,7 +125,9 @@ impl Channel {
             self.unacked.insert(tag, unacked);
         }
         let (number, frame_max) = (self.number, shared.tuned.frame_max);
-        super::deliver::write_get_ok(self.out(shared), &taken, tag, frame_max, number);
+        self.write(shared, |out| {
+            deliver::write_get_ok(out, &taken, tag, frame_max, number)
+        });
         Ok(())
     }
 
@@ -140,17 +143,14 @@ impl Connection {
     pub(super) fn cancel(&mut self, number: u16, m: &basic::Cancel<'_>) -> Outcome {
         let tag = names::tag(m.consumer_tag)?;
         if let Some(channel) = self.channels.get_mut(&number)
-            && let Some(consumer) = channel.numbers.get(&tag)
-            && let Some(consumer) = channel.consumers.get(consumer)
+            && let Some(&consumer) = channel.numbers.get(&tag)
+            && let Some(found) = channel.consumers.get(&consumer)
         {
-            channel::stop(&consumer.source, &mut self.shared);
-            self.shared.mailbox.take(&mut self.shared.inbox);
-            let mut room_bytes = 0;
-            while let Some(parcel) = self.shared.inbox.parcels.pop_front() {
-                room_bytes += parcel.room_bytes();
-                self.write_delivery(parcel);
-            }
-            self.shared.free_room(room_bytes);
+            channel::stop(&found.source, &mut self.shared);
+            self.write_deliveries_to(Address {
+                channel: number,
+                consumer,
+            });
         }
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.remove_consumer(&tag);
@@ -168,6 +168,7 @@ impl Connection {
 
     /// The broker cancelled a consumer: its queue is gone.
     pub(super) fn consumer_cancelled(&mut self, address: Address) {
+        self.write_deliveries_to(address);
         let Some(channel) = self.channels.get_mut(&address.channel) else {
             return;
         };

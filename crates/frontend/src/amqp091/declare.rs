@@ -7,8 +7,8 @@ use super::shared::Shared;
 use crate::convert;
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration};
 use warren_broker::name::ExchangeName;
-use warren_node::Client;
 use warren_node::Position;
+use warren_node::{Client, REPLY_TO};
 use warren_protocol::amqp091::method::{exchange, queue};
 use warren_protocol::amqp091::table::Table;
 
@@ -73,7 +73,8 @@ impl Channel {
 
     pub(super) fn queue_declare(&mut self, shared: &mut Shared, m: &queue::Declare<'_>) -> Outcome {
         let mut name = short_name(m.queue)?;
-        let found = if m.passive {
+        // The address of a reply consumer cannot be declared, only asked for.
+        let found = if m.passive || m.queue.starts_with(REPLY_TO) {
             client(shared)?.find_queue(&name)?
         } else {
             let server_named = name.is_empty();
@@ -114,8 +115,8 @@ impl Channel {
     }
 
     pub(super) fn queue_purge(&mut self, shared: &mut Shared, m: &queue::Purge<'_>) -> Outcome {
-        let name = self.queue_name(m.queue)?;
-        let messages = with_touched(shared, |client, touched| client.purge(&name, touched))?;
+        let name = self.exact_queue_name(m.queue)?;
+        let messages = client(shared)?.purge(&name)?;
         let position = shared.node.appended();
         let reply = queue::PurgeOk {
             message_count: count(messages),

@@ -5,7 +5,8 @@ use super::Connection;
 use super::channel::{Source, Unacked};
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_node::{Parcel, Taken};
+use warren_broker::queue::Delivery;
+use warren_node::{Address, Parcel, Taken};
 use warren_protocol::amqp091::frame;
 use warren_protocol::amqp091::method::basic;
 
@@ -13,24 +14,29 @@ use warren_protocol::amqp091::method::basic;
 pub(super) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 impl Connection {
-    /// Writes deliveries while there is room in the output.
+    /// Whether deliveries may be written: what waits is little.
+    pub(super) fn has_output_room(&self) -> bool {
+        self.shared.output.len() + self.shared.parked_bytes < OUTPUT_BYTES_MAX
+    }
+
+    /// Writes the deliveries of the inbox while there is room in the output.
     pub(super) fn write_deliveries(&mut self) {
         let mut room_bytes = 0;
-        while self.shared.output.len() < OUTPUT_BYTES_MAX {
-            let Some(parcel) = self.shared.inbox.parcels.pop_front() else {
-                if !self.shared.mailbox.is_pending() {
-                    break;
-                }
-                self.shared.mailbox.take(&mut self.shared.inbox);
-                if self.shared.inbox.parcels.is_empty() {
-                    break;
-                }
-                continue;
-            };
+        while self.has_output_room()
+            && let Some(parcel) = self.shared.inbox.parcels.pop_front()
+        {
             room_bytes += parcel.room_bytes();
             self.write_delivery(parcel);
         }
         self.shared.free_room(room_bytes);
+    }
+
+    /// Writes all deliveries to one consumer, whose end is to be told behind them. They are as
+    /// many as a mailbox holds, at most.
+    pub(super) fn write_deliveries_to(&mut self, address: Address) {
+        for parcel in self.shared.take_parcels(|other| other == address) {
+            self.write_delivery(parcel);
+        }
     }
 
     pub(super) fn write_delivery(&mut self, parcel: Parcel) {
@@ -39,34 +45,41 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&to.channel) else {
             return;
         };
-        let tag = channel.next_tag();
         let Some(consumer) = channel.consumers.get(&to.consumer) else {
             return;
         };
-        if let Source::Queue(queue, _) = &consumer.source
-            && !consumer.no_ack
-        {
+        let consumer_tag = consumer.tag.clone();
+        let queue = match &consumer.source {
+            Source::Queue(queue, _) if !consumer.no_ack => Some(Arc::clone(queue)),
+            Source::Queue(..) | Source::Replies(_) => None,
+        };
+        let tag = channel.next_tag();
+        if let Some(queue) = queue {
             let unacked = Unacked {
-                queue: Arc::clone(queue),
+                queue,
                 seq: delivery.seq,
                 counted: true,
             };
             channel.unacked.insert(tag, unacked);
         }
-        let consumer_tag = consumer.tag.clone();
         let (number, frame_max) = (channel.number, self.shared.tuned.frame_max);
-        let out = channel.out(&mut self.shared);
-        let message = &delivery.message;
-        let mark = frame::begin(out, frame::Kind::Method.octet(), number);
-        out.extend_from_slice(&[0, 60, 0, 60]);
-        put_short(out, consumer_tag.as_str());
-        out.extend_from_slice(&tag.to_be_bytes());
-        out.push(u8::from(delivery.redelivered));
-        put_short(out, message.exchange());
-        put_short(out, message.routing_key());
-        frame::end(out, mark);
-        write_content(out, message, frame_max, number);
+        channel.write(&mut self.shared, |out| {
+            write_deliver(out, consumer_tag.as_str(), tag, &delivery, number);
+            write_content(out, &delivery.message, frame_max, number);
+        });
     }
+}
+
+/// Writes the method frame of `basic.deliver`, without the detour of a [`basic::Deliver`].
+fn write_deliver(out: &mut Vec<u8>, consumer_tag: &str, tag: u64, delivery: &Delivery, channel: u16) {
+    let mark = frame::begin(out, frame::Kind::Method.octet(), channel);
+    out.extend_from_slice(&[0, 60, 0, 60]);
+    put_short(out, consumer_tag);
+    out.extend_from_slice(&tag.to_be_bytes());
+    out.push(u8::from(delivery.redelivered));
+    put_short(out, delivery.message.exchange());
+    put_short(out, delivery.message.routing_key());
+    frame::end(out, mark);
 }
 
 /// Writes `basic.get-ok` for a message that was taken.

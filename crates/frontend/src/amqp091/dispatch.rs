@@ -1,6 +1,7 @@
 //! Which frame and which method goes where.
 
 use super::channel::Channel;
+use super::publish;
 use super::refusal::{self, Failure};
 use super::{Connection, Phase, is_gathered};
 use std::time::Instant;
@@ -14,21 +15,29 @@ impl Connection {
             return self.take_frame_closing(frame, now);
         }
         let taken = match frame.known_kind() {
-            Some(Kind::Heartbeat) if frame.channel == 0 => Ok(()),
-            Some(Kind::Heartbeat) => Err(refusal::unexpected_frame(frame.kind, frame.payload)),
             None => Err(refusal::unknown_frame(frame.kind, frame.payload)),
+            Some(Kind::Heartbeat) if !frame.payload.is_empty() => {
+                Err(refusal::unknown_frame(frame.kind, frame.payload))
+            }
+            Some(Kind::Heartbeat) if frame.channel == 0 => Ok(()),
             Some(Kind::Method) if frame.channel == 0 => self.connection_method(frame.payload, now),
-            Some(kind) if frame.channel != 0 && self.phase == Phase::Running => {
+            Some(kind) if frame.channel != 0 && kind != Kind::Heartbeat && self.phase == Phase::Running => {
                 self.channel_frame(kind, frame)
             }
-            Some(_) if frame.channel == 0 => Err(refusal::unknown_frame(frame.kind, frame.payload)),
-            Some(_) => Err(Failure::socket(
-                "a frame on a channel before the connection is open",
-            )),
+            Some(_) => Err(refusal::unexpected_frame(frame.kind, frame.payload)),
         };
         if let Err(failure) = taken {
-            self.fail(failure, frame.channel, now);
+            self.fail_frame(failure, frame.channel, now);
         }
+    }
+
+    /// Ends what a bad frame ends. Who has not logged in is told nothing.
+    pub(super) fn fail_frame(&mut self, failure: Failure, number: u16, now: Instant) {
+        let failure = match self.phase {
+            Phase::Start | Phase::Tune => Failure::socket(failure.text),
+            _ => failure,
+        };
+        self.fail(failure, number, now);
     }
 
     /// The server closed: nothing counts but close and close-ok.
@@ -53,15 +62,18 @@ impl Connection {
             (Method::ConnectionStartOk(m), Phase::Start) => self.start_ok(m, now),
             (Method::ConnectionTuneOk(m), Phase::Tune) => self.tune_ok(m, now),
             (Method::ConnectionOpen(m), Phase::Open) => self.open(m, now),
-            (Method::ConnectionClose(m), Phase::Running | Phase::Open | Phase::Tune) => {
-                self.client_closes(m, now);
-            }
+            (Method::ConnectionClose(m), Phase::Running) => self.client_closes(m, now),
             (Method::ConnectionUpdateSecret(_), Phase::Running) => {
                 // Passwords do not expire; who has one that does gets another in time.
                 self.shared.send(connection::UpdateSecretOk);
             }
-            (_, Phase::Running) => {
-                let text = "unexpected method in connection state running";
+            (_, Phase::Running | Phase::Open) => {
+                let state = if self.phase == Phase::Open {
+                    "opening"
+                } else {
+                    "running"
+                };
+                let text = format!("unexpected method in connection state {state}");
                 let failure = Failure::connection(refusal::CHANNEL_ERROR, text);
                 return Err(failure.at(method.class_id(), method.method_id()));
             }
@@ -92,12 +104,9 @@ impl Connection {
 
     fn frame_without_channel(&mut self, kind: Kind, frame: &Frame<'_>) -> Result<(), Failure> {
         if kind != Kind::Method {
-            return Err(refusal::unexpected_frame(frame.kind, frame.payload));
+            return Err(publish::stray());
         }
         let method = decode(frame.payload)?;
-        let failure = |code, text: String| {
-            Err(Failure::connection(code, text).at(method.class_id(), method.method_id()))
-        };
         match method {
             Method::ChannelOpen(_) => {
                 let max = usize::from(self.shared.tuned.channel_max);
@@ -113,13 +122,10 @@ impl Connection {
                 self.channels.insert(frame.channel, channel);
                 Ok(())
             }
-            // Both sides closed at the same time.
-            Method::ChannelCloseOk(_) => Ok(()),
-            Method::ChannelClose(_) => {
-                Method::from(channel::CloseOk).encode(frame.channel, self.shared.output.buffer());
-                Ok(())
+            _ => {
+                let failure = Failure::connection(refusal::CHANNEL_ERROR, "expected 'channel.open'");
+                Err(failure.at(method.class_id(), method.method_id()))
             }
-            _ => failure(refusal::CHANNEL_ERROR, "expected 'channel.open'".to_owned()),
         }
     }
 
@@ -131,8 +137,13 @@ impl Connection {
             Ok(Method::ChannelCloseOk(_)) => {
                 self.channels.remove(&frame.channel);
             }
+            // Both sides close at the same time; close-ok is still to come.
             Ok(Method::ChannelClose(_)) => {
                 Method::from(channel::CloseOk).encode(frame.channel, self.shared.output.buffer());
+            }
+            Ok(Method::ChannelOpen(_)) => {
+                let at = (channel::Open::CLASS, channel::Open::METHOD);
+                return Err(second_open().at(at.0, at.1));
             }
             _ => {}
         }
@@ -175,8 +186,6 @@ impl Connection {
             Method::BasicQos(m) => channel.qos(shared, m),
             Method::BasicConsume(m) => channel.consume(shared, m),
             Method::BasicCancel(m) => self.cancel(number, m),
-            // The client agrees to a cancellation of ours.
-            Method::BasicCancelOk(_) => Ok(()),
             Method::BasicRecover(m) => {
                 channel.recover(shared, m.requeue)?;
                 channel.send(shared, basic::RecoverOk);
@@ -205,11 +214,7 @@ impl Connection {
                 Ok(())
             }
             Method::ChannelFlow(_) => Err(Failure::connection(refusal::NOT_IMPLEMENTED, "active=false")),
-            Method::ChannelFlowOk(_) => Ok(()),
-            Method::ChannelOpen(_) => Err(Failure::connection(
-                refusal::CHANNEL_ERROR,
-                "second 'channel.open' seen",
-            )),
+            Method::ChannelOpen(_) => Err(second_open()),
             Method::ChannelClose(_) => {
                 self.close_channel(number);
                 Ok(())
@@ -230,6 +235,10 @@ impl Connection {
     }
 }
 
+fn second_open() -> Failure {
+    Failure::connection(refusal::CHANNEL_ERROR, "second 'channel.open' seen")
+}
+
 /// Reads a method; what RabbitMQ cannot read ends the connection.
 fn decode(payload: &[u8]) -> Result<Method<'_>, Failure> {
     Method::decode(payload).map_err(|error| match error {
@@ -242,7 +251,8 @@ fn decode(payload: &[u8]) -> Result<Method<'_>, Failure> {
             let text = format!("cannot decode {}", refusal::octets(arguments));
             Failure::connection(refusal::FRAME_ERROR, text).at(class, method)
         }
+        method::Error::Short => refusal::unknown_frame(Kind::Method.octet(), payload),
         // RabbitMQ's reader dies of these: the socket closes without a word.
-        error @ (method::Error::Unknown { .. } | method::Error::Short) => Failure::socket(error.to_string()),
+        error @ method::Error::Unknown { .. } => Failure::socket(error.to_string()),
     })
 }

@@ -30,6 +30,7 @@ pub use settings::Settings;
 
 use crate::session::{Session, Status};
 use channel::Channel;
+use confirms::Done;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use refusal::{Failure, Reach};
@@ -130,7 +131,9 @@ impl Connection {
                     self.take_frame(&frame, now);
                 }
                 Err(error) => {
-                    self.fail(refusal::unreadable(&error), 0, now);
+                    if !self.is_ending() {
+                        self.fail_frame(refusal::unreadable(&error), 0, now);
+                    }
                     // Nothing behind it can be found any more.
                     return bytes.len();
                 }
@@ -156,9 +159,10 @@ impl Connection {
             let channel::Mode::Confirm(confirms) = &mut channel.mode else {
                 continue;
             };
-            let out = self.shared.output.buffer();
-            if confirms.done(position, durable, number, out) {
-                self.shared.node.notify_durable(position, &self.shared.mailbox);
+            match confirms.done(position, durable) {
+                Done::Tell(ack) => channel.send(&mut self.shared, ack),
+                Done::Wait => self.shared.node.notify_durable(position, &self.shared.mailbox),
+                Done::Told => {}
             }
         }
     }
@@ -212,7 +216,31 @@ impl Connection {
             client.leave(&mut self.shared.batch, &mut self.shared.touched);
         }
         self.shared.is_blocked = false;
-        self.shared.parked_bytes = 0;
+        self.shared.account();
+    }
+
+    /// Whether the end was said, by either side.
+    fn is_ending(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Closing { .. } | Phase::Finished { .. } | Phase::Broken
+        )
+    }
+
+    /// Ends a turn: deals with everything that came from the broker, as far as there is room.
+    fn settle_inbox(&mut self, now: Instant) {
+        loop {
+            if self.shared.mailbox.is_pending() {
+                self.shared.mailbox.take(&mut self.shared.inbox);
+            }
+            self.take_notices(now);
+            self.write_deliveries();
+            if !self.shared.mailbox.is_pending() && self.shared.inbox.notices.is_empty() {
+                break;
+            }
+        }
+        self.shared.account();
+        self.shared.node.spread_alarms();
     }
 
     fn take_notices(&mut self, now: Instant) {
@@ -253,8 +281,9 @@ impl Connection {
             Phase::Header | Phase::Start | Phase::Tune | Phase::Open => {
                 Some(self.connected_at + settings.handshake_timeout)
             }
-            // Nothing is read from a blocked publisher, so nothing can be missed.
-            Phase::Running if self.shared.tuned.heartbeat_s > 0 && !self.shared.is_blocked => {
+            // While nothing is read, from a blocked publisher or a client that does not take its
+            // messages, nothing can be missed.
+            Phase::Running if self.shared.tuned.heartbeat_s > 0 && self.wants_input() => {
                 Some(self.received_at + Duration::from_secs(u64::from(self.shared.tuned.heartbeat_s) * 2))
             }
             Phase::Running | Phase::Broken => None,
@@ -294,18 +323,13 @@ impl Session for Connection {
         let used = self.take_frames(bytes, now);
         self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();
         self.flush();
-        self.shared.node.spread_alarms();
+        self.settle_inbox(now);
         used
     }
 
     fn wake(&mut self, now: Instant) {
-        self.write_deliveries();
-        // Notices come after the deliveries that were there before them.
-        if self.shared.inbox.parcels.is_empty() {
-            self.take_notices(now);
-        }
+        self.settle_inbox(now);
         self.look_at_clock(now);
-        self.shared.node.spread_alarms();
     }
 
     fn output(&self) -> &[u8] {
@@ -313,10 +337,15 @@ impl Session for Connection {
     }
 
     fn written(&mut self, count: usize, now: Instant) {
+        let wanted_input = self.wants_input();
         self.shared.output.advance(count);
         self.written_at = now;
-        if !self.shared.inbox.parcels.is_empty() && self.shared.output.len() == 0 {
-            self.wake(now);
+        if !wanted_input && self.wants_input() {
+            // What the client sent meanwhile is still to be read.
+            self.received_at = now;
+        }
+        if self.has_output_room() && !self.shared.inbox.parcels.is_empty() {
+            self.settle_inbox(now);
         }
     }
 

@@ -19,6 +19,7 @@ use warren_broker::route::Headers;
 use warren_broker::value;
 use warren_node::{Keys, REPLY_TO, Route};
 use warren_protocol::amqp091::content::ContentHeader;
+use warren_protocol::amqp091::frame;
 use warren_protocol::amqp091::method::basic;
 use warren_protocol::amqp091::properties::{Edit, Properties};
 use warren_protocol::amqp091::table::{self, Table};
@@ -46,7 +47,12 @@ pub(super) struct Incoming {
     announced_bytes: u64,
     properties: Vec<u8>,
     builder: Builder,
+    /// Bytes of body in the builder.
+    held_bytes: usize,
 }
+
+/// The unfinished messages of a connection may take as much as so many of the largest ones.
+const UNFINISHED_MAX: u64 = 8;
 
 /// A message and where it goes.
 #[derive(Debug)]
@@ -54,13 +60,25 @@ pub(super) struct Routed {
     message: Message,
     route: Arc<Route>,
     mandatory: bool,
-    /// It is a reply for a direct reply-to consumer.
-    is_reply: bool,
+    /// Addresses of reply consumers among its keys.
+    replies: Vec<String>,
+}
+
+impl Routed {
+    /// Whether one of its queues was deleted after it was routed.
+    pub(super) fn is_late(&self) -> bool {
+        self.route.queues.iter().any(|queue| queue.is_deleted())
+    }
 }
 
 impl Incoming {
     pub(super) fn is_expecting_content(&self) -> bool {
         self.expected != Expected::Method
+    }
+
+    /// Bytes of body that are held until the content is complete.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// What to say when another frame comes instead of the content frame that is due.
@@ -117,15 +135,16 @@ impl Channel {
                 stray()
             });
         }
-        let unreadable = |_| {
-            let text = format!("cannot decode {}", refusal::octets(payload));
-            at_publish(Failure::connection(refusal::FRAME_ERROR, text))
-        };
-        let header = ContentHeader::parse(payload).map_err(unreadable)?;
+        let kind = frame::Kind::Header.octet();
+        let header = ContentHeader::parse(payload).map_err(|_| refusal::unknown_frame(kind, payload))?;
         if header.class_id != basic::Publish::CLASS {
             let class = header.class_id;
             let text = format!("expected content header for class 60, got one for class {class} instead");
             return Err(at_publish(Failure::connection(refusal::UNEXPECTED_FRAME, text)));
+        }
+        // RabbitMQ takes a header with a weight for none at all.
+        if header.weight != 0 {
+            return Err(self.incoming.missing());
         }
         let incoming = &mut self.incoming;
         incoming.properties.clear();
@@ -158,14 +177,25 @@ impl Channel {
             // More than was announced is never kept: the content cannot end well any more.
             if *missing >= 0 {
                 self.incoming.builder.push_body(payload);
+                self.incoming.held_bytes += payload.len();
+                shared.unrouted_bytes += payload.len();
             }
         }
-        if is_whole { self.complete(shared) } else { Ok(()) }
+        if is_whole {
+            return self.complete(shared);
+        }
+        let max = UNFINISHED_MAX.saturating_mul(shared.settings.message_bytes_max);
+        if shared.unrouted_bytes as u64 > max && !matches!(self.mode, Mode::Transaction(_)) {
+            let text = format!("unfinished messages of this connection take more than {max} bytes");
+            return Err(at_publish(Failure::connection(refusal::RESOURCE_ERROR, text)));
+        }
+        Ok(())
     }
 
     /// All of the content is there.
     fn complete(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         self.incoming.expected = Expected::Method;
+        shared.unrouted_bytes -= std::mem::take(&mut self.incoming.held_bytes);
         let routed = self.check_and_route(shared).map_err(|failure| match failure.at {
             None => at_publish(failure),
             Some(_) => failure,
@@ -178,6 +208,9 @@ impl Channel {
             }
         };
         if let Mode::Transaction(transaction) = &mut self.mode {
+            let bytes = routed.message.memory_bytes();
+            transaction.held_bytes += bytes;
+            shared.unrouted_bytes += bytes;
             transaction.publishes.push(routed);
         } else {
             self.send_on(shared, routed);
@@ -192,19 +225,18 @@ impl Channel {
             message,
             route,
             mandatory,
-            is_reply,
+            replies,
         } = routed;
         let Some(client) = &shared.client else { return };
-        let replied = is_reply
-            && client.reply(
-                message.exchange(),
-                message.routing_key(),
-                &message,
-                &mut shared.touched,
-            ) == Some(true);
-        if !replied && route.queues.is_empty() && mandatory {
+        for key in &replies {
+            client.reply(message.exchange(), key, &message, &mut shared.touched);
+        }
+        // A reply consumer is no queue: a mandatory reply comes back although it is delivered.
+        if route.queues.is_empty() && mandatory {
             let (frame_max, number) = (shared.tuned.frame_max, self.number);
-            deliver::write_return(self.out(shared), &message, frame_max, number);
+            self.write(shared, |out| {
+                deliver::write_return(out, &message, frame_max, number)
+            });
         }
         shared.enqueued += route.queues.len().max(1);
         if let Some(client) = &shared.client {
@@ -218,8 +250,8 @@ impl Channel {
         }
     }
 
-    /// RabbitMQ's order: size, permission, exchange, internal, expiration, headers, topic
-    /// permission, user, route.
+    /// RabbitMQ's order: size, permission, exchange, internal, reply-to, expiration, headers, user,
+    /// topic permission, route.
     fn check_and_route(&mut self, shared: &mut Shared) -> Result<Routed, Failure> {
         let Incoming {
             exchange,
@@ -230,6 +262,7 @@ impl Channel {
             immediate,
             announced_bytes,
             expected: _,
+            held_bytes: _,
         } = &mut self.incoming;
         if *immediate {
             return Err(Failure::connection(refusal::NOT_IMPLEMENTED, "immediate=true"));
@@ -252,9 +285,6 @@ impl Channel {
         let mut edited = None;
         if !is_plain {
             client.check_publish(exchange)?;
-            check_expiration(properties.expiration())?;
-            check_user(properties.user_id(), client)?;
-            more = further_keys(properties.headers())?;
             let own = self
                 .consumers
                 .values()
@@ -263,12 +293,19 @@ impl Channel {
                     super::channel::Source::Queue(..) => None,
                 });
             edited = edit(&properties, own)?;
+            check_expiration(properties.expiration())?;
+            more = further_keys(properties.headers())?;
+            check_user(properties.user_id(), client)?;
         }
         let headers = LazyHeaders {
             raw: properties.headers(),
             parsed: OnceCell::new(),
         };
-        let is_reply = exchange.is_empty() && key.starts_with(REPLY_TO);
+        let replies = if exchange.is_empty() {
+            reply_keys(key, &more)
+        } else {
+            Vec::new()
+        };
         let route = client.route(
             &mut shared.routes,
             exchange,
@@ -290,7 +327,7 @@ impl Channel {
             message,
             route,
             mandatory: *mandatory,
-            is_reply,
+            replies,
         })
     }
 
@@ -305,6 +342,14 @@ impl Channel {
             }
         }
     }
+}
+
+/// The keys that are addresses of reply consumers.
+fn reply_keys(first: &str, more: &[String]) -> Vec<String> {
+    let all = std::iter::once(first).chain(more.iter().map(String::as_str));
+    all.filter(|key| key.starts_with(REPLY_TO))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Further routing keys: the strings of the headers CC and BCC.
@@ -322,12 +367,11 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
         let table::Value::Array(array) = found else {
             return Err(refused(convert::value(found).type_name()));
         };
-        for item in array.iter() {
-            let table::Value::LongString(key) = item else {
-                return Err(refused(convert::value(item).type_name()));
-            };
-            keys.push(String::from_utf8_lossy(key).into_owned());
-        }
+        // What is no string is no key.
+        keys.extend(array.iter().filter_map(|item| match item {
+            table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
+            _ => None,
+        }));
     }
     Ok(keys)
 }

@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, Mode, Unacked};
 use super::declare::client;
+use super::publish::Routed;
 use super::refusal::{self, Failure};
 use super::shared::Shared;
 use super::transaction::{Settlement, Transaction};
@@ -114,7 +115,13 @@ impl Channel {
     }
 
     pub(super) fn tx_commit(&mut self, shared: &mut Shared) -> Outcome {
-        let Transaction { publishes, settles } = std::mem::take(self.transaction()?);
+        let Transaction {
+            publishes,
+            settles,
+            held_bytes,
+        } = std::mem::take(self.transaction()?);
+        shared.unrouted_bytes -= held_bytes;
+        let is_partial = publishes.iter().any(Routed::is_late);
         for routed in publishes {
             self.send_on(shared, routed);
         }
@@ -123,13 +130,17 @@ impl Channel {
         }
         client(shared)?;
         let position = shared.flush();
+        if is_partial {
+            let text = "partial tx completion";
+            return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+        }
         self.send_at(shared, position, tx::CommitOk);
         Ok(())
     }
 
     pub(super) fn tx_rollback(&mut self, shared: &mut Shared) -> Outcome {
         let mut transaction = std::mem::take(self.transaction()?);
-        transaction.rollback(&mut self.unacked);
+        shared.unrouted_bytes -= transaction.rollback(&mut self.unacked);
         self.send(shared, tx::RollbackOk);
         Ok(())
     }

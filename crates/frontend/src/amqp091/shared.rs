@@ -3,8 +3,9 @@
 
 use super::settings::Settings;
 use std::sync::Arc;
-use warren_node::Position;
-use warren_node::{Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched};
+use warren_node::{
+    Address, Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, Position, RouteCache, Touched,
+};
 use warren_protocol::amqp091::method::Method;
 
 use warren_broker::queue::ConsumerKey;
@@ -54,6 +55,11 @@ impl Output {
     pub(super) fn advance(&mut self, count: usize) {
         self.start = (self.start + count).min(self.bytes.len());
         if self.start < self.bytes.len() {
+            if self.start >= KEPT_BYTES_MAX {
+                // A client that never takes everything must not let the front grow.
+                self.bytes.drain(..self.start);
+                self.start = 0;
+            }
             return;
         }
         self.start = 0;
@@ -88,8 +94,13 @@ pub(super) struct Shared {
     pub(super) enqueued: usize,
     /// A publish came while an alarm was on; nothing is read until it is over.
     pub(super) is_blocked: bool,
-    /// Bytes of answers that wait for the log.
+    /// Bytes of output that wait for the log.
     pub(super) parked_bytes: usize,
+    /// Bytes of messages that are not yet with a queue: unfinished ones, and those of open
+    /// transactions.
+    pub(super) unrouted_bytes: usize,
+    /// How many of these the broker's account of memory knows of.
+    accounted_bytes: usize,
     last_consumer: u32,
 }
 
@@ -118,6 +129,8 @@ impl Shared {
             enqueued: 0,
             is_blocked: false,
             parked_bytes: 0,
+            unrouted_bytes: 0,
+            accounted_bytes: 0,
             last_consumer: 0,
         }
     }
@@ -139,20 +152,25 @@ impl Shared {
         position
     }
 
-    /// Takes the deliveries for a channel out of mailbox and inbox.
-    pub(super) fn take_parcels_of(&mut self, channel: u16) -> Vec<Parcel> {
+    /// Takes some deliveries out of mailbox and inbox. Notices that came with them stay in the
+    /// inbox, and are looked at when the session's turn ends.
+    pub(super) fn take_parcels(&mut self, is_wanted: impl Fn(Address) -> bool) -> Vec<Parcel> {
         self.mailbox.take(&mut self.inbox);
         let all = std::mem::take(&mut self.inbox.parcels);
-        let mut mine = Vec::new();
-        for parcel in all {
-            if parcel.to.channel == channel {
-                mine.push(parcel);
-            } else {
-                self.inbox.parcels.push_back(parcel);
-            }
+        let (wanted, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|parcel| is_wanted(parcel.to));
+        self.inbox.parcels = others.into();
+        self.free_room(wanted.iter().map(Parcel::room_bytes).sum());
+        wanted
+    }
+
+    /// Tells the broker's account of memory what this session holds for publishers.
+    pub(super) fn account(&mut self) {
+        if self.unrouted_bytes != self.accounted_bytes {
+            self.node
+                .memory()
+                .changed(self.accounted_bytes, self.unrouted_bytes);
+            self.accounted_bytes = self.unrouted_bytes;
         }
-        self.free_room(mine.iter().map(Parcel::room_bytes).sum());
-        mine
     }
 
     /// Deliveries of so many bytes left the mailbox for good.

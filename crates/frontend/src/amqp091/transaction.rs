@@ -20,16 +20,19 @@ pub(super) enum Settlement {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) publishes: Vec<Routed>,
+    /// Memory of the publishes.
+    pub(super) held_bytes: usize,
     /// By delivery tag.
     pub(super) settles: Vec<(u64, Unacked, Settlement)>,
 }
 
 impl Transaction {
-    /// Forgets publishes; deliveries become unsettled again.
-    pub(super) fn rollback(&mut self, unacked: &mut Window<Unacked>) {
+    /// Forgets publishes; deliveries become unsettled again. Answers the memory set free.
+    pub(super) fn rollback(&mut self, unacked: &mut Window<Unacked>) -> usize {
         self.publishes.clear();
         for (tag, delivery, _) in self.settles.drain(..) {
             unacked.insert(tag, delivery);
         }
+        std::mem::take(&mut self.held_bytes)
     }
 }

@@ -38,6 +38,13 @@ impl SharedCredit {
         std::mem::take(&mut *self.starved.lock())
     }
 
+    /// Forgets that a consumer waits for credit: it is cancelled.
+    pub(super) fn forget(&self, queue: &LiveQueue, consumer: ConsumerKey) {
+        self.starved
+            .lock()
+            .retain(|(other, key)| !(other.id() == queue.id() && *key == consumer));
+    }
+
     /// Takes one; when there is none left the consumer is noted and resumed later.
     pub(super) fn take(&self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) -> bool {
         if self.limit() == 0 {

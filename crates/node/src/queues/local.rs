@@ -172,8 +172,12 @@ impl LiveQueue {
         if !state.machine.cancel(consumer) {
             return false;
         }
-        if let Some(place) = state.subscribers.get_mut(consumer.slot()) {
-            *place = None;
+        let place = state.subscribers.get_mut(consumer.slot());
+        if let Some(subscriber) = place.and_then(Option::take) {
+            subscriber.mailbox.forget_starved(self, consumer);
+            if let Some(shared) = subscriber.shared {
+                shared.forget(self, consumer);
+            }
         }
         self.is_abandoned(&state)
     }
@@ -197,6 +201,20 @@ impl LiveQueue {
         })
     }
 
+    /// Throws away what is ready. Answers how many messages that were.
+    pub(crate) fn purge(self: &Arc<Self>) -> usize {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return 0;
+        }
+        let before = state.machine.totals();
+        let State { machine, facts, .. } = &mut *state;
+        machine.decide(&Command::Purge, facts);
+        self.commit(&mut state);
+        self.memory.changed(before.bytes, state.machine.totals().bytes);
+        before.ready
+    }
+
     /// Marks the queue as deleted, unless it is in use or holds messages and must not. Answers
     /// how many messages were ready.
     ///
@@ -211,15 +229,15 @@ impl LiveQueue {
         let mut state = self.state.lock();
         let Totals {
             ready,
-            unsettled,
             consumers,
             bytes,
+            ..
         } = state.machine.totals();
+        if if_empty && ready > 0 {
+            return Err(Refusal::NotEmpty(self.subject()));
+        }
         if if_unused && consumers > 0 {
             return Err(Refusal::InUse(self.subject()));
-        }
-        if if_empty && ready + unsettled > 0 {
-            return Err(Refusal::NotEmpty(self.subject()));
         }
         self.stop_locked(&mut state, touched);
         self.memory.changed(bytes, 0);

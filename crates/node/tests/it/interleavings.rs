@@ -372,8 +372,8 @@ impl World {
     /// Everybody finishes: then everything published was delivered and done with, once.
     fn finish(&mut self) {
         (0..self.publishers.len()).for_each(|publisher| self.flush_publisher(publisher));
-        for queue in 0..QUEUES.len() {
-            self.sessions[0].subscribe(QUEUES[queue], false, 0, 0);
+        for queue in QUEUES {
+            self.sessions[0].subscribe(queue, false, 0, 0);
         }
         let is_empty = |queue: &Arc<LiveQueue>| queue.totals().ready + queue.totals().unsettled == 0;
         let published: usize = self.ledgers.values().map(|ledger| ledger.messages.len()).sum();
@@ -401,7 +401,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     #[test]
     fn nothing_is_lost_or_doubled_and_nobody_starves(

@@ -423,7 +423,7 @@ fn binding(row: Row) -> Binding {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_remembered_route_is_a_fresh_one(

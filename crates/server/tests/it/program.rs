@@ -58,6 +58,11 @@ pub(crate) fn setup() -> Setup {
 
 /// A setup without any argument but the ready file.
 pub(crate) fn bare() -> Setup {
+    with_words(&[])
+}
+
+/// The same, behind words that come before the flags.
+pub(crate) fn with_words(words: &[&str]) -> Setup {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
     for variable in SETTINGS {
@@ -66,6 +71,7 @@ pub(crate) fn bare() -> Setup {
     command
         .env("HOME", folder.path())
         .current_dir(folder.path())
+        .args(words)
         .arg("--ready-file")
         .arg(folder.path().join("ready"));
     Setup { folder, command }
@@ -226,7 +232,7 @@ impl Program {
     }
 
     /// Stops it, as a service manager does, and asserts that this goes well.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(&mut self) {
         self.signal("TERM");
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{}", self.stderr());

@@ -6,14 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 
 use warren_testkit::peer::{Login, Peer};
 
-use crate::program::{bare, read, setup, start};
+use crate::program::{bare, read, setup, start, with_words};
 
 #[test]
 fn starts_with_no_configuration_and_says_where() {
     let program = bare().arg("--ports").arg("any").arg("--no-data-dir").start();
     let stdout = program.stdout();
     let port = program.address().port();
-    assert!(stdout.starts_with(concat!("warren ", env!("CARGO_PKG_VERSION"), "\n")), "{stdout}");
+    assert!(
+        stdout.starts_with(concat!("warren ", env!("CARGO_PKG_VERSION"), "\n")),
+        "{stdout}"
+    );
     assert!(stdout.contains(&format!(":{port}\n")), "{stdout}");
     assert!(stdout.contains("in memory only"), "{stdout}");
     assert!(stdout.contains("config  defaults"), "{stdout}");
@@ -22,24 +25,17 @@ fn starts_with_no_configuration_and_says_where() {
 
 #[test]
 fn serve_is_what_it_does_when_asked_by_name_too() {
-    // The flags of the bare command and of the subcommand do not mix, so this one has all of its own.
-    let at = tempfile::tempdir().unwrap();
-    let ready = at.path().join("ready");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_warren"))
-        .args(["serve", "--ports", "any", "--no-data-dir", "--ready-file"])
-        .arg(&ready)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    crate::program::wait_for("the ready file", || ready.exists().then_some(()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let program = with_words(&["serve"])
+        .arg("--ports")
+        .arg("any")
+        .arg("--no-data-dir")
+        .start();
+    program.peer().close().unwrap();
 }
 
 #[test]
 fn the_ready_file_says_who_and_where_and_goes_at_the_end() {
-    let program = setup()
+    let mut program = setup()
         .set("listeners.tcp.default=127.0.0.1:0")
         .set("listeners.tcp.second=127.0.0.1:0")
         .start();
@@ -53,11 +49,9 @@ fn the_ready_file_says_who_and_where_and_goes_at_the_end() {
         let address = listener["address"].as_str().unwrap().parse().unwrap();
         Peer::open(address, &Login::default()).unwrap().close().unwrap();
     }
-    let folder = program.path("");
-    let kept = tempfile::tempdir().unwrap();
-    fs::hard_link(&ready, kept.path().join("ready")).ok();
     program.stop();
-    assert!(!folder.join("ready").exists());
+    assert!(!ready.exists());
+    assert!(program.path("stdout").exists(), "the folder is still there");
 }
 
 #[test]
@@ -87,10 +81,27 @@ fn settings_come_from_file_environment_and_arguments_and_later_ones_win() {
         ..Login::default()
     };
     Peer::open(program.address(), &login).unwrap().close().unwrap();
-    assert!(program.refuses(&Login { user: "file", ..login }).starts_with("403 "));
-    let refused = program.refuses(&Login { vhost: "here", ..login });
-    assert!(refused.starts_with("530 NOT_ALLOWED - vhost here not found"), "{refused}");
-    assert!(program.stdout().contains("config  w.conf\n"), "{}", program.stdout());
+    assert!(
+        program
+            .refuses(&Login {
+                user: "file",
+                ..login
+            })
+            .starts_with("403 ")
+    );
+    let refused = program.refuses(&Login {
+        vhost: "here",
+        ..login
+    });
+    assert!(
+        refused.starts_with("530 NOT_ALLOWED - vhost here not found"),
+        "{refused}"
+    );
+    assert!(
+        program.stdout().contains("config  w.conf\n"),
+        "{}",
+        program.stdout()
+    );
 }
 
 #[test]
@@ -114,7 +125,12 @@ fn an_unknown_key_names_the_nearest() {
         .arg("--config")
         .arg("w.conf")
         .fail();
-    let parts = ["w.conf:2", "`channel_max`", "w.conf:3", "`heartbeat` cannot be `soon`"];
+    let parts = [
+        "w.conf:2",
+        "`channel_max`",
+        "w.conf:3",
+        "`heartbeat` cannot be `soon`",
+    ];
     failed.says(78, &parts);
 }
 
@@ -165,8 +181,19 @@ fn an_address_of_another_machine_is_refused() {
 #[test]
 fn a_folder_that_is_not_writable_is_named_with_the_way_out() {
     let failed = bare().arg("--data-dir").arg("/proc/self/fdinfo").fail();
-    failed.says(73, &["/proc/self/fdinfo is not writable", "--data-dir DIR", "--no-data-dir"]);
-    let failed = bare().file("data", "in the way").arg("--data-dir").arg("data").fail();
+    failed.says(
+        73,
+        &[
+            "/proc/self/fdinfo is not writable",
+            "--data-dir DIR",
+            "--no-data-dir",
+        ],
+    );
+    let failed = bare()
+        .file("data", "in the way")
+        .arg("--data-dir")
+        .arg("data")
+        .fail();
     failed.says(73, &["it is not a folder"]);
 }
 
@@ -174,13 +201,20 @@ fn a_folder_that_is_not_writable_is_named_with_the_way_out() {
 fn files_that_cannot_be_written_are_named() {
     let failed = setup().set("log.file=/nowhere/w.log").fail();
     failed.says(73, &["/nowhere/w.log"]);
-    let failed = bare().arg("--no-data-dir").set("default_permissions.read=(").fail();
+    let failed = bare()
+        .arg("--no-data-dir")
+        .set("default_permissions.read=(")
+        .fail();
     failed.says(78, &["default"]);
 }
 
 #[test]
 fn what_the_server_says_of_itself_can_be_set() {
-    let program = start(&["product.name=Hare", "cluster_name=meadow", "auth_mechanisms.1=PLAIN"]);
+    let program = start(&[
+        "product.name=Hare",
+        "cluster_name=meadow",
+        "auth_mechanisms.1=PLAIN",
+    ]);
     let mut peer = Peer::connect(program.address()).unwrap();
     peer.write(b"AMQP\0\0\x09\x01").unwrap();
     let heard = peer.expect("connection.start").unwrap();

@@ -8,28 +8,21 @@
     clippy::panic
 )]
 
+use super::Refusal;
 use super::step::{End, Ends, Exchange, Row, Wish, alternate_class, argument_class};
-use super::{Change, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an operation comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Changes,
-    ChangesNothing,
-    Refused(&'static str),
-}
+/// What an operation comes to: whether it changes anything, or every reason that there is to refuse it.
+/// Which of several reasons is told is a matter of the protocol, whose transcripts hold it.
+pub(super) type Wanted = Result<bool, Vec<&'static str>>;
 
-use Outcome::{Changes, ChangesNothing, Refused};
-
-impl Outcome {
-    pub(super) fn of(decided: &Result<Option<Change>, Refusal>) -> Self {
-        match decided {
-            Ok(Some(_)) => Changes,
-            Ok(None) => ChangesNothing,
-            Err(refusal) => Refused(word(refusal)),
-        }
-    }
+fn unless(reasons: &[(bool, &'static str)]) -> Result<(), Vec<&'static str>> {
+    let given: Vec<_> = reasons
+        .iter()
+        .filter(|(applies, _)| *applies)
+        .map(|(_, word)| *word)
+        .collect();
+    if given.is_empty() { Ok(()) } else { Err(given) }
 }
 
 pub(super) fn word(refusal: &Refusal) -> &'static str {
@@ -80,26 +73,30 @@ impl Model {
         model
     }
 
-    pub(super) fn declare_exchange(&mut self, name: &str, asked: &Exchange) -> Outcome {
+    pub(super) fn declare_exchange(&mut self, name: &str, asked: &Exchange) -> Wanted {
         let class = |exchange: &Exchange| Exchange {
             alternate: alternate_class(exchange.alternate),
             ..exchange.clone()
         };
-        match self.exchanges.get(name) {
-            _ if name.is_empty() => Refused("default"),
-            _ if asked.kind == "nope" => Refused("kind"),
-            _ if asked.alternate >= 7 => Refused("argument"),
-            Some(existing) if class(existing) == class(asked) => ChangesNothing,
-            Some(_) => Refused("inequivalent"),
-            None if name.starts_with("amq.") => Refused("reserved"),
-            None => {
-                self.exchanges.insert(name.to_owned(), asked.clone());
-                Changes
-            }
+        let existing = self.exchanges.get(name);
+        unless(&[
+            (name.is_empty(), "default"),
+            (asked.kind == "nope", "kind"),
+            (asked.alternate >= 7, "argument"),
+            (existing.is_none() && name.starts_with("amq."), "reserved"),
+            (
+                existing.is_some_and(|existing| class(existing) != class(asked)),
+                "inequivalent",
+            ),
+        ])?;
+        let is_new = existing.is_none();
+        if is_new {
+            self.exchanges.insert(name.to_owned(), asked.clone());
         }
+        Ok(is_new)
     }
 
-    pub(super) fn declare_queue(&mut self, name: &str, asked: &Wish) -> Outcome {
+    pub(super) fn declare_queue(&mut self, name: &str, asked: &Wish) -> Wanted {
         let class = |wish: &Wish| {
             (
                 wish.durable && !wish.exclusive,
@@ -108,33 +105,36 @@ impl Model {
             )
         };
         let owner = |wish: &Wish| wish.exclusive.then_some(wish.session);
-        match self.queues.get(name) {
-            Some(existing) if owner(existing) != owner(asked) => Refused("locked"),
-            Some(existing) if class(existing) == class(asked) => ChangesNothing,
-            Some(_) => Refused("inequivalent"),
-            None if name.starts_with("amq.") && !asked.server_named => Refused("reserved"),
-            None => {
-                self.queues.insert(name.to_owned(), asked.clone());
-                Changes
-            }
+        let existing = self.queues.get(name);
+        unless(&[
+            // Unlike an exchange's, such a name is refused whether or not it is there.
+            (name.starts_with("amq.") && !asked.server_named, "reserved"),
+            (
+                existing.is_some_and(|existing| owner(existing) != owner(asked)),
+                "locked",
+            ),
+            (
+                existing.is_some_and(|existing| class(existing) != class(asked)),
+                "inequivalent",
+            ),
+        ])?;
+        let is_new = existing.is_none();
+        if is_new {
+            self.queues.insert(name.to_owned(), asked.clone());
         }
+        Ok(is_new)
     }
 
-    pub(super) fn delete_exchange(&mut self, name: &str, if_unused: bool) -> Outcome {
+    pub(super) fn delete_exchange(&mut self, name: &str, if_unused: bool) -> Wanted {
         let in_use = self.bindings.iter().any(|(source, ..)| source == name);
-        match name {
-            "" => Refused("default"),
-            _ if name.starts_with("amq.") => Refused("system"),
-            _ if !self.exchanges.contains_key(name) => ChangesNothing,
-            _ if if_unused && in_use => Refused("in use"),
-            _ => {
-                self.exchanges.remove(name);
-                self.unbind_where(|(source, to, ..)| {
-                    source == name || matches!(to, End::Exchange(to) if to == name)
-                });
-                Changes
-            }
-        }
+        unless(&[
+            (name.is_empty(), "default"),
+            (name.starts_with("amq."), "system"),
+            (if_unused && in_use, "in use"),
+        ])?;
+        let was_there = self.exchanges.remove(name).is_some();
+        self.unbind_where(|(source, to, ..)| source == name || matches!(to, End::Exchange(to) if to == name));
+        Ok(was_there)
     }
 
     pub(super) fn delete_queue(&mut self, name: &str) {
@@ -171,34 +171,27 @@ impl Model {
         }
     }
 
-    pub(super) fn bind(&mut self, ends: &Ends) -> Outcome {
+    pub(super) fn bind(&mut self, ends: &Ends) -> Wanted {
         let row = ends.row();
-        match self.exchanges.get(&row.0) {
-            _ if row.0.is_empty() || ends.to_exchange() == Some("") => Refused("default"),
-            _ if !self.has(&row.1) => Refused("not found"),
-            _ if self.is_locked(&row.1, ends.session) => Refused("locked"),
-            None => Refused("not found"),
-            Some(source) if source.kind == "headers" && ends.arguments == 4 => Refused("binding"),
-            Some(_) => {
-                if self.bindings.insert(row) {
-                    Changes
-                } else {
-                    ChangesNothing
-                }
-            }
-        }
+        let source = self.exchanges.get(&row.0);
+        let takes_no_such = source.is_some_and(|source| source.kind == "headers" && ends.arguments == 4);
+        unless(&[
+            (row.0.is_empty() || ends.to_exchange() == Some(""), "default"),
+            (source.is_none() || !self.has(&row.1), "not found"),
+            (self.is_locked(&row.1, ends.session), "locked"),
+            (takes_no_such, "binding"),
+        ])?;
+        Ok(self.bindings.insert(row))
     }
 
-    pub(super) fn unbind(&mut self, ends: &Ends) -> Outcome {
+    pub(super) fn unbind(&mut self, ends: &Ends) -> Wanted {
         let row = ends.row();
-        match () {
-            () if row.0.is_empty() || ends.to_exchange() == Some("") => Refused("default"),
-            () if self.is_locked(&row.1, ends.session) => Refused("locked"),
-            () if !self.bindings.contains(&row) => ChangesNothing,
-            () => {
-                self.unbind_where(|other| *other == row);
-                Changes
-            }
-        }
+        let is_there = self.bindings.contains(&row);
+        unless(&[
+            (row.0.is_empty() || ends.to_exchange() == Some(""), "default"),
+            (is_there && self.is_locked(&row.1, ends.session), "locked"),
+        ])?;
+        self.unbind_where(|other| *other == row);
+        Ok(is_there)
     }
 }

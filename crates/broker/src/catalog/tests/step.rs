@@ -196,9 +196,10 @@ pub(super) fn argument_class(number: u8) -> u8 {
 
 pub(super) fn alternate_class(number: u8) -> u8 {
     match number {
+        0..=3 => 0,
         4 | 5 => 1,
         6 => 2,
-        _ => 0,
+        _ => 3,
     }
 }
 

@@ -1,0 +1,26 @@
+//! A queue against the naive one of its property tests: any bytes are a sequence of commands.
+//!
+//! Beyond not crashing: same deliveries in the same order to the same consumers, same totals, and a queue
+//! that was fed the facts alone has the same durable state.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use warren_broker::message::{Builder, Message};
+use warren_broker::queue::{
+    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals,
+};
+
+#[path = "../../crates/broker/src/queue/tests/model.rs"]
+mod model;
+
+use model::{Step, Trial};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
+    let mut trial = Trial::new(first & 1 != 0);
+    for step in rest.chunks_exact(3) {
+        trial.run(&Step::of([step[0], step[1], step[2]]));
+    }
+});
