@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use warren_broker::catalog::{
-    Binding, Catalog, Change, Effect, Endpoint, ExchangeDeclaration, Link, QueueDeclaration,
-    SessionId, Vhost, VhostContent,
+    Binding, Catalog, Change, Effect, Endpoint, ExchangeDeclaration, Link, QueueDeclaration, SessionId,
+    Vhost, VhostContent,
 };
 use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::refusal::Refusal;

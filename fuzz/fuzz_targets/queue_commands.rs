@@ -6,9 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use warren_broker::message::{Builder, Message};
-use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals,
-};
+use warren_broker::queue::{Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals};
 
 #[path = "../../crates/broker/src/queue/tests/model.rs"]
 mod model;

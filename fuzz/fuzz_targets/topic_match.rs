@@ -5,9 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use warren_broker::route::{
-    Destination, NoHeaders, QueueId, Routable, RoutingTable, exchange_type,
-};
+use warren_broker::route::{Destination, NoHeaders, QueueId, Routable, RoutingTable, exchange_type};
 use warren_broker::value::Table;
 
 /// Keys are short strings.

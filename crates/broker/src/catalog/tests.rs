@@ -105,7 +105,11 @@ fn a_chain_of_auto_delete_exchanges_may_be_longer_than_the_stack_is_deep() {
     let mut catalog = chained(&names, &pairs);
     let last = ExchangeName::new(names[LINKS]).unwrap();
     let effects = catalog.apply(Change::ExchangeDeleted(vhost(), last));
-    assert_eq!(effects.len(), 2 * LINKS + 1, "each exchange, and each binding between them");
+    assert_eq!(
+        effects.len(),
+        2 * LINKS + 1,
+        "each exchange, and each binding between them"
+    );
     assert_eq!(catalog.vhost("/").unwrap().exchanges().count(), 0);
 }
 

@@ -161,7 +161,8 @@ impl Connection {
         let mailbox = std::sync::Arc::clone(&self.shared.mailbox);
         match self.shared.node.enter(user, m.vhost, mailbox) {
             Ok(client) => {
-                tracing::info!(peer = %self.peer, user = %client.user().name, vhost = m.vhost, "connection open");
+                let (peer, user) = (self.peer, &client.user().name);
+                tracing::info!(%peer, %user, vhost = m.vhost, "connection open");
                 self.shared.client = Some(client);
                 self.shared.send(connection::OpenOk { known_hosts: "" });
                 self.phase = Phase::Running;

@@ -24,6 +24,7 @@ mod refusal;
 mod settings;
 mod settle;
 mod shared;
+mod special;
 mod transaction;
 
 pub use settings::Settings;
@@ -386,8 +387,8 @@ impl Session for Connection {
         match self.phase {
             Phase::Finished { .. } | Phase::Closing { .. } | Phase::Broken => {}
             _ => {
-                tracing::info!(peer = %self.peer, idle_s = now.saturating_duration_since(self.received_at).as_secs(),
-                "connection closed by the client without a word")
+                let silent_s = now.saturating_duration_since(self.received_at).as_secs();
+                tracing::info!(peer = %self.peer, silent_s, "connection closed by the client without a word");
             }
         }
         self.release_all();

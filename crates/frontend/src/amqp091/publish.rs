@@ -11,6 +11,7 @@ use super::channel::{Channel, Mode};
 use super::deliver;
 use super::refusal::{self, Failure};
 use super::shared::Shared;
+use super::special::{Special, is_plain};
 use crate::convert;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use warren_node::{Keys, REPLY_TO, Route};
 use warren_protocol::amqp091::content::ContentHeader;
 use warren_protocol::amqp091::frame;
 use warren_protocol::amqp091::method::basic;
-use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{self, Table};
+use warren_protocol::amqp091::properties::Properties;
+use warren_protocol::amqp091::table::Table;
 
 /// Which frame of a content is expected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -253,21 +254,11 @@ impl Channel {
     /// RabbitMQ's order: size, permission, exchange, internal, reply-to, expiration, headers, user,
     /// topic permission, route.
     fn check_and_route(&mut self, shared: &mut Shared) -> Result<Routed, Failure> {
-        let Incoming {
-            exchange,
-            key,
-            properties: raw,
-            builder,
-            mandatory,
-            immediate,
-            announced_bytes,
-            expected: _,
-            held_bytes: _,
-        } = &mut self.incoming;
-        if *immediate {
+        let incoming = &mut self.incoming;
+        if incoming.immediate {
             return Err(Failure::connection(refusal::NOT_IMPLEMENTED, "immediate=true"));
         }
-        let (size, max) = (*announced_bytes, shared.settings.message_bytes_max);
+        let (size, max) = (incoming.announced_bytes, shared.settings.message_bytes_max);
         if size > max {
             let text = format!("message size {size} is larger than configured max size {max}");
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
@@ -275,58 +266,45 @@ impl Channel {
         let Some(client) = &mut shared.client else {
             return Err(stray());
         };
+        let Incoming {
+            exchange,
+            key,
+            builder,
+            ..
+        } = incoming;
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
-        let properties = Properties::parse(raw).map_err(unreadable)?;
-        let is_plain = properties.headers().is_none()
-            && properties.expiration().is_none()
-            && properties.user_id().is_none()
-            && properties.reply_to().is_none();
-        let mut more = Vec::new();
-        let mut edited = None;
-        if !is_plain {
+        let properties = Properties::parse(&incoming.properties).map_err(unreadable)?;
+        let special = if is_plain(&properties) {
+            Special::default()
+        } else {
             client.check_publish(exchange)?;
-            let own = self
-                .consumers
-                .values()
-                .find_map(|consumer| match &consumer.source {
-                    super::channel::Source::Replies(address) => Some(address.as_str()),
-                    super::channel::Source::Queue(..) => None,
-                });
-            edited = edit(&properties, own)?;
-            check_expiration(properties.expiration())?;
-            more = further_keys(properties.headers())?;
-            check_user(properties.user_id(), client)?;
-        }
+            Special::read(&properties, client, &self.consumers)?
+        };
+        let replies = if exchange.is_empty() {
+            reply_keys(key, &special.more_keys)
+        } else {
+            Vec::new()
+        };
         let headers = LazyHeaders {
             raw: properties.headers(),
             parsed: OnceCell::new(),
         };
-        let replies = if exchange.is_empty() {
-            reply_keys(key, &more)
-        } else {
-            Vec::new()
+        let keys = Keys {
+            first: key,
+            more: &special.more_keys,
         };
-        let route = client.route(
-            &mut shared.routes,
-            exchange,
-            Keys {
-                first: key,
-                more: &more,
-            },
-            &headers,
-        )?;
-        let persistent = properties.delivery_mode() == Some(2);
-        let priority = properties.priority().unwrap_or(0);
-        if let Some(edited) = edited {
+        let route = client.route(&mut shared.routes, exchange, keys, &headers)?;
+        if let Some(edited) = special.edited {
             let replaced = builder.replace_properties(&edited);
             replaced.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
         }
-        let message = builder.finish(persistent, priority);
+        let persistent = properties.delivery_mode() == Some(2);
+        let message = builder.finish(persistent, properties.priority().unwrap_or(0));
         let message = message.ok_or_else(|| Failure::connection(refusal::INTERNAL_ERROR, "no content"))?;
         Ok(Routed {
             message,
             route,
-            mandatory: *mandatory,
+            mandatory: incoming.mandatory,
             replies,
         })
     }
@@ -350,159 +328,4 @@ fn reply_keys(first: &str, more: &[String]) -> Vec<String> {
     all.filter(|key| key.starts_with(REPLY_TO))
         .map(str::to_owned)
         .collect()
-}
-
-/// Further routing keys: the strings of the headers CC and BCC.
-fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
-    let mut keys = Vec::new();
-    let Some(headers) = headers else { return Ok(keys) };
-    for name in ["CC", "BCC"] {
-        let Some(found) = headers.find(name.as_bytes()) else {
-            continue;
-        };
-        let refused = |type_name: &str| {
-            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{type_name}}}");
-            Failure::channel(refusal::PRECONDITION_FAILED, text)
-        };
-        let table::Value::Array(array) = found else {
-            return Err(refused(convert::value(found).type_name()));
-        };
-        // What is no string is no key.
-        keys.extend(array.iter().filter_map(|item| match item {
-            table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
-            _ => None,
-        }));
-    }
-    Ok(keys)
-}
-
-/// The properties as they are to be passed on, where that is not as they came: without BCC, and
-/// with the consumer's address in reply-to.
-fn edit(properties: &Properties<'_>, own_replies: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
-    let headers = properties.headers();
-    let bcc = headers.filter(|headers| headers.find(b"BCC").is_some());
-    let without_bcc = |writer: &mut table::TableWriter<'_>| {
-        for (name, value) in headers.iter().flat_map(Table::iter) {
-            if name != b"BCC" {
-                writer.value(name, &value);
-            }
-        }
-    };
-    let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());
-    if asks_replies && own_replies.is_none() {
-        let text = "fast reply consumer does not exist";
-        return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
-    }
-    if bcc.is_none() && !asks_replies {
-        return Ok(None);
-    }
-    let mut out = Vec::new();
-    let edit = Edit {
-        reply_to: own_replies.filter(|_| asks_replies).map(str::as_bytes),
-        headers: bcc.map(|_| &without_bcc as &dyn Fn(&mut table::TableWriter<'_>)),
-        ..Edit::default()
-    };
-    let written = properties.rewrite(&mut out, edit);
-    written.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
-    Ok(Some(out))
-}
-
-fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<(), Failure> {
-    let Some(claimed) = user_id else { return Ok(()) };
-    let user = client.user();
-    if claimed == user.name.as_str().as_bytes() || user.has_tag("impersonator") {
-        return Ok(());
-    }
-    let claimed = String::from_utf8_lossy(claimed);
-    let text = format!(
-        "user_id property set to '{claimed}' but authenticated user was '{}'",
-        user.name
-    );
-    Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
-}
-
-/// Ten years, the longest expiration.
-const EXPIRATION_MS_MAX: i128 = 315_360_000_000;
-
-/// `expiration` is a whole number of milliseconds, as text.
-fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
-    let Some(bytes) = expiration else { return Ok(()) };
-    let shown = String::from_utf8_lossy(bytes);
-    let prefix = format!("invalid expiration '{shown}': ");
-    let refused = |fault: String| {
-        Err(Failure::channel(
-            refusal::PRECONDITION_FAILED,
-            format!("{prefix}{fault}"),
-        ))
-    };
-    let digits_from = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
-    let digits = bytes
-        .iter()
-        .skip(digits_from)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if digits == 0 {
-        return refused("no_integer".to_owned());
-    }
-    let (number, rest) = shown
-        .split_at_checked(digits_from + digits)
-        .unwrap_or((&shown, ""));
-    if !rest.is_empty() {
-        return refused(format!("{{leftover_string,{rest:?}}}"));
-    }
-    // More than 38 digits are too large whatever they say.
-    let value: i128 = number.parse().unwrap_or(i128::MAX);
-    match value {
-        ..0 => refused(format!("{{value_negative,{number}}}")),
-        _ if value > EXPIRATION_MS_MAX => refused(too_large(number, prefix.chars().count())),
-        _ => Ok(()),
-    }
-}
-
-/// RabbitMQ breaks a term that would pass column 80 after its first comma.
-fn too_large(number: &str, column: usize) -> String {
-    let line = format!("{{value_too_large,{number}}}");
-    if column + line.len() <= 80 {
-        return line;
-    }
-    format!("{{value_too_large,\n{}{number}}}", " ".repeat(column + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(expiration: &str) -> Option<String> {
-        check_expiration(Some(expiration.as_bytes()))
-            .err()
-            .map(|failure| failure.reply_text())
-    }
-
-    #[test]
-    fn expirations_are_whole_milliseconds() {
-        for good in ["0", "1", "60000", "315360000000"] {
-            assert_eq!(fault(good), None, "{good}");
-        }
-        let cases = [
-            (" 5", "' 5': no_integer"),
-            ("", "'': no_integer"),
-            ("abc", "'abc': no_integer"),
-            ("-1", "'-1': {value_negative,-1}"),
-            ("1.5", "'1.5': {leftover_string,\".5\"}"),
-        ];
-        for (text, expected) in cases {
-            let expected = format!("PRECONDITION_FAILED - invalid expiration {expected}");
-            assert_eq!(fault(text), Some(expected));
-        }
-    }
-
-    #[test]
-    fn a_huge_expiration_is_told_as_rabbitmq_prints_it() {
-        let spaces = " ".repeat(44);
-        let expected = format!(
-            "PRECONDITION_FAILED - invalid expiration '99999999999999999999': \
-             {{value_too_large,\n{spaces}99999999999999999999}}"
-        );
-        assert_eq!(fault("99999999999999999999"), Some(expected));
-    }
 }

@@ -13,7 +13,8 @@
 //! said, `script` the directives, `pattern` the variables. What is heard between two things said has to be
 //! what is written, on each channel in that order, and nothing else.
 //!
-//! With `UPDATE_EXPECT=1` the files get what was heard; a bare `S<` marks where to listen.
+//! With `UPDATE_EXPECT=1` the files get what was heard; a bare `S<` marks where to listen. `CASE=words` holds
+//! the cases alone whose titles contain the words.
 
 mod brokers;
 mod hearing;

@@ -26,22 +26,43 @@ struct Edit {
 /// # Errors
 /// A report of all that went wrong, with file and line.
 pub(super) fn file(path: &Path, make: &mut Maker<'_>) -> Result<usize, String> {
-    let shown = path.display();
+    let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-    let cases = script::parse(&text).map_err(|(line, error)| format!("{shown}:{line}: {error}"))?;
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let only = std::env::var("CASE").ok();
-    let (mut held, mut report, mut edits) = (0, String::new(), Vec::new());
-    for case in cases
-        .iter()
-        .filter(|case| only.as_ref().is_none_or(|only| case.title.contains(only)))
-    {
+    let only = std::env::var("CASE").unwrap_or_default();
+    let held = hold(&shown, &text, &only, update, make)?;
+    if held.text != text {
+        std::fs::write(path, held.text).map_err(|error| format!("{shown}: {error}"))?;
+    }
+    if held.report.is_empty() {
+        Ok(held.count)
+    } else {
+        Err(held.report)
+    }
+}
+
+/// What came of a file.
+#[derive(Debug)]
+struct Held {
+    /// Cases that were held.
+    count: usize,
+    /// What went wrong.
+    report: String,
+    /// The file's text, with what was heard when that was asked for.
+    text: String,
+}
+
+/// Holds the cases whose titles contain `only`.
+fn hold(shown: &str, text: &str, only: &str, update: bool, make: &mut Maker<'_>) -> Result<Held, String> {
+    let cases = script::parse(text).map_err(|(line, error)| format!("{shown}:{line}: {error}"))?;
+    let (mut count, mut report, mut edits) = (0, String::new(), Vec::new());
+    for case in cases.iter().filter(|case| case.title.contains(only)) {
         let mut broker = make()?;
         if case.warren_only && !broker.is_warren() {
             broker.end()?;
             continue;
         }
-        held += 1;
+        count += 1;
         let mut run = Run::new(broker, update);
         let outcome = run
             .case(case)
@@ -53,13 +74,17 @@ pub(super) fn file(path: &Path, make: &mut Maker<'_>) -> Result<usize, String> {
         }
         edits.append(&mut run.edits);
     }
-    if !edits.is_empty() {
-        std::fs::write(path, edited(&text, &edits)).map_err(|error| format!("{shown}: {error}"))?;
-    }
-    if report.is_empty() { Ok(held) } else { Err(report) }
+    Ok(Held {
+        count,
+        report,
+        text: edited(text, &edits),
+    })
 }
 
 fn edited(text: &str, edits: &[Edit]) -> String {
+    if edits.is_empty() {
+        return text.to_owned();
+    }
     let mut out = String::new();
     for (index, content) in text.lines().enumerate() {
         let number = index + 1;
@@ -352,4 +377,64 @@ impl Run {
 /// How a peer's hearing is written: what `C` hears, the server says.
 fn letter(peer: char) -> char {
     if peer == 'C' { 'S' } else { peer }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::warren::Warren;
+    use super::*;
+
+    fn held(text: &str, update: bool) -> Held {
+        hold("file", text, "", update, &mut || Ok(Box::new(Warren::new()))).unwrap()
+    }
+
+    const RIGHT: &str = "=== a\nC> 1 tx.select\nS< 1 tx.select-ok\n\n\
+        === b\nC> 1 queue.declare\nS< 1 queue.declare-ok queue=\"$q1\" message_count=0 consumer_count=0\n";
+
+    #[test]
+    fn what_is_heard_as_written_is_fine() {
+        let held = held(RIGHT, false);
+        assert_eq!((held.count, held.report.as_str()), (2, ""));
+    }
+
+    #[test]
+    fn another_answer_is_told_with_its_line() {
+        let report = held("\n=== a\nC> 1 tx.select\nS< 1 tx.commit-ok\n", false).report;
+        assert!(report.starts_with("file:4: in \"a\"\n"), "{report}");
+        assert!(
+            report.contains("S< 1 tx.commit-ok") && report.contains("S< 1 tx.select-ok"),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn silence_is_asked_for_too() {
+        let more = held("=== a\nC> 1 tx.select\n", false).report;
+        assert!(more.starts_with("file:2:"), "{more}");
+        let less = held("=== a\nC> heartbeat\nS< heartbeat\n", false).report;
+        assert!(less.starts_with("file:3:"), "{less}");
+        let quiet = held("=== a\nC> 1 tx.select\n@quiet\nS< 1 tx.select-ok\n", false).report;
+        assert!(quiet.starts_with("file:2:"), "{quiet}");
+    }
+
+    #[test]
+    fn order_counts_within_a_channel_unless_told() {
+        let said = "=== a\nC> 1 tx.select\nC> 1 tx.commit\n";
+        let swapped = "S< 1 tx.commit-ok\nS< 1 tx.select-ok\n";
+        assert!(!held(&format!("{said}{swapped}"), false).report.is_empty());
+        assert_eq!(held(&format!("{said}@unordered\n{swapped}"), false).report, "");
+    }
+
+    #[test]
+    fn updating_writes_what_was_heard_and_keeps_what_fits() {
+        let empty = RIGHT.replace("S< 1 tx.select-ok", "S<");
+        let empty = empty.replace(
+            "S< 1 queue.declare-ok queue=\"$q1\" message_count=0 consumer_count=0",
+            "S<",
+        );
+        let held = held(&empty, true);
+        assert_eq!((held.text.as_str(), held.report.as_str()), (RIGHT, ""));
+        assert_eq!(self::held(RIGHT, true).text, RIGHT);
+    }
 }

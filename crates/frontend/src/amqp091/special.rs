@@ -1,0 +1,199 @@
+//! What the properties of a published message ask of the broker besides being passed on:
+//! further routing keys, an expiration, a user's name, a place for direct replies.
+
+use super::channel::{Consumer, Source};
+use super::refusal::{self, Failure};
+use crate::convert;
+use hashbrown::HashMap;
+use warren_node::REPLY_TO;
+use warren_protocol::amqp091::properties::{Edit, Properties};
+use warren_protocol::amqp091::table::{self, Table};
+
+/// Whether nothing in the properties asks for a check or a change: most messages.
+pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
+    properties.headers().is_none()
+        && properties.expiration().is_none()
+        && properties.user_id().is_none()
+        && properties.reply_to().is_none()
+}
+
+/// What the properties of a message ask of the broker.
+#[derive(Debug, Default)]
+pub(super) struct Special {
+    pub(super) more_keys: Vec<String>,
+    /// The properties as they are to be passed on, where that is not as they came.
+    pub(super) edited: Option<Vec<u8>>,
+}
+
+impl Special {
+    pub(super) fn read(
+        properties: &Properties<'_>,
+        client: &warren_node::Client,
+        consumers: &HashMap<u32, Consumer>,
+    ) -> Result<Self, Failure> {
+        let own_replies = consumers.values().find_map(|consumer| match &consumer.source {
+            Source::Replies(address) => Some(address.as_str()),
+            Source::Queue(..) => None,
+        });
+        let edited = edit(properties, own_replies)?;
+        check_expiration(properties.expiration())?;
+        let more_keys = further_keys(properties.headers())?;
+        check_user(properties.user_id(), client)?;
+        Ok(Self { more_keys, edited })
+    }
+}
+
+/// Further routing keys: the strings of the headers CC and BCC.
+fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
+    let mut keys = Vec::new();
+    let Some(headers) = headers else { return Ok(keys) };
+    for name in ["CC", "BCC"] {
+        let Some(found) = headers.find(name.as_bytes()) else {
+            continue;
+        };
+        let refused = |type_name: &str| {
+            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{type_name}}}");
+            Failure::channel(refusal::PRECONDITION_FAILED, text)
+        };
+        let table::Value::Array(array) = found else {
+            return Err(refused(convert::value(found).type_name()));
+        };
+        // What is no string is no key.
+        keys.extend(array.iter().filter_map(|item| match item {
+            table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
+            _ => None,
+        }));
+    }
+    Ok(keys)
+}
+
+/// The properties as they are to be passed on, where that is not as they came: without BCC, and
+/// with the consumer's address in reply-to.
+fn edit(properties: &Properties<'_>, own_replies: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    let headers = properties.headers();
+    let bcc = headers.filter(|headers| headers.find(b"BCC").is_some());
+    let without_bcc = |writer: &mut table::TableWriter<'_>| {
+        for (name, value) in headers.iter().flat_map(Table::iter) {
+            if name != b"BCC" {
+                writer.value(name, &value);
+            }
+        }
+    };
+    let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());
+    if asks_replies && own_replies.is_none() {
+        let text = "fast reply consumer does not exist";
+        return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+    }
+    if bcc.is_none() && !asks_replies {
+        return Ok(None);
+    }
+    let mut out = Vec::new();
+    let edit = Edit {
+        reply_to: own_replies.filter(|_| asks_replies).map(str::as_bytes),
+        headers: bcc.map(|_| &without_bcc as &dyn Fn(&mut table::TableWriter<'_>)),
+        ..Edit::default()
+    };
+    let written = properties.rewrite(&mut out, edit);
+    written.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
+    Ok(Some(out))
+}
+
+fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<(), Failure> {
+    let Some(claimed) = user_id else { return Ok(()) };
+    let user = client.user();
+    if claimed == user.name.as_str().as_bytes() || user.has_tag("impersonator") {
+        return Ok(());
+    }
+    let claimed = String::from_utf8_lossy(claimed);
+    let text = format!(
+        "user_id property set to '{claimed}' but authenticated user was '{}'",
+        user.name
+    );
+    Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
+}
+
+/// Ten years, the longest expiration.
+const EXPIRATION_MS_MAX: i128 = 315_360_000_000;
+
+/// `expiration` is a whole number of milliseconds, as text.
+fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
+    let Some(bytes) = expiration else { return Ok(()) };
+    let shown = String::from_utf8_lossy(bytes);
+    let prefix = format!("invalid expiration '{shown}': ");
+    let refused = |fault: String| {
+        Err(Failure::channel(
+            refusal::PRECONDITION_FAILED,
+            format!("{prefix}{fault}"),
+        ))
+    };
+    let digits_from = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
+    let digits = bytes
+        .iter()
+        .skip(digits_from)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if digits == 0 {
+        return refused("no_integer".to_owned());
+    }
+    let (number, rest) = shown
+        .split_at_checked(digits_from + digits)
+        .unwrap_or((&shown, ""));
+    if !rest.is_empty() {
+        return refused(format!("{{leftover_string,{rest:?}}}"));
+    }
+    // More than 38 digits are too large whatever they say.
+    let value: i128 = number.parse().unwrap_or(i128::MAX);
+    match value {
+        ..0 => refused(format!("{{value_negative,{number}}}")),
+        _ if value > EXPIRATION_MS_MAX => refused(too_large(number, prefix.chars().count())),
+        _ => Ok(()),
+    }
+}
+
+/// RabbitMQ breaks a term that would pass column 80 after its first comma.
+fn too_large(number: &str, column: usize) -> String {
+    let line = format!("{{value_too_large,{number}}}");
+    if column + line.len() <= 80 {
+        return line;
+    }
+    format!("{{value_too_large,\n{}{number}}}", " ".repeat(column + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(expiration: &str) -> Option<String> {
+        check_expiration(Some(expiration.as_bytes()))
+            .err()
+            .map(|failure| failure.reply_text())
+    }
+
+    #[test]
+    fn expirations_are_whole_milliseconds() {
+        for good in ["0", "1", "60000", "315360000000"] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        let cases = [
+            (" 5", "' 5': no_integer"),
+            ("", "'': no_integer"),
+            ("abc", "'abc': no_integer"),
+            ("-1", "'-1': {value_negative,-1}"),
+            ("1.5", "'1.5': {leftover_string,\".5\"}"),
+        ];
+        for (text, expected) in cases {
+            let expected = format!("PRECONDITION_FAILED - invalid expiration {expected}");
+            assert_eq!(fault(text), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_huge_expiration_is_told_as_rabbitmq_prints_it() {
+        let spaces = " ".repeat(44);
+        let expected = format!(
+            "PRECONDITION_FAILED - invalid expiration '99999999999999999999': \
+             {{value_too_large,\n{spaces}99999999999999999999}}"
+        );
+        assert_eq!(fault("99999999999999999999"), Some(expected));
+    }
+}
