@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Programs may be ahead of the broker: they were written against a real RabbitMQ, and what they ask for is
-//! still to be built. `tests/conform/later.txt` names these with the reason, `CONFORM_LATER` hands the names to
-//! `run.sh`, and they are counted and shown. A line of it that no program answers to is an error, so that the
-//! list cannot rot.
+//! still to be built. `tests/conform/later.txt` names these with the reason, `CONFORM_LATER` hands the names
+//! to `run.sh`, and they are counted and shown. A line of it that no program answers to is an error, so that
+//! the list cannot rot.
 //!
 //! Every language gets a fresh broker, so that none sees what another left. A skip is an error where `CI` is
 //! `true`: there every tool is installed, and a language that ran nothing has proved nothing.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use warren_protocol::amqp091::method::Method;
 use warren_testkit::peer::{Peer, publish};
 
-use crate::program::start;
+use crate::program::{start, wait_for};
 
 /// Messages, and the bytes of each: far more than the sockets hold between the two.
 const MESSAGES: usize = 3000;
@@ -117,11 +117,11 @@ fn who_does_not_publish_is_not_held_back() {
     let mut publisher = program.peer();
     publisher.declare("q").unwrap();
     publisher.publish(1, "", "q", &vec![0; 200_000]).unwrap();
-    // The alarm is set when this is answered.
-    assert_eq!(publisher.ready("q").unwrap(), 1);
+    let mut other = program.peer();
+    // The alarm is set by then.
+    wait_for("the message", || (other.ready("q").unwrap() == 1).then_some(()));
     publisher.publish(1, "", "q", b"one too many").unwrap();
     publisher.expect("connection.blocked").unwrap();
-    let mut other = program.peer();
     other.declare("other").unwrap();
     assert_eq!(other.ready("other").unwrap(), 0);
     other.consume("q", 1).unwrap();
