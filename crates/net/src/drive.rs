@@ -41,6 +41,12 @@ const WRITES_PER_TURN: usize = 16;
 const OTHERS_MAX: usize = 16;
 const OTHERS_TIME_MAX: Duration = Duration::from_micros(50);
 
+/// What tells that the peer is gone. Nothing sends urgent data, so that alone is left of it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const GONE: Interest = Interest::PRIORITY;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const GONE: Interest = Interest::ERROR;
+
 thread_local! {
     /// The worker's read buffer, shared by all its connections.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -103,7 +109,11 @@ pub(crate) async fn run(stream: TcpStream, session: Box<dyn Session>) {
             Next::Wait { interest, deadline } => {
                 timer.set(deadline);
                 tokio::select! {
-                    () = connection.ready(interest) => {}
+                    is_gone = connection.ready(interest) => {
+                        if is_gone {
+                            break;
+                        }
+                    }
                     () = connection.woken.notified() => {}
                     () = timer.passed() => {}
                 }
@@ -245,11 +255,19 @@ impl Connection {
         Ok(())
     }
 
-    async fn ready(&self, interest: Option<Interest>) {
-        match interest {
-            // An error shows again in the read or write that follows.
-            Some(interest) => drop(self.stream.ready(interest).await),
-            None => pending().await,
+    /// Waits for the socket. Answers whether the peer is gone where nothing is read, so that no
+    /// read tells: what it holds may be all that keeps an alarm on.
+    async fn ready(&self, interest: Option<Interest>) -> bool {
+        let is_read = interest.is_some_and(Interest::is_readable);
+        let wanted = match interest {
+            Some(interest) if is_read => interest,
+            Some(interest) => interest | GONE,
+            None => GONE,
+        };
+        match self.stream.ready(wanted).await {
+            Ok(ready) => !is_read && (ready.is_read_closed() || ready.is_error()),
+            // It shows again in the read or write that follows.
+            Err(_) => false,
         }
     }
 

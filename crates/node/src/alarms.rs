@@ -47,18 +47,19 @@ impl Memory {
         }
         // Sizes of memory fit an i64.
         let delta = i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
-        self.held_bytes.fetch_add(delta, Ordering::AcqRel);
+        self.held_bytes.fetch_add(delta, Ordering::SeqCst);
         // Until the alarm agrees with what is held: another thread may have stored its own view
-        // in between, and perhaps nothing will change again.
+        // in between, and perhaps nothing will change again. One order of all accesses, so that
+        // of two threads that write the one and read the other, one sees what the other wrote.
         loop {
-            let held = self.held_bytes.load(Ordering::Acquire);
-            let alarmed = self.is_alarmed();
+            let held = self.held_bytes.load(Ordering::SeqCst);
+            let alarmed = self.alarm.load(Ordering::SeqCst);
             let is_high = held >= self.watermark_bytes;
             let is_low = held < self.watermark_bytes / 100 * CLEAR_PERCENT;
             if !((!alarmed && is_high) || (alarmed && is_low)) {
                 return;
             }
-            self.alarm.store(is_high, Ordering::Release);
+            self.alarm.store(is_high, Ordering::SeqCst);
             self.news.store(true, Ordering::Release);
         }
     }

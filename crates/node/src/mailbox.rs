@@ -213,6 +213,11 @@ impl OpenMailbox<'_> {
         self.touch(touched);
     }
 
+    /// Forgets all consumers of a queue that wait for room: it is deleted.
+    pub(crate) fn forget_queue(&mut self, queue: &LiveQueue) {
+        self.inbox.starved.retain(|(other, _)| other.id() != queue.id());
+    }
+
     pub(crate) fn note_starved(&mut self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) {
         self.inbox.starved.push((Arc::clone(queue), consumer));
     }

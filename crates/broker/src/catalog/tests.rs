@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod regressions;
 mod model;
 mod step;
 mod trial;

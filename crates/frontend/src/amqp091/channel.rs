@@ -180,7 +180,7 @@ impl Channel {
     /// Ends the channel: consumers go, and what is unsettled goes back to its queue.
     pub(super) fn release(&mut self, shared: &mut Shared) {
         if let Mode::Transaction(transaction) = &mut self.mode {
-            shared.unrouted_bytes -= transaction.rollback(&mut self.unacked);
+            shared.uncommitted_bytes -= transaction.rollback(&mut self.unacked);
         }
         // Nothing is confirmed any more.
         self.mode = Mode::Plain;
@@ -205,7 +205,7 @@ impl Channel {
         }
         shared.parked_bytes -= self.parked_bytes();
         self.parked = None;
-        shared.unrouted_bytes -= std::mem::take(&mut self.incoming).held_bytes();
+        shared.unfinished_bytes -= std::mem::take(&mut self.incoming).held_bytes();
         shared.flush();
     }
 }

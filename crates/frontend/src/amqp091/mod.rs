@@ -213,11 +213,12 @@ impl Connection {
         for (_, mut channel) in self.channels.drain() {
             channel.release(&mut self.shared);
         }
+        self.shared.is_blocked = false;
+        // Before the client leaves, who tells the others of an alarm that this ends.
+        self.shared.account();
         if let Some(client) = self.shared.client.take() {
             client.leave(&mut self.shared.batch, &mut self.shared.touched);
         }
-        self.shared.is_blocked = false;
-        self.shared.account();
     }
 
     /// Whether the end was said, by either side.

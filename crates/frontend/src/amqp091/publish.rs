@@ -179,14 +179,14 @@ impl Channel {
             if *missing >= 0 {
                 self.incoming.builder.push_body(payload);
                 self.incoming.held_bytes += payload.len();
-                shared.unrouted_bytes += payload.len();
+                shared.unfinished_bytes += payload.len();
             }
         }
         if is_whole {
             return self.complete(shared);
         }
         let max = UNFINISHED_MAX.saturating_mul(shared.settings.message_bytes_max);
-        if shared.unrouted_bytes as u64 > max && !matches!(self.mode, Mode::Transaction(_)) {
+        if shared.unfinished_bytes as u64 > max {
             let text = format!("unfinished messages of this connection take more than {max} bytes");
             return Err(at_publish(Failure::connection(refusal::RESOURCE_ERROR, text)));
         }
@@ -196,7 +196,7 @@ impl Channel {
     /// All of the content is there.
     fn complete(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         self.incoming.expected = Expected::Method;
-        shared.unrouted_bytes -= std::mem::take(&mut self.incoming.held_bytes);
+        shared.unfinished_bytes -= std::mem::take(&mut self.incoming.held_bytes);
         let routed = self.check_and_route(shared).map_err(|failure| match failure.at {
             None => at_publish(failure),
             Some(_) => failure,
@@ -211,7 +211,7 @@ impl Channel {
         if let Mode::Transaction(transaction) = &mut self.mode {
             let bytes = routed.message.memory_bytes();
             transaction.held_bytes += bytes;
-            shared.unrouted_bytes += bytes;
+            shared.uncommitted_bytes += bytes;
             transaction.publishes.push(routed);
         } else {
             self.send_on(shared, routed);

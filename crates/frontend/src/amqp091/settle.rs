@@ -120,7 +120,7 @@ impl Channel {
             settles,
             held_bytes,
         } = std::mem::take(self.transaction()?);
-        shared.unrouted_bytes -= held_bytes;
+        shared.uncommitted_bytes -= held_bytes;
         let is_partial = publishes.iter().any(Routed::is_late);
         for routed in publishes {
             self.send_on(shared, routed);
@@ -140,7 +140,7 @@ impl Channel {
 
     pub(super) fn tx_rollback(&mut self, shared: &mut Shared) -> Outcome {
         let mut transaction = std::mem::take(self.transaction()?);
-        shared.unrouted_bytes -= transaction.rollback(&mut self.unacked);
+        shared.uncommitted_bytes -= transaction.rollback(&mut self.unacked);
         self.send(shared, tx::RollbackOk);
         Ok(())
     }

@@ -96,10 +96,11 @@ pub(super) struct Shared {
     pub(super) is_blocked: bool,
     /// Bytes of output that wait for the log.
     pub(super) parked_bytes: usize,
-    /// Bytes of messages that are not yet with a queue: unfinished ones, and those of open
-    /// transactions.
-    pub(super) unrouted_bytes: usize,
-    /// How many of these the broker's account of memory knows of.
+    /// Bytes of messages of which a part has still to come.
+    pub(super) unfinished_bytes: usize,
+    /// Bytes of messages of open transactions.
+    pub(super) uncommitted_bytes: usize,
+    /// How many of both the broker's account of memory knows of.
     accounted_bytes: usize,
     last_consumer: u32,
 }
@@ -129,7 +130,8 @@ impl Shared {
             enqueued: 0,
             is_blocked: false,
             parked_bytes: 0,
-            unrouted_bytes: 0,
+            unfinished_bytes: 0,
+            uncommitted_bytes: 0,
             accounted_bytes: 0,
             last_consumer: 0,
         }
@@ -165,12 +167,9 @@ impl Shared {
 
     /// Tells the broker's account of memory what this session holds for publishers.
     pub(super) fn account(&mut self) {
-        if self.unrouted_bytes != self.accounted_bytes {
-            self.node
-                .memory()
-                .changed(self.accounted_bytes, self.unrouted_bytes);
-            self.accounted_bytes = self.unrouted_bytes;
-        }
+        let held_bytes = self.unfinished_bytes + self.uncommitted_bytes;
+        self.node.memory().changed(self.accounted_bytes, held_bytes);
+        self.accounted_bytes = held_bytes;
     }
 
     /// Deliveries of so many bytes left the mailbox for good.
@@ -186,5 +185,25 @@ impl Shared {
     pub(super) fn next_consumer(&mut self) -> u32 {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         self.last_consumer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_is_never_taken_whole_does_not_grow() {
+        const PIECE: usize = 100_000;
+        let mut output = Output::default();
+        output.buffer().extend_from_slice(&[0; PIECE]);
+        for round in 1..=200_u8 {
+            output.buffer().extend_from_slice(&[round; PIECE]);
+            output.advance(PIECE);
+            assert!(output.waiting().iter().all(|byte| *byte == round), "{round}");
+            assert_eq!(output.len(), PIECE);
+            let kept = output.bytes.len();
+            assert!(kept <= KEPT_BYTES_MAX + 2 * PIECE, "{kept} bytes for {PIECE}");
+        }
     }
 }

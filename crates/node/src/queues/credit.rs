@@ -45,6 +45,11 @@ impl SharedCredit {
             .retain(|(other, key)| !(other.id() == queue.id() && *key == consumer));
     }
 
+    /// Forgets all consumers of a queue that wait for credit: it is deleted.
+    pub(super) fn forget_queue(&self, queue: &LiveQueue) {
+        self.starved.lock().retain(|(other, _)| other.id() != queue.id());
+    }
+
     /// Takes one; when there is none left the consumer is noted and resumed later.
     pub(super) fn take(&self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) -> bool {
         if self.limit() == 0 {

@@ -264,7 +264,13 @@ impl LiveQueue {
         self.deleted.store(true, Ordering::Release);
         for subscriber in state.subscribers.drain(..).flatten() {
             let notice = Notice::ConsumerCancelled(subscriber.address);
-            subscriber.mailbox.open().push_notice(notice, touched);
+            let mut open = subscriber.mailbox.open();
+            open.push_notice(notice, touched);
+            open.forget_queue(self);
+            drop(open);
+            if let Some(shared) = subscriber.shared {
+                shared.forget_queue(self);
+            }
         }
         state.machine = Queue::default();
     }

@@ -12,6 +12,7 @@
 
 mod broker;
 mod interleavings;
+mod regressions;
 mod routes;
 mod session;
 mod stress;

@@ -9,13 +9,15 @@ use crate::program::{Program, Setup, setup, start, wait_for};
 
 /// As 4.x exports a cluster. The hashes are of `test12` (from RabbitMQ's documentation) and `five-twelve`.
 const OF_4: &str = r#"{
-  "rabbit_version": "4.0.5", "rabbitmq_version": "4.0.5", "product_name": "RabbitMQ", "product_version": "4.0.5",
+  "rabbit_version": "4.0.5", "rabbitmq_version": "4.0.5", "product_name": "RabbitMQ",
+  "product_version": "4.0.5",
   "rabbitmq_definition_format": "cluster", "original_cluster_name": "rabbit@a", "explanation": "...",
   "users": [
     {"name": "alice", "password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
      "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": ["administrator"], "limits": {}},
     {"name": "bob",
-     "password_hash": "kI3GCkD5mnJchryIhAEBPKF6jH1lSpbgaOn75GRfHCTYQAPLleN3ocEfdW87qeZqywGl0sEwEmofjZ9NEPXGo3y3sgk=",
+     "password_hash":
+"kI3GCkD5mnJchryIhAEBPKF6jH1lSpbgaOn75GRfHCTYQAPLleN3ocEfdW87qeZqywGl0sEwEmofjZ9NEPXGo3y3sgk=",
      "hashing_algorithm": "rabbit_password_hashing_sha512", "tags": [], "limits": {"max-connections": 5}},
     {"name": "nobody", "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256",
      "tags": [], "limits": {}}
@@ -64,11 +66,13 @@ const OF_4: &str = r#"{
 /// As 3.5 exported: no word of hashing, which was MD5, and tags with commas. The password is `old-one`.
 const OF_3_5: &str = r#"{
   "rabbit_version": "3.5.7",
-  "users": [{"name": "carol", "password_hash": "kI3GCmCyzB6aLfX1nXM+HBMr3/4=", "tags": "management,policymaker"}],
+  "users": [{"name": "carol", "password_hash": "kI3GCmCyzB6aLfX1nXM+HBMr3/4=",
+             "tags": "management,policymaker"}],
   "vhosts": [{"name": "old"}],
   "permissions": [{"user": "carol", "vhost": "old", "configure": ".*", "write": ".*", "read": ".*"}],
   "parameters": [],
-  "policies": [{"vhost": "old", "name": "ha", "pattern": "", "definition": {"ha-mode": "all"}, "priority": 0}],
+  "policies": [{"vhost": "old", "name": "ha", "pattern": "", "definition": {"ha-mode": "all"},
+                "priority": 0}],
   "queues": [{"name": "q", "vhost": "old", "durable": true, "auto_delete": false, "arguments": {}}],
   "exchanges": [{"name": "x", "vhost": "old", "type": "headers", "durable": true, "auto_delete": false,
                  "internal": false, "arguments": {}}],
@@ -257,8 +261,8 @@ fn what_is_wrong_is_named_with_its_place_and_nothing_starts() {
     )
     .fail()
     .says(65, &["queue 'q' in vhost 'v'", "no vhost 'v'"]);
-    let permission = r#"{"users": [{"name": "u"}], "permissions": [{"user": "u", "vhost": "v", "configure": "",
-                         "write": "", "read": ""}]}"#;
+    let permission = r#"{"users": [{"name": "u"}],
+        "permissions": [{"user": "u", "vhost": "v", "configure": "", "write": "", "read": ""}]}"#;
     with("d.json", permission)
         .fail()
         .says(65, &["permission of user 'u' in vhost 'v'", "no vhost 'v'"]);

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn cases_and_steps_know_their_lines() {
-        let text = "# head\n=== one\nC> 1 tx.select\nS< 1 tx.select-ok\n\n=== two\n@warren-only why\n@advance 2s\nA<\n";
+        let text = "# head\n=== one\nC> 1 tx.select\nS< 1 tx.select-ok\n\n\
+                    === two\n@warren-only why\n@advance 2s\nA<\n";
         let cases = parse(text).unwrap();
         assert_eq!(cases.len(), 2);
         assert_eq!((cases[0].line, cases[0].steps[1].line), (2, 4));

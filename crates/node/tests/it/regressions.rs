@@ -1,0 +1,282 @@
+//! What once went wrong, one test a defect, named by the behaviour that is right.
+
+use crate::broker::{client, declare_queue, message, node, vhost};
+use std::sync::Arc;
+use std::thread;
+use warren_broker::access::User;
+use warren_broker::catalog::QueueDeclaration;
+use warren_broker::name::{QueueName, UserName};
+use warren_broker::value::Table;
+use warren_node::{
+    Address, Batch, Client, Consume, Consumed, Inbox, LiveQueue, LoginRefusal, Memory, ROOM_BYTES,
+    SharedCredit, Touched,
+};
+
+const ADDRESS: Address = Address {
+    channel: 1,
+    consumer: 1,
+};
+
+fn name(queue: &str) -> QueueName {
+    QueueName::new(queue).unwrap()
+}
+
+/// Puts messages into a queue and hands out what can be.
+fn publish(client: &Client, queue: &Arc<LiveQueue>, count: u32, padding: usize) {
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    for number in 0..count {
+        batch.publish(queue, message((0, number), padding));
+    }
+    client.flush(&mut batch, &mut touched);
+    touched.wake_all();
+}
+
+fn consume(client: &mut Client, queue: &str, shared: &Arc<SharedCredit>) -> Consumed {
+    let asked = Consume {
+        queue: name(queue),
+        no_ack: false,
+        exclusive: false,
+        prefetch: 0,
+        shared: Arc::clone(shared),
+        arguments: Table::new(),
+        address: ADDRESS,
+    };
+    let consumed = client.consume(asked).unwrap();
+    let mut touched = Touched::default();
+    consumed.queue.serve(&mut touched);
+    touched.wake_all();
+    consumed
+}
+
+/// Declares an exclusive queue.
+fn own(client: &mut Client, queue: &str, auto_delete: bool) {
+    let asked = QueueDeclaration {
+        name: name(queue),
+        server_named: false,
+        durable: false,
+        exclusive: true,
+        auto_delete,
+        arguments: Table::new(),
+    };
+    let mut touched = Touched::default();
+    client.declare_queue(&asked, &mut touched).unwrap();
+    touched.wake_all();
+}
+
+fn delete(client: &mut Client, queue: &str) {
+    let mut touched = Touched::default();
+    client
+        .delete_queue(&name(queue), false, false, &mut touched)
+        .unwrap();
+    touched.wake_all();
+}
+
+#[test]
+fn a_burst_of_replies_beyond_the_room_for_deliveries_arrives_whole() {
+    const REPLIES: u32 = 3000;
+    let node = node();
+    let (asker, answerer) = (client(&node, "asker"), client(&node, "answerer"));
+    let reply_to = asker.consume_replies(ADDRESS).unwrap();
+    let mut touched = Touched::default();
+    for number in 0..REPLIES {
+        let reply = message((0, number), 5000);
+        assert_eq!(
+            answerer.reply("", &reply_to, &reply, &mut touched),
+            Some(true),
+            "{number}"
+        );
+    }
+    touched.wake_all();
+    let mut inbox = Inbox::default();
+    asker.mailbox().take(&mut inbox);
+    let numbers = inbox
+        .parcels
+        .iter()
+        .map(|parcel| crate::broker::id_of(&parcel.delivery.message).1);
+    assert!(numbers.eq(0..REPLIES));
+}
+
+#[test]
+fn replies_to_who_never_reads_are_refused_at_last_and_taken_again_after_that() {
+    const MIB: usize = 1024 * 1024;
+    let node = node();
+    let (asker, answerer) = (client(&node, "asker"), client(&node, "answerer"));
+    let reply_to = asker.consume_replies(ADDRESS).unwrap();
+    let mut touched = Touched::default();
+    let mut send = |reply| answerer.reply("", &reply_to, reply, &mut touched) == Some(true);
+    let reply = message((0, 0), MIB);
+    let taken = (0..1000).take_while(|_| send(&reply)).count();
+    assert!((100..=128).contains(&taken), "{taken} MiB");
+    let mut inbox = Inbox::default();
+    asker.mailbox().take(&mut inbox);
+    assert!(!send(&reply), "taken out is not yet written");
+    let room = inbox.parcels.iter().map(warren_node::Parcel::room_bytes).sum();
+    asker.mailbox().free_room(room);
+    assert!(send(&reply));
+    touched.wake_all();
+}
+
+#[test]
+fn what_a_user_may_do_is_looked_up_when_the_virtual_host_is_opened() {
+    let node = node();
+    let user = UserName::new("late").unwrap();
+    client(&node, "late");
+    let logged_in = Arc::new(User::new(user.clone()));
+    // Permissions given after the login count.
+    assert!(node.enter(Arc::clone(&logged_in), "/", node.new_mailbox()).is_ok());
+    let permitted = Arc::new(client(&node, "late").user().clone());
+    let revoke = |user: &mut User| drop(user.permissions.remove(&vhost()));
+    node.change_user(&user, revoke).unwrap();
+    let refused = node.enter(permitted, "/", node.new_mailbox()).unwrap_err();
+    assert!(matches!(refused, LoginRefusal::VhostDenied(_)), "{refused}");
+}
+
+#[test]
+fn a_user_who_is_gone_opens_no_virtual_host() {
+    let node = node();
+    let mut gone = client(&node, "present").user().clone();
+    gone.name = UserName::new("gone").unwrap();
+    let before = node.session_count();
+    let refused = node.enter(Arc::new(gone), "/", node.new_mailbox()).unwrap_err();
+    assert!(matches!(refused, LoginRefusal::Credentials(_)), "{refused}");
+    assert_eq!(node.session_count(), before);
+}
+
+#[test]
+fn the_alarm_agrees_with_what_is_held_however_threads_cross() {
+    const WATERMARK: usize = 1000;
+    for round in 0..2000 {
+        let memory = Memory::new(WATERMARK as u64);
+        memory.changed(0, WATERMARK - 10);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        memory.changed(0, 100);
+                        memory.changed(100, 0);
+                    }
+                    memory.changed(100, 0);
+                });
+            }
+        });
+        let held = memory.held_bytes();
+        assert_eq!(held, WATERMARK as u64 - 10 - 200);
+        assert!(!memory.is_alarmed(), "round {round}: alarmed with {held} bytes");
+        memory.changed(0, WATERMARK);
+        assert!(memory.is_alarmed(), "round {round}");
+    }
+}
+
+#[test]
+fn a_purge_among_many_unsettled_ranges_ends_and_spares_them() {
+    const RANGES: u32 = 50_000;
+    const READY: u32 = 100_000;
+    let node = node();
+    let mut client = client(&node, "u");
+    let queue = declare_queue(&mut client, "q");
+    publish(&client, &queue, 2 * RANGES, 0);
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    for number in 0..2 * RANGES {
+        let (_, taken) = client.take(&name("q"), false).unwrap().unwrap();
+        // Every other one stays out, so that no two of them are neighbours.
+        if number % 2 == 0 {
+            batch.settle(&queue, taken.delivery.seq);
+        }
+    }
+    client.flush(&mut batch, &mut touched);
+    publish(&client, &queue, READY, 0);
+    assert_eq!(client.purge(&name("q")).unwrap(), READY as usize);
+    let totals = queue.totals();
+    assert_eq!((totals.ready, totals.unsettled), (0, RANGES as usize));
+}
+
+#[test]
+fn a_consumer_that_is_cancelled_no_longer_waits_for_shared_credit() {
+    let node = node();
+    let mut client = client(&node, "u");
+    let queue = declare_queue(&mut client, "q");
+    let shared = Arc::new(SharedCredit::default());
+    assert!(shared.set_limit(1).is_empty());
+    let keeper = consume(&mut client, "q", &shared);
+    publish(&client, &queue, 3, 0);
+    for _ in 0..100 {
+        let consumed = consume(&mut client, "q", &shared);
+        client.cancel(&consumed.queue, consumed.key, &mut Touched::default());
+    }
+    let waiting: Vec<_> = shared.release(1).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(waiting, [keeper.key]);
+}
+
+#[test]
+fn a_consumer_of_a_deleted_queue_no_longer_waits_for_shared_credit() {
+    let node = node();
+    let mut client = client(&node, "u");
+    let queue = declare_queue(&mut client, "kept");
+    let shared = Arc::new(SharedCredit::default());
+    assert!(shared.set_limit(1).is_empty());
+    consume(&mut client, "kept", &shared);
+    publish(&client, &queue, 1, 0);
+    for _ in 0..3 {
+        let queue = declare_queue(&mut client, "gone");
+        publish(&client, &queue, 1, 0);
+        consume(&mut client, "gone", &shared);
+        delete(&mut client, "gone");
+        assert_eq!(Arc::strong_count(&queue), 1, "nobody else knows it");
+    }
+    assert!(shared.release(1).is_empty());
+}
+
+/// A client whose mailbox is full with the deliveries of a queue.
+fn filled(node: &Arc<warren_node::Node>) -> (Client, Arc<SharedCredit>) {
+    let mut client = client(node, "u");
+    let shared = Arc::new(SharedCredit::default());
+    let queue = declare_queue(&mut client, "full");
+    publish(&client, &queue, 1, ROOM_BYTES);
+    consume(&mut client, "full", &shared);
+    assert_eq!(queue.totals().unsettled, 1);
+    (client, shared)
+}
+
+#[test]
+fn a_consumer_that_is_cancelled_no_longer_waits_for_room() {
+    let node = node();
+    let (mut client, shared) = filled(&node);
+    let queue = declare_queue(&mut client, "q");
+    publish(&client, &queue, 1, 0);
+    for _ in 0..100 {
+        let consumed = consume(&mut client, "q", &shared);
+        client.cancel(&consumed.queue, consumed.key, &mut Touched::default());
+    }
+    let kept = consume(&mut client, "q", &shared);
+    let waiting = client.mailbox().free_room(ROOM_BYTES);
+    let keys: Vec<_> = waiting.into_iter().map(|(_, key)| key).collect();
+    assert_eq!(keys, [kept.key]);
+}
+
+#[test]
+fn a_consumer_of_a_deleted_queue_no_longer_waits_for_room() {
+    let node = node();
+    let (mut client, shared) = filled(&node);
+    for _ in 0..3 {
+        let queue = declare_queue(&mut client, "gone");
+        publish(&client, &queue, 1, 0);
+        consume(&mut client, "gone", &shared);
+        delete(&mut client, "gone");
+        assert_eq!(Arc::strong_count(&queue), 1, "nobody else knows it");
+    }
+    assert!(client.mailbox().free_room(ROOM_BYTES).is_empty());
+}
+
+#[test]
+fn a_session_forgets_its_exclusive_queues_when_they_go_before_it() {
+    let node = node();
+    let mut client = client(&node, "u");
+    own(&mut client, "private", false);
+    own(&mut client, "private-auto", true);
+    assert!(format!("{client:?}").contains("private"));
+    delete(&mut client, "private");
+    let consumed = consume(&mut client, "private-auto", &Arc::default());
+    client.cancel(&consumed.queue, consumed.key, &mut Touched::default());
+    assert!(client.vhost().queue("private-auto").is_none());
+    assert!(!format!("{client:?}").contains("private"), "{client:?}");
+}
