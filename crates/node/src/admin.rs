@@ -104,11 +104,6 @@ impl Node {
             .is_some_and(|live| live.queue(name).is_some())
     }
 
-    /// Whether there are users.
-    pub fn has_users(&self) -> bool {
-        self.catalog.lock().users().next().is_some()
-    }
-
     fn put_object(
         &self,
         vhost: &VhostName,

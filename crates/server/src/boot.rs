@@ -60,16 +60,13 @@ pub fn amqp091(config: &Config) -> Settings {
     }
 }
 
-/// Fills an empty node: the default virtual host, and the default user unless there are users.
+/// Fills an empty node: the default virtual host and the default user.
 ///
 /// # Errors
 /// [`Failure::Defaults`] when a configured default is no name, no pattern or cannot be hashed.
 pub fn fill(node: &Node, config: &Config) -> Result<(), Failure> {
     let defaults = &config.defaults;
     let wrong = |error: &dyn std::fmt::Display| Failure::Defaults(error.to_string());
-    if node.has_users() {
-        return Ok(());
-    }
     let vhost = VhostName::new(&defaults.vhost).map_err(|error| wrong(&error))?;
     node.put_vhost(Vhost::named(vhost.clone()));
     let mut user = User::new(UserName::new(&defaults.user).map_err(|error| wrong(&error))?);

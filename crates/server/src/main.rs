@@ -48,10 +48,11 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     let ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
     let data_dir = data_dir(arguments, &config)?;
     let node = boot::node(&config, Arc::new(MemoryLog::default()));
-    if let Some(path) = config.defaults.load_definitions.as_deref() {
-        import::load(&node, path, config.auth.password_hashing)?;
+    // As in RabbitMQ, whoever brings definitions gets what they say and no default user beside it.
+    match config.defaults.load_definitions.as_deref() {
+        Some(path) => import::load(&node, path, config.auth.password_hashing)?,
+        None => boot::fill(&node, &config)?,
     }
-    boot::fill(&node, &config)?;
     let bound = serve::bind(&config.listeners)?;
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
     let outcome = serve::run(&node, &config, boot::amqp091(&config), bound, &log, || {
