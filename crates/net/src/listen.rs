@@ -125,6 +125,8 @@ impl Server {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
                         Ok((stream, peer)) => {
+                            // A socket for both families names IPv4 peers in IPv6's way.
+                            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                             let session = session(peer);
                             let place = enter(&open, session.mailbox(), alive.clone());
                             start(stream, peer, options, session, place);

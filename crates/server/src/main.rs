@@ -48,6 +48,7 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     let ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
     let data_dir = data_dir(arguments, &config)?;
     let node = boot::node(&config, Arc::new(MemoryLog::default()));
+    tracing::warn!("messages and definitions are kept in memory: a restart loses them");
     // As in RabbitMQ, whoever brings definitions gets what they say and no default user beside it.
     match config.defaults.load_definitions.as_deref() {
         Some(path) => import::load(&node, path, config.auth.password_hashing)?,

@@ -7,8 +7,8 @@
     clippy::panic
 )]
 
-mod regressions;
 mod model;
+mod regressions;
 mod step;
 mod trial;
 

@@ -57,7 +57,7 @@ impl Connection {
             ProtocolHeader::Amqp08 => {
                 tracing::warn!(%peer, "the client speaks AMQP 0-8, which is not supported; use AMQP 0-9-1");
             }
-            ProtocolHeader::Amqp10 { .. } | ProtocolHeader::Amqp010 => {
+            ProtocolHeader::Amqp10 { .. } | ProtocolHeader::Amqp010 | ProtocolHeader::Other09 => {
                 tracing::warn!(%peer, ?header, "the client's protocol is not supported; use AMQP 0-9-1");
             }
             _ => tracing::warn!(%peer, header = refusal::octets(octets), "not an AMQP client"),

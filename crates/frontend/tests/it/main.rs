@@ -1,3 +1,4 @@
 //! Behaviour of the front-ends, by transcript.
 
+mod regressions;
 mod transcripts;

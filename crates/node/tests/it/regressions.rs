@@ -2,6 +2,7 @@
 
 use crate::broker::{client, declare_queue, message, node, vhost};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use warren_broker::access::User;
 use warren_broker::catalog::QueueDeclaration;
@@ -123,7 +124,10 @@ fn what_a_user_may_do_is_looked_up_when_the_virtual_host_is_opened() {
     client(&node, "late");
     let logged_in = Arc::new(User::new(user.clone()));
     // Permissions given after the login count.
-    assert!(node.enter(Arc::clone(&logged_in), "/", node.new_mailbox()).is_ok());
+    assert!(
+        node.enter(Arc::clone(&logged_in), "/", node.new_mailbox())
+            .is_ok()
+    );
     let permitted = Arc::new(client(&node, "late").user().clone());
     let revoke = |user: &mut User| drop(user.permissions.remove(&vhost()));
     node.change_user(&user, revoke).unwrap();
@@ -142,29 +146,48 @@ fn a_user_who_is_gone_opens_no_virtual_host() {
     assert_eq!(node.session_count(), before);
 }
 
-#[test]
-fn the_alarm_agrees_with_what_is_held_however_threads_cross() {
-    const WATERMARK: usize = 1000;
-    for round in 0..2000 {
-        let memory = Memory::new(WATERMARK as u64);
-        memory.changed(0, WATERMARK - 10);
-        thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        memory.changed(0, 100);
-                        memory.changed(100, 0);
-                    }
-                    memory.changed(100, 0);
-                });
-            }
-        });
-        let held = memory.held_bytes();
-        assert_eq!(held, WATERMARK as u64 - 10 - 200);
-        assert!(!memory.is_alarmed(), "round {round}: alarmed with {held} bytes");
-        memory.changed(0, WATERMARK);
-        assert!(memory.is_alarmed(), "round {round}");
+/// Waits without sleeping until so many have come, so that they go on at the same moment.
+fn meet(come: &AtomicUsize, wanted: usize) {
+    come.fetch_add(1, Ordering::SeqCst);
+    let mut spins = 0_u32;
+    while come.load(Ordering::SeqCst) < wanted {
+        std::hint::spin_loop();
+        spins += 1;
+        // The other may have no processor to come on; but a yield each time would part them.
+        if spins.is_multiple_of(10_000) {
+            thread::yield_now();
+        }
     }
+}
+
+#[test]
+fn the_alarm_agrees_with_what_is_held_when_threads_cross_the_watermark() {
+    const ROUNDS: usize = 200_000;
+    // With what one thread adds it is high, and low again with what the other takes away.
+    let memory = Memory::new(1000);
+    memory.changed(0, 940);
+    let come = AtomicUsize::new(0);
+    // Counted, and asserted at the end: a thread that failed would leave the other waiting.
+    let wrong = AtomicUsize::new(0);
+    let cross = |before, after| {
+        for round in 0..ROUNDS {
+            meet(&come, 4 * round + 2);
+            memory.changed(before, after);
+            meet(&come, 4 * round + 4);
+            wrong.fetch_add(usize::from(memory.is_alarmed()), Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| cross(0, 100));
+        cross(100, 0);
+    });
+    assert_eq!(
+        wrong.into_inner(),
+        0,
+        "alarmed with {} bytes",
+        memory.held_bytes()
+    );
+    assert_eq!(memory.held_bytes(), 940);
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod definitions;
 mod limits;
 mod logs;
 mod program;
+mod regressions;
+mod sessions;
 mod start;
 mod stop;
 mod stress;

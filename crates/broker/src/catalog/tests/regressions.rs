@@ -30,7 +30,11 @@ fn deleting_a_queue_takes_a_chain_of_any_length_of_auto_delete_exchanges_with_it
     };
     assert_eq!(catalog.apply(Change::Bound(vhost(), binding)).len(), 1);
     let effects = catalog.apply(Change::QueueDeleted(vhost(), name));
-    assert_eq!(effects.len(), 1 + 2 * LINKS, "the queue, each exchange, each binding");
+    assert_eq!(
+        effects.len(),
+        1 + 2 * LINKS,
+        "the queue, each exchange, each binding"
+    );
     let content = catalog.vhost("/").unwrap();
     assert_eq!((content.queues().count(), content.exchanges().count()), (0, 0));
     assert_eq!(content.bindings().iter().count(), 0);
