@@ -1,6 +1,8 @@
 //! What once went wrong and can be told as a conversation, one test a defect, named by the behaviour that is
 //! right. The conversations are transcripts with octets that are made here.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fmt::Write;
 use std::path::Path;
 use warren_protocol::amqp091::method::{Method, basic, channel, connection, queue};
