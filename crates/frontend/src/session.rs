@@ -52,6 +52,10 @@ pub trait Session: Send {
     /// Whether the session takes bytes now.
     fn wants_input(&self) -> bool;
 
+    /// The peer closed its end while nothing was read. What it said before counts all the same:
+    /// from now on the session wants input whatever held it back.
+    fn peer_gone(&mut self);
+
     /// Whether the session stopped for others' sake and has bytes to go on with.
     fn wants_turn(&self) -> bool;
 

@@ -111,6 +111,7 @@ pub(crate) async fn run(stream: TcpStream, session: Box<dyn Session>) {
                 tokio::select! {
                     is_gone = connection.ready(interest) => {
                         if is_gone {
+                            connection.take_rest().wake_all();
                             break;
                         }
                     }
@@ -269,6 +270,20 @@ impl Connection {
             // It shows again in the read or write that follows.
             Err(_) => false,
         }
+    }
+
+    /// Reads what the peer said before it closed its end. That is no more than the socket holds.
+    fn take_rest(&self) -> Touched {
+        let mut state = self.state.lock();
+        state.session.peer_gone();
+        state.go_on();
+        while let Ok(true) = self.read(&mut state) {}
+        while state.has_stopped && state.session.wants_turn() {
+            state.go_on();
+        }
+        // Whether it can still be told is the peer's affair.
+        let _ = self.write(&mut state);
+        std::mem::take(state.session.touched())
     }
 
     /// Ends the connection so that the peer still gets what was written: closing a socket with

@@ -14,6 +14,8 @@ const CLEAR_PERCENT: i64 = 95;
 pub struct Memory {
     held_bytes: AtomicI64,
     watermark_bytes: i64,
+    /// Below it the alarm is cleared.
+    clear_bytes: i64,
     alarm: AtomicBool,
     /// The alarm was set or cleared and nobody has told the sessions yet.
     news: AtomicBool,
@@ -22,10 +24,15 @@ pub struct Memory {
 impl Memory {
     /// An account with a watermark in bytes.
     pub fn new(watermark_bytes: u64) -> Self {
+        let watermark_bytes = i64::try_from(watermark_bytes).unwrap_or(i64::MAX);
+        // In i128, since the product of a large watermark passes an i64; the quotient does not.
+        let clear_bytes = i128::from(watermark_bytes) * i128::from(CLEAR_PERCENT) / 100;
         Self {
             held_bytes: AtomicI64::new(0),
-            watermark_bytes: i64::try_from(watermark_bytes).unwrap_or(i64::MAX),
-            alarm: AtomicBool::new(false),
+            watermark_bytes,
+            clear_bytes: i64::try_from(clear_bytes).unwrap_or(watermark_bytes),
+            // A watermark of 0 blocks every publisher from the start, as in RabbitMQ.
+            alarm: AtomicBool::new(watermark_bytes == 0),
             news: AtomicBool::new(false),
         }
     }
@@ -55,7 +62,7 @@ impl Memory {
             let held = self.held_bytes.load(Ordering::SeqCst);
             let alarmed = self.alarm.load(Ordering::SeqCst);
             let is_high = held >= self.watermark_bytes;
-            let is_low = held < self.watermark_bytes / 100 * CLEAR_PERCENT;
+            let is_low = held < self.clear_bytes;
             if !((!alarmed && is_high) || (alarmed && is_low)) {
                 return;
             }
@@ -73,6 +80,15 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watermark_of_zero_blocks_from_the_start() {
+        let memory = Memory::new(0);
+        assert!(memory.is_alarmed());
+        memory.changed(0, 10);
+        memory.changed(10, 0);
+        assert!(memory.is_alarmed());
+    }
 
     #[test]
     fn set_at_the_watermark_and_cleared_below_it() {

@@ -85,31 +85,28 @@ impl Batch {
     }
 
     fn work(&mut self, queue: &Arc<LiveQueue>) -> &mut Work {
-        let at = self.find(queue).unwrap_or_else(|| {
-            self.queues
-                .push((Arc::clone(queue), self.spare.pop().unwrap_or_default()));
-            self.queues.len() - 1
-        });
-        if self.queues.len() > SCANNED_QUEUES_MAX {
-            self.index.insert(queue.id(), at);
-        }
+        let at = self.find(queue).unwrap_or_else(|| self.add(queue));
         self.last = at;
         #[expect(clippy::indexing_slicing, reason = "found or pushed above")]
         &mut self.queues[at].1
     }
 
+    fn add(&mut self, queue: &Arc<LiveQueue>) -> usize {
+        let at = self.queues.len();
+        self.queues
+            .push((Arc::clone(queue), self.spare.pop().unwrap_or_default()));
+        if at >= SCANNED_QUEUES_MAX {
+            self.index.insert(queue.id(), at);
+        }
+        at
+    }
+
     fn find(&self, queue: &Arc<LiveQueue>) -> Option<usize> {
-        let is_it = |at: usize| {
-            self.queues
-                .get(at)
-                .is_some_and(|(other, _)| Arc::ptr_eq(other, queue))
-        };
-        if is_it(self.last) {
+        let is_it = |(other, _): &(Arc<LiveQueue>, Work)| Arc::ptr_eq(other, queue);
+        if self.queues.get(self.last).is_some_and(is_it) {
             return Some(self.last);
         }
-        let scanned = self.queues.len().min(SCANNED_QUEUES_MAX + 1);
-        (0..scanned)
-            .find(|at| is_it(*at))
-            .or_else(|| self.index.get(&queue.id()).copied())
+        let scanned = self.queues.iter().take(SCANNED_QUEUES_MAX).position(is_it);
+        scanned.or_else(|| self.index.get(&queue.id()).copied())
     }
 }

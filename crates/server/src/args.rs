@@ -39,7 +39,7 @@ pub struct Serve {
     /// Folder for everything that survives a restart
     #[arg(long, value_name = "DIR", conflicts_with = "no_data_dir")]
     pub data_dir: Option<PathBuf>,
-    /// Keep nothing on disk: all is lost when the broker stops
+    /// Make no data folder: nothing is kept on disk
     #[arg(long)]
     pub no_data_dir: bool,
     /// Set one configuration key; wins over the file and the environment

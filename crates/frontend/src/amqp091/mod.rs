@@ -352,9 +352,16 @@ impl Session for Connection {
     }
 
     fn wants_input(&self) -> bool {
-        let is_over = matches!(self.phase, Phase::Broken);
+        if self.phase == Phase::Broken {
+            return false;
+        }
         let untaken = self.shared.output.len() + self.shared.parked_bytes;
-        !is_over && !self.shared.is_blocked && untaken < UNTAKEN_BYTES_MAX
+        self.shared.is_peer_gone || (!self.shared.is_blocked && untaken < UNTAKEN_BYTES_MAX)
+    }
+
+    fn peer_gone(&mut self) {
+        self.shared.is_peer_gone = true;
+        self.shared.is_blocked = false;
     }
 
     fn wants_turn(&self) -> bool {

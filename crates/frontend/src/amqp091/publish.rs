@@ -52,8 +52,19 @@ pub(super) struct Incoming {
     held_bytes: usize,
 }
 
-/// The unfinished messages of a connection may take as much as so many of the largest ones.
-const UNFINISHED_MAX: u64 = 8;
+/// The unfinished messages of a connection may take as much as so many of the largest ones, and
+/// the uncommitted ones as well.
+const LARGEST_HELD_MAX: u64 = 8;
+
+/// Whether a connection holds no more than it may before its messages are with a queue.
+fn check_held(what: &str, bytes: usize, shared: &Shared) -> Result<(), Failure> {
+    let max = LARGEST_HELD_MAX.saturating_mul(shared.settings.message_bytes_max);
+    if bytes as u64 <= max {
+        return Ok(());
+    }
+    let text = format!("{what} messages of this connection take more than {max} bytes");
+    Err(at_publish(Failure::connection(refusal::RESOURCE_ERROR, text)))
+}
 
 /// A message and where it goes.
 #[derive(Debug)]
@@ -185,12 +196,7 @@ impl Channel {
         if is_whole {
             return self.complete(shared);
         }
-        let max = UNFINISHED_MAX.saturating_mul(shared.settings.message_bytes_max);
-        if shared.unfinished_bytes as u64 > max {
-            let text = format!("unfinished messages of this connection take more than {max} bytes");
-            return Err(at_publish(Failure::connection(refusal::RESOURCE_ERROR, text)));
-        }
-        Ok(())
+        check_held("unfinished", shared.unfinished_bytes, shared)
     }
 
     /// All of the content is there.
@@ -213,10 +219,10 @@ impl Channel {
             transaction.held_bytes += bytes;
             shared.uncommitted_bytes += bytes;
             transaction.publishes.push(routed);
-        } else {
-            self.send_on(shared, routed);
+            return check_held("uncommitted", shared.uncommitted_bytes, shared);
         }
-        self.block_on_alarm(shared);
+        self.send_on(shared, routed);
+        shared.block_on_alarm();
         Ok(())
     }
 
@@ -239,7 +245,7 @@ impl Channel {
                 deliver::write_return(out, &message, frame_max, number)
             });
         }
-        shared.enqueued += route.queues.len().max(1);
+        shared.enqueued += (route.queues.len() + replies.len()).max(1);
         if let Some(client) = &shared.client {
             client.publish(&mut shared.batch, &route, message);
         }
@@ -308,24 +314,16 @@ impl Channel {
             replies,
         })
     }
-
-    /// The first publish during an alarm is the last until it is over.
-    fn block_on_alarm(&self, shared: &mut Shared) {
-        if shared.node.is_memory_alarmed() && !shared.is_blocked {
-            shared.is_blocked = true;
-            if shared.capabilities.connection_blocked {
-                shared.send(warren_protocol::amqp091::method::connection::Blocked {
-                    reason: "low on memory",
-                });
-            }
-        }
-    }
 }
 
 /// The keys that are addresses of reply consumers.
 fn reply_keys(first: &str, more: &[String]) -> Vec<String> {
     let all = std::iter::once(first).chain(more.iter().map(String::as_str));
-    all.filter(|key| key.starts_with(REPLY_TO))
+    let mut keys: Vec<_> = all
+        .filter(|key| key.starts_with(REPLY_TO))
         .map(str::to_owned)
-        .collect()
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }

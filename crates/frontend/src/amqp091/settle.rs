@@ -135,6 +135,9 @@ impl Channel {
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
         }
         self.send_at(shared, position, tx::CommitOk);
+        // What was committed is a queue's now, or nobody's.
+        shared.account();
+        shared.block_on_alarm();
         Ok(())
     }
 

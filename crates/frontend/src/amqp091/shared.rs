@@ -6,7 +6,7 @@ use std::sync::Arc;
 use warren_node::{
     Address, Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, Position, RouteCache, Touched,
 };
-use warren_protocol::amqp091::method::Method;
+use warren_protocol::amqp091::method::{Method, connection};
 
 use warren_broker::queue::ConsumerKey;
 
@@ -94,6 +94,8 @@ pub(super) struct Shared {
     pub(super) enqueued: usize,
     /// A publish came while an alarm was on; nothing is read until it is over.
     pub(super) is_blocked: bool,
+    /// The peer sends nothing after what is in the socket.
+    pub(super) is_peer_gone: bool,
     /// Bytes of output that wait for the log.
     pub(super) parked_bytes: usize,
     /// Bytes of messages of which a part has still to come.
@@ -129,6 +131,7 @@ impl Shared {
             resumable: Vec::new(),
             enqueued: 0,
             is_blocked: false,
+            is_peer_gone: false,
             parked_bytes: 0,
             unfinished_bytes: 0,
             uncommitted_bytes: 0,
@@ -177,6 +180,20 @@ impl Shared {
         if bytes > 0 {
             for (queue, consumer) in self.mailbox.free_room(bytes) {
                 queue.resume(consumer, &mut self.touched);
+            }
+        }
+    }
+
+    /// The first publish during an alarm is the last until it is over. A session with an open
+    /// transaction goes on: only its commit or rollback sets free what it holds.
+    pub(super) fn block_on_alarm(&mut self) {
+        let may_block = self.uncommitted_bytes == 0 && !self.is_peer_gone && !self.is_blocked;
+        if may_block && self.node.is_memory_alarmed() {
+            self.is_blocked = true;
+            if self.capabilities.connection_blocked {
+                self.send(connection::Blocked {
+                    reason: "low on memory",
+                });
             }
         }
     }

@@ -38,8 +38,8 @@ If a key is repeated, the last one wins. Values of `--set` are taken as they are
 In the folder that `--data-dir` names, or else the key `data_dir`. If neither does, a broker run by root uses
 `/var/lib/warren`, or the folder of an ordinary user if `/var/lib` cannot be written to; anybody else's uses
 `$XDG_DATA_HOME/warren`, which is `~/.local/share/warren` if that variable is not set. The folder is made if
-need be, for its owner alone. With `--no-data-dir` nothing is kept on disk, and all is lost when the broker
-stops.
+need be, for its owner alone. So far nothing is kept in it: messages and definitions live in memory. With
+`--no-data-dir` there is no folder.
 ";
 
 /// The whole page.

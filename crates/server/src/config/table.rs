@@ -268,7 +268,7 @@ static DEFAULTS: &[Key] = &[
         default: Is("/"),
         example: "orders",
         late: false,
-        doc: "The virtual host that an empty broker gets.",
+        doc: "The virtual host that a broker without `load_definitions` gets.",
     },
     Key {
         name: "default_user",
@@ -276,7 +276,7 @@ static DEFAULTS: &[Key] = &[
         default: Is("guest"),
         example: "admin",
         late: false,
-        doc: "The user that an empty broker gets.",
+        doc: "The user that a broker without `load_definitions` gets.",
     },
     Key {
         name: "default_pass",

@@ -1,6 +1,7 @@
 //! What once went wrong between session and socket, one test a defect, named by the behaviour that is right.
 
-use warren_protocol::amqp091::method::{Method, basic, queue, tx};
+use warren_protocol::amqp091::frame::{Step, decode};
+use warren_protocol::amqp091::method::{Method, basic, channel, queue};
 use warren_testkit::peer::{Peer, publish};
 
 use crate::program::start;
@@ -58,13 +59,28 @@ fn an_alarm_does_not_outlive_the_blocked_publisher_that_caused_it() {
     let program = start(&[WATERMARK]);
     let (mut holder, mut publisher) = (program.peer(), program.peer());
     holder.declare("q").unwrap();
-    holder.call(1, tx::Select, "tx.select-ok").unwrap();
-    block(&mut holder, "q");
+    holder
+        .call(2, channel::Open::default(), "channel.open-ok")
+        .unwrap();
+    let mut unfinished = Vec::new();
+    publish(2, "", "q", &vec![0; TOO_MUCH_BYTES], &mut unfinished);
+    holder.write(all_frames_but_the_last(&unfinished)).unwrap();
+    holder.publish(1, "", "q", b"one too many").unwrap();
+    holder.expect("connection.blocked").unwrap();
     publisher.publish(1, "", "q", b"blocked by the other").unwrap();
     publisher.expect("connection.blocked").unwrap();
-    // What it said and nobody read is no reason to wait for it.
+    // Nobody read this before its end, which is no reason to lose it.
     holder.publish(1, "", "q", b"unread").unwrap();
     drop(holder);
     publisher.expect("connection.unblocked").unwrap();
-    assert_eq!(publisher.ready("q").unwrap(), 1, "nothing was committed");
+    assert_eq!(publisher.ready("q").unwrap(), 3, "all that was finished");
+}
+
+fn all_frames_but_the_last(bytes: &[u8]) -> &[u8] {
+    let (mut start, mut last) = (0, 0);
+    while let Ok(Step::Frame { consumed, .. }) = decode(&bytes[start..], u32::MAX) {
+        last = start;
+        start += consumed;
+    }
+    &bytes[..last]
 }

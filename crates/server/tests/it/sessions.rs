@@ -262,12 +262,40 @@ fn what_is_in_a_transaction_does_not_count_as_unfinished() {
     client.call(1, tx::Select);
     client.call(2, confirm::Select { nowait: true });
     client.heard();
-    for _ in 0..20 {
+    for _ in 0..7 {
         client.publish(1, "nowhere", 1000);
     }
-    client.begin(2, "nowhere", 1000, 500);
-    client.body(2, 500);
+    client.begin(2, "nowhere", 1000, 999);
+    client.body(2, 1);
     assert_eq!(client.heard(), ["basic.ack"]);
+}
+
+#[test]
+fn a_transaction_is_bounded() {
+    let node = plain_node();
+    let mut client = Client::with(&node, small_messages(), 0, 1);
+    client.call(1, tx::Select);
+    client.heard();
+    for _ in 0..7 {
+        client.publish(1, "nowhere", 1000);
+    }
+    assert!(client.heard().is_empty());
+    client.publish(1, "nowhere", 1000);
+    assert_eq!(client.heard(), ["connection.close"]);
+    assert_eq!(node.memory().held_bytes(), 0);
+}
+
+#[test]
+fn a_transaction_that_sets_the_alarm_off_can_still_be_committed() {
+    let (node, _) = node(MIB as u64, MemoryLog::default());
+    let mut client = Client::open(&node);
+    client.call(1, tx::Select);
+    client.publish(1, "nowhere", 2 * MIB);
+    assert!(client.session.wants_input());
+    client.heard();
+    client.call(1, tx::Commit);
+    assert_eq!(client.heard(), ["tx.commit-ok"]);
+    assert_eq!(node.memory().held_bytes(), 0);
 }
 
 #[test]
