@@ -30,7 +30,7 @@ pub use client::{Client, LoginRefusal};
 pub use exchanges::LiveExchange;
 pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Touched, Waker};
 pub use node::{Config, Node};
-pub use publish::{Keys, ReplyTo};
+pub use publish::Keys;
 pub use queues::{LiveQueue, SharedCredit, Subscriber, Taken};
 pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};

@@ -129,13 +129,6 @@ impl Node {
         Arc::new(Mailbox::new(id))
     }
 
-    /// Asks every session to close its connection.
-    pub fn close_sessions(&self, reason: &str) {
-        for mailbox in self.mailboxes() {
-            mailbox.notify(Notice::Close(reason.to_owned()));
-        }
-    }
-
     /// Tells sessions when an alarm was set or cleared since the last call. Called after work
     /// that changed what queues hold, with no lock held.
     pub fn spread_alarms(&self) {

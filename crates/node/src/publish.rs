@@ -21,10 +21,6 @@ pub struct Keys<'a> {
     pub more: &'a [String],
 }
 
-/// A reply consumer's place in a session: its address for requests.
-#[derive(Debug, Clone)]
-pub struct ReplyTo(pub String);
-
 impl Client {
     /// Where a message goes, after asking whether the user may send it there. Remembers the
     /// route if it can.

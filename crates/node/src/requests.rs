@@ -23,8 +23,6 @@ use warren_store::Position;
 /// A queue that was declared or looked up.
 #[derive(Debug)]
 pub struct Found {
-    /// The queue; `None` for the pseudo-queue of direct reply-to.
-    pub queue: Option<Arc<LiveQueue>>,
     /// Messages ready.
     pub messages: usize,
     /// Consumers.
@@ -214,7 +212,6 @@ impl Client {
             let position = Position::default();
             return exists
                 .then_some(Found {
-                    queue: None,
                     messages: 0,
                     consumers: 1,
                     position,
@@ -231,7 +228,6 @@ impl Client {
         let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
         let totals = queue.totals();
         Ok(Found {
-            queue: Some(queue),
             messages: totals.ready,
             consumers: totals.consumers,
             position,

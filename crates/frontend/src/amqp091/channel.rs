@@ -168,10 +168,7 @@ impl Channel {
     /// and purge.
     pub(super) fn exact_queue_name(&self, name: &str) -> Result<QueueName, Failure> {
         if !name.is_empty() {
-            let too_long = |error: warren_broker::name::Error| {
-                Failure::connection(refusal::FRAME_ERROR, error.to_string())
-            };
-            return QueueName::new(name).map_err(too_long);
+            return Ok(QueueName::new(name)?);
         }
         let last = self.last_queue.clone();
         last.ok_or_else(|| Failure::channel(refusal::NOT_FOUND, "no previously declared queue"))
@@ -222,5 +219,5 @@ pub(super) fn stop(source: &Source, shared: &mut Shared) {
 /// A queue's name as the client sent it: without line ends.
 pub(super) fn short_name(name: &str) -> Result<QueueName, Failure> {
     let name = warren_broker::name::stripped(name);
-    QueueName::new(&name).map_err(|error| Failure::connection(refusal::FRAME_ERROR, error.to_string()))
+    Ok(QueueName::new(&name)?)
 }

@@ -131,10 +131,11 @@ impl Channel {
         Ok(())
     }
 
-    /// Forgets a consumer; answers it when there was one.
-    pub(super) fn remove_consumer(&mut self, tag: &ConsumerTag) -> Option<Consumer> {
-        let number = self.numbers.remove(tag)?;
-        self.consumers.remove(&number)
+    /// Forgets a consumer, if there is one.
+    pub(super) fn remove_consumer(&mut self, tag: &ConsumerTag) {
+        if let Some(number) = self.numbers.remove(tag) {
+            self.consumers.remove(&number);
+        }
     }
 }
 
@@ -172,12 +173,16 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&address.channel) else {
             return;
         };
-        let Some(consumer) = channel.consumers.remove(&address.consumer) else {
+        let Some(tag) = channel
+            .consumers
+            .get(&address.consumer)
+            .map(|found| found.tag.clone())
+        else {
             return;
         };
-        channel.numbers.remove(&consumer.tag);
+        channel.remove_consumer(&tag);
         if self.shared.capabilities.consumer_cancel_notify {
-            let consumer_tag = consumer.tag.as_str();
+            let consumer_tag = tag.as_str();
             channel.send(
                 &mut self.shared,
                 basic::Cancel {

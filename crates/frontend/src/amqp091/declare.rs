@@ -16,7 +16,7 @@ type Outcome = Result<(), Failure>;
 
 pub(super) fn exchange_name(name: &str) -> Result<ExchangeName, Failure> {
     let name = warren_broker::name::stripped(name);
-    ExchangeName::new(&name).map_err(|error| Failure::connection(refusal::FRAME_ERROR, error.to_string()))
+    Ok(ExchangeName::new(&name)?)
 }
 
 /// The client: there is one on every open channel.

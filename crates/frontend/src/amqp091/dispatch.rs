@@ -11,7 +11,7 @@ use warren_protocol::amqp091::method::{self, Method, access, basic, channel, con
 
 impl Connection {
     pub(super) fn take_frame(&mut self, frame: &Frame<'_>, now: Instant) {
-        if matches!(self.phase, Phase::Closing { .. } | Phase::Finished { .. }) {
+        if self.is_ending() {
             return self.take_frame_closing(frame, now);
         }
         let taken = match frame.known_kind() {

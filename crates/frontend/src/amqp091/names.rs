@@ -27,5 +27,5 @@ pub(super) fn consumer_tag() -> Result<ConsumerTag, Failure> {
 
 /// A consumer tag as the client gave it.
 pub(super) fn tag(text: &str) -> Result<ConsumerTag, Failure> {
-    ConsumerTag::new(text).map_err(|error| Failure::connection(refusal::FRAME_ERROR, error.to_string()))
+    Ok(ConsumerTag::new(text)?)
 }

@@ -3,6 +3,7 @@
 //!
 //! Spec: 0-9-1 §1.2 (reply codes).
 
+use warren_broker::name;
 use warren_broker::refusal::Refusal;
 use warren_protocol::amqp091::frame;
 
@@ -112,6 +113,13 @@ impl Failure {
             text.push_str(ELLIPSIS);
         }
         text
+    }
+}
+
+/// A name that no field can hold cannot have come in one, but for what the broker makes of it.
+impl From<name::Error> for Failure {
+    fn from(error: name::Error) -> Self {
+        Self::connection(FRAME_ERROR, error.to_string())
     }
 }
 

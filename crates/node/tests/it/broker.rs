@@ -39,9 +39,9 @@ pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
         arguments: Table::new(),
     };
     let mut touched = Touched::default();
-    let found = client.declare_queue(&asked, &mut touched).unwrap();
+    client.declare_queue(&asked, &mut touched).unwrap();
     touched.wake_all();
-    found.queue.unwrap()
+    client.vhost().queue(name).unwrap()
 }
 
 /// Who sent a message, and the how manyth of theirs it is.

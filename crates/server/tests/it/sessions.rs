@@ -13,7 +13,7 @@ use client::{Client, node, plain_node, vhost};
 use warren_broker::name::UserName;
 use warren_frontend::Session;
 use warren_frontend::amqp091::Settings;
-use warren_node::Node;
+use warren_node::{Node, Notice};
 use warren_protocol::amqp091::method::{basic, channel, confirm, connection, queue, tx};
 use warren_store::MemoryLog;
 
@@ -120,7 +120,10 @@ fn a_shutdown_is_heard_in_front_of_a_backlog() {
     let node = plain_node();
     let (mut reader, mut other) = slow_reader(&node, 0);
     backlog(&mut other, &mut reader);
-    node.close_sessions("shutdown");
+    reader
+        .session
+        .mailbox()
+        .notify(Notice::Close("shutdown".to_owned()));
     hears_at_once(&mut reader, "connection.close");
 }
 
