@@ -8,7 +8,7 @@ use crate::value::Table;
 
 /// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
 /// be made is done before; applying it cannot fail, and applying it twice does no harm.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A virtual host is there, with these properties.
     VhostPut(Vhost),
@@ -30,6 +30,15 @@ pub enum Change {
     Bound(VhostName, Binding),
     /// A binding goes.
     Unbound(VhostName, Binding),
+}
+
+/// What happens to an auto-delete exchange that loses its last binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AutoDelete {
+    /// It goes.
+    Now,
+    /// It stays: a change of its own says that it went, if it did.
+    Logged,
 }
 
 /// What the running broker has to do after a change, in order.

@@ -7,12 +7,15 @@
 mod arguments;
 mod bindings;
 mod change;
+pub mod codec;
 mod declare;
+mod durable;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::QueueType;
 pub use bindings::{Binding, Bindings, Endpoint};
+use change::AutoDelete;
 pub use change::{Change, Effect, Link};
 pub use declare::{ExchangeDeclaration, QueueDeclaration};
 
@@ -239,6 +242,10 @@ impl Catalog {
     /// Makes a change and answers what it means, in order. What does not concern anything that
     /// exists has no effect.
     pub fn apply(&mut self, change: Change) -> Vec<Effect> {
+        self.make(change, AutoDelete::Now)
+    }
+
+    fn make(&mut self, change: Change, auto_delete: AutoDelete) -> Vec<Effect> {
         let mut effects = Vec::new();
         match change {
             Change::VhostPut(properties) => self.put_vhost(properties, &mut effects),
@@ -272,10 +279,14 @@ impl Catalog {
                 }
             }
             Change::ExchangeDeleted(vhost, name) => {
-                self.within(&vhost, |content| content.delete_exchange(&name, &mut effects));
+                self.within(&vhost, |content| {
+                    content.delete_exchange(&name, auto_delete, &mut effects);
+                });
             }
             Change::QueueDeleted(vhost, name) => {
-                self.within(&vhost, |content| content.delete_queue(&name, &mut effects));
+                self.within(&vhost, |content| {
+                    content.delete_queue(&name, auto_delete, &mut effects);
+                });
             }
             Change::Bound(vhost, binding) => self.within(&vhost, |content| {
                 if let Some(destination) = content.resolve(&binding.destination)
@@ -290,7 +301,7 @@ impl Catalog {
                 if let Some(destination) = content.resolve(&binding.destination)
                     && content.bindings.remove(&binding)
                 {
-                    content.unbound(vec![binding], destination, &mut effects);
+                    content.unbound(vec![binding], destination, auto_delete, &mut effects);
                 }
             }),
         }
@@ -336,19 +347,19 @@ impl Catalog {
 }
 
 impl VhostContent {
-    fn delete_queue(&mut self, name: &QueueName, effects: &mut Vec<Effect>) {
+    fn delete_queue(&mut self, name: &QueueName, auto_delete: AutoDelete, effects: &mut Vec<Effect>) {
         let Some(queue) = self.queues.remove(name) else {
             return;
         };
         let gone = self.bindings.take_to(&Endpoint::Queue(name.clone()));
         let destination = Destination::Queue(queue.id);
         effects.push(Effect::QueueDeleted(self.properties.name.clone(), queue));
-        self.unbound(gone, destination, effects);
+        self.unbound(gone, destination, auto_delete, effects);
     }
 
-    fn delete_exchange(&mut self, name: &ExchangeName, effects: &mut Vec<Effect>) {
+    fn delete_exchange(&mut self, name: &ExchangeName, auto_delete: AutoDelete, effects: &mut Vec<Effect>) {
         if let Some((gone, destination)) = self.take_exchange(name, effects) {
-            self.unbound(gone, destination, effects);
+            self.unbound(gone, destination, auto_delete, effects);
         }
     }
 
@@ -369,7 +380,13 @@ impl VhostContent {
     /// Bindings to `destination` went: tell their sources' tables, and delete auto-delete sources
     /// that have no binding left, which may take further bindings with them. A client can make
     /// a chain of such exchanges as long as it likes, so this does not recurse.
-    fn unbound(&mut self, gone: Vec<Binding>, destination: Destination, effects: &mut Vec<Effect>) {
+    fn unbound(
+        &mut self,
+        gone: Vec<Binding>,
+        destination: Destination,
+        auto_delete: AutoDelete,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut waiting = vec![(gone, destination)];
         while let Some((gone, destination)) = waiting.pop() {
             for binding in gone {
@@ -379,8 +396,8 @@ impl VhostContent {
                 };
                 effects.push(Effect::Unbound(link));
                 let is_last = !self.bindings.has_source(&source);
-                let auto_delete = self.exchanges.get(&source).is_some_and(|found| found.auto_delete);
-                if is_last && auto_delete {
+                let goes = self.exchanges.get(&source).is_some_and(|found| found.auto_delete);
+                if is_last && goes && auto_delete == AutoDelete::Now {
                     waiting.extend(self.take_exchange(&source, effects));
                 }
             }

@@ -7,13 +7,14 @@
     clippy::panic
 )]
 
+mod kept;
 mod model;
 mod regressions;
 mod step;
 mod trial;
 
 use super::*;
-use crate::access::TopicPermission;
+use crate::access::{Permission, TopicPermission, User};
 use crate::value::Value;
 use proptest::prelude::*;
 use step::Step;
@@ -142,11 +143,77 @@ fn permissions_go_with_their_virtual_host() {
     let name = UserName::new("u").unwrap();
     let mut user = User::new(name.clone());
     user.permissions
-        .insert(vhost(), crate::access::Permission::new(".*", ".*", ".*").unwrap());
+        .insert(vhost(), Permission::new(".*", ".*", ".*").unwrap());
     let topic = TopicPermission::new(".*", ".*", &name, &vhost()).unwrap();
     let topics = HashMap::from([(ExchangeName::new("amq.topic").unwrap(), topic)]);
     user.topic_permissions.insert(vhost(), topics);
     catalog.apply(Change::UserPut(user));
     catalog.apply(Change::VhostDeleted(vhost()));
     assert_eq!(catalog.user("u"), Some(&User::new(name)));
+}
+
+/// A catalog with a durable auto-delete exchange `a`, bound to a durable queue `kept` and a transient `gone`.
+fn half_durable() -> Catalog {
+    let mut catalog = chained(&["a"], &[]);
+    for (id, name, durable) in [(2, "kept", true), (3, "gone", false)] {
+        let name = QueueName::new(name).unwrap();
+        let queue = Queue {
+            id: QueueId(id),
+            name: name.clone(),
+            queue_type: QueueType::Classic,
+            durable,
+            auto_delete: false,
+            owner: None,
+            arguments: Table::new(),
+        };
+        let binding = Binding {
+            source: ExchangeName::new("a").unwrap(),
+            destination: Endpoint::Queue(name),
+            key: "".into(),
+            arguments: Table::new(),
+        };
+        for change in [Change::QueuePut(vhost(), queue), Change::Bound(vhost(), binding)] {
+            let (_, logged) = catalog.apply_logged(change.clone());
+            assert_eq!(logged, if durable { vec![change] } else { Vec::new() });
+        }
+    }
+    catalog
+}
+
+fn queue_deleted(name: &str) -> Change {
+    Change::QueueDeleted(vhost(), QueueName::new(name).unwrap())
+}
+
+#[test]
+fn the_log_names_what_goes_with_something_transient() {
+    let mut catalog = half_durable();
+    let (_, logged) = catalog.apply_logged(queue_deleted("kept"));
+    assert_eq!(logged, [queue_deleted("kept")]);
+    let (_, logged) = catalog.apply_logged(queue_deleted("gone"));
+    let a = ExchangeName::new("a").unwrap();
+    assert_eq!(logged, [Change::ExchangeDeleted(vhost(), a)]);
+}
+
+#[test]
+fn replay_keeps_an_exchange_whose_last_durable_binding_was_not_its_last() {
+    let mut catalog = half_durable();
+    let mut replayed = Catalog::default();
+    for change in catalog.durable_changes() {
+        replayed.replay(change);
+    }
+    let (_, logged) = catalog.apply_logged(queue_deleted("kept"));
+    for change in logged {
+        replayed.replay(change);
+    }
+    let found = replayed.vhost("/").unwrap().exchange("a");
+    assert_eq!(found, catalog.vhost("/").unwrap().exchange("a"));
+    assert!(found.is_some());
+}
+
+#[test]
+fn numbers_are_not_used_again() {
+    let mut catalog = Catalog::default();
+    catalog.raise_last_id(7);
+    catalog.raise_last_id(3);
+    assert_eq!((catalog.last_id(), catalog.next_id()), (7, 8));
 }

@@ -7,12 +7,16 @@
     clippy::panic
 )]
 
-use super::{Binding, Endpoint, ExchangeName, QueueName, Table, Value, VhostName};
+use super::{
+    Binding, Endpoint, ExchangeName, Permission, QueueName, Table, TopicPermission, User, UserName, Value,
+    VhostName,
+};
 
 pub(super) const EXCHANGES: [&str; 7] = ["x0", "x1", "x2", "x3", "", "amq.topic", "amq.nope"];
 pub(super) const QUEUES: [&str; 4] = ["q0", "q1", "q2", "amq.q"];
 pub(super) const KINDS: [&str; 5] = ["direct", "topic", "headers", "fanout", "nope"];
 pub(super) const VHOSTS: [&str; 2] = ["/", "other"];
+pub(super) const USERS: [&str; 2] = ["u0", "u1"];
 
 /// One thing done to a catalog, in the virtual host `vhost`. Numbers index the small name space above.
 #[derive(Debug, Clone)]
@@ -41,6 +45,12 @@ pub(super) enum Action {
     Forced(Forced),
     PutVhost,
     DeleteVhost,
+    /// A user with a permission in a virtual host.
+    PutUser {
+        name: usize,
+        vhost: usize,
+    },
+    DeleteUser(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -134,6 +144,11 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
+            31 if a < 96 => Action::PutUser {
+                name: usize::from(b % 2),
+                vhost: usize::from(c % 2),
+            },
+            31 if a < 128 => Action::DeleteUser(usize::from(b % 2)),
             _ => Action::PutVhost,
         };
         Self {
@@ -160,6 +175,22 @@ pub(super) fn exchange_name(text: &str) -> ExchangeName {
 
 pub(super) fn queue_name(text: &str) -> QueueName {
     QueueName::new(text).unwrap()
+}
+
+pub(super) fn user_name(at: usize) -> UserName {
+    UserName::new(USERS[at]).unwrap()
+}
+
+/// A user who may do something in one virtual host.
+pub(super) fn user(at: usize, vhost: usize) -> User {
+    let (mut user, vhost) = (User::new(user_name(at)), vhost_name(vhost));
+    let permission = Permission::new("^q", "", ".*").unwrap();
+    let topic = TopicPermission::new("^{username}", "^{vhost}", &user.name, &vhost).unwrap();
+    user.tags.push(USERS[at].into());
+    user.permissions.insert(vhost.clone(), permission);
+    let topics = [(exchange_name("amq.topic"), topic)].into_iter().collect();
+    user.topic_permissions.insert(vhost, topics);
+    user
 }
 
 /// The alternate exchange that a number stands for: none, names, and no name at all.

@@ -11,10 +11,11 @@
     clippy::panic
 )]
 
+use super::kept::Kept;
 use super::model::{Model, word};
 use super::step::{
     Action, EXCHANGES, End, Exchange, Forced, QUEUES, Step, VHOSTS, Wish, alternate, binding_arguments,
-    exchange_name, queue_arguments, queue_name, vhost_name,
+    exchange_name, queue_arguments, queue_name, user, user_name, vhost_name,
 };
 use super::{
     Binding, Catalog, Change, Destination, Effect, Endpoint, ExchangeDeclaration, ExchangeId, Link,
@@ -85,12 +86,17 @@ impl Running {
     }
 }
 
-/// A catalog, the model of it, and a broker that runs by its effects.
+/// Steps between two checkpoints.
+const STEPS_KEPT: u32 = 16;
+
+/// A catalog, the model of it, a broker that runs by its effects, and what survives of it.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     catalog: Catalog,
     model: [Option<Model>; 2],
     running: Running,
+    kept: Kept,
+    steps: u32,
 }
 
 impl Trial {
@@ -115,6 +121,8 @@ impl Trial {
                 self.model[at] = None;
                 self.apply(Change::VhostDeleted(vhost_name(at)), stutters);
             }
+            Action::PutUser { name, vhost } => self.apply(Change::UserPut(user(*name, *vhost)), stutters),
+            Action::DeleteUser(name) => self.apply(Change::UserDeleted(user_name(*name)), stutters),
             Action::Forced(forced) => self.force(at, forced, stutters),
             Action::DeleteQueue(name) => {
                 // Whether it may go depends on its messages and consumers: not the catalog's affair.
@@ -127,6 +135,12 @@ impl Trial {
             asked => self.ask(at, asked, stutters),
         }
         self.compare();
+        self.kept.compare(&self.catalog);
+        self.steps += 1;
+        if self.steps.is_multiple_of(STEPS_KEPT) {
+            self.kept.checkpoint(&self.catalog);
+            self.kept.compare(&self.catalog);
+        }
     }
 
     fn put_vhost(&mut self, at: usize, stutters: bool) {
@@ -209,9 +223,11 @@ impl Trial {
     fn apply(&mut self, change: Change, stutters: bool) {
         let times = if stutters { 2 } else { 1 };
         for _ in 0..times {
-            for effect in self.catalog.apply(change.clone()) {
+            let (effects, logged) = self.catalog.apply_logged(change.clone());
+            for effect in effects {
                 self.running.carry_out(effect);
             }
+            self.kept.log(logged);
         }
     }
 
