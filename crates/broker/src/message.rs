@@ -10,6 +10,7 @@
 //! need was read once, on receipt, into the [`Envelope`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use triomphe::ThinArc;
 
 /// The protocol in whose encoding a message's properties are kept.
@@ -49,14 +50,62 @@ impl Envelope {
     }
 }
 
+/// What stands in front of the content.
+#[derive(Debug)]
+struct Head {
+    envelope: Envelope,
+    log_place: AtomicU64,
+}
+
 /// A message. Cloning counts a reference; the bytes are shared and never change.
 #[derive(Clone)]
-pub struct Message(ThinArc<Envelope, u8>);
+pub struct Message(ThinArc<Head, u8>);
 
 impl Message {
+    /// A message of its parts: content is exchange, routing key, properties and body, one after the
+    /// other. `None` when the lengths do not fit, or names are no UTF-8.
+    pub fn restore(envelope: Envelope, content: &[u8]) -> Option<Self> {
+        let names = usize::from(envelope.exchange_bytes) + usize::from(envelope.key_bytes);
+        let (exchange, key) = content.get(..names)?.split_at(envelope.exchange_bytes.into());
+        let is_text = std::str::from_utf8(exchange).is_ok() && std::str::from_utf8(key).is_ok();
+        (is_text && envelope.content_bytes() == content.len()).then(|| Self::new(envelope, content))
+    }
+
+    fn new(envelope: Envelope, content: &[u8]) -> Self {
+        let head = Head {
+            envelope,
+            log_place: AtomicU64::new(UNSHARED),
+        };
+        Self(ThinArc::from_header_and_slice(head, content))
+    }
+
     /// What the broker reads of the message.
     pub fn envelope(&self) -> &Envelope {
-        &self.0.header.header
+        &self.0.header.header.envelope
+    }
+
+    /// The message goes to several queues: whoever logs it first notes where its body stands, for
+    /// the others to refer to.
+    pub fn expect_sharing(&self) {
+        self.place().store(UNLOGGED, Ordering::Relaxed);
+    }
+
+    /// Whether its body may be referred to by others.
+    pub fn log_place(&self) -> LogPlace {
+        match self.place().load(Ordering::Relaxed) {
+            UNSHARED => LogPlace::Unshared,
+            UNLOGGED => LogPlace::Unlogged,
+            place => LogPlace::At(place),
+        }
+    }
+
+    /// Notes where its body was logged.
+    pub fn set_log_place(&self, place: u64) {
+        self.place().store(place, Ordering::Relaxed);
+    }
+
+    fn place(&self) -> &AtomicU64 {
+        &self.0.header.header.log_place
     }
 
     /// The exchange it was published to; empty for the default exchange.
@@ -87,9 +136,9 @@ impl Message {
         &self.0.slice
     }
 
-    /// Bytes of memory that the message takes, its bookkeeping included.
+    /// Bytes of memory that the message takes, its bookkeeping and its place in a queue included.
     pub fn memory_bytes(&self) -> usize {
-        self.0.slice.len() + size_of::<Envelope>() + 2 * size_of::<usize>()
+        self.0.slice.len() + size_of::<Head>() + BOOKKEEPING_BYTES
     }
 
     fn properties_start(&self) -> usize {
@@ -104,6 +153,24 @@ impl Message {
         // Names and keys come in as `&str`, so this never falls back.
         std::str::from_utf8(self.range(start, len)).unwrap_or_default()
     }
+}
+
+/// What a message takes besides its head and content: count, length, the allocator's rounding, and a
+/// queue's entry.
+const BOOKKEEPING_BYTES: usize = 48;
+
+const UNSHARED: u64 = 0;
+const UNLOGGED: u64 = u64::MAX;
+
+/// Where in the log the body of a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogPlace {
+    /// Nobody will refer to it.
+    Unshared,
+    /// Others will refer to it; it is not in the log yet.
+    Unlogged,
+    /// There, in the words of whoever logged it.
+    At(u64),
 }
 
 impl fmt::Debug for Message {
@@ -179,7 +246,7 @@ impl Builder {
         envelope.persistent = persistent;
         envelope.priority = priority;
         debug_assert_eq!(envelope.content_bytes(), self.buffer.len());
-        let message = Message(ThinArc::from_header_and_slice(envelope, &self.buffer));
+        let message = Message::new(envelope, &self.buffer);
         self.buffer.clear();
         self.body_start = 0;
         if self.buffer.capacity() > KEPT_BYTES_MAX {
@@ -253,6 +320,22 @@ mod tests {
         let message = builder.finish(false, 0).unwrap();
         assert_eq!((message.properties(), message.body()), (&[4][..], &b"body"[..]));
         assert_eq!(message.routing_key(), "y");
+    }
+
+    #[test]
+    fn a_message_comes_back_from_its_parts() {
+        let mut builder = Builder::default();
+        builder.begin("amq.topic", "a.b", &[0x10, 0, 2]).unwrap();
+        builder.push_body(b"hello");
+        let message = builder.finish(true, 7).unwrap();
+        let again = Message::restore(*message.envelope(), message.content()).unwrap();
+        assert_eq!(again.envelope(), message.envelope());
+        assert_eq!(again.content(), message.content());
+        let short = message.content().split_last().unwrap().1;
+        assert!(Message::restore(*message.envelope(), short).is_none());
+        let mut torn = message.content().to_vec();
+        torn[0] = 0xff;
+        assert!(Message::restore(*message.envelope(), &torn).is_none(), "no text");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Memory is accounted by what queues hold, and sessions for messages that are on their way to
 //! them, in bytes, and compared with a watermark.
 
+use crate::storage::Bell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// The alarm is cleared when memory falls below this share of the watermark, so that it does
@@ -19,6 +21,8 @@ pub struct Memory {
     alarm: AtomicBool,
     /// The alarm was set or cleared and nobody has told the sessions yet.
     news: AtomicBool,
+    /// Above it something has to leave memory, and who sees to that.
+    budget: Option<(i64, Arc<Bell>)>,
 }
 
 impl Memory {
@@ -34,6 +38,16 @@ impl Memory {
             // A watermark of 0 blocks every publisher from the start, as in RabbitMQ.
             alarm: AtomicBool::new(watermark_bytes == 0),
             news: AtomicBool::new(false),
+            budget: None,
+        }
+    }
+
+    /// The same, with a budget in bytes above which the bell is rung.
+    pub(crate) fn with_budget(watermark_bytes: u64, budget_bytes: u64, bell: Arc<Bell>) -> Self {
+        let budget = i64::try_from(budget_bytes).unwrap_or(i64::MAX);
+        Self {
+            budget: Some((budget, bell)),
+            ..Self::new(watermark_bytes)
         }
     }
 
@@ -54,7 +68,13 @@ impl Memory {
         }
         // Sizes of memory fit an i64.
         let delta = i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
-        self.held_bytes.fetch_add(delta, Ordering::SeqCst);
+        let was = self.held_bytes.fetch_add(delta, Ordering::SeqCst);
+        if let Some((budget, bell)) = &self.budget
+            && was <= *budget
+            && was + delta > *budget
+        {
+            bell.ring();
+        }
         // Until the alarm agrees with what is held: another thread may have stored its own view
         // in between, and perhaps nothing will change again. One order of all accesses, so that
         // of two threads that write the one and read the other, one sees what the other wrote.

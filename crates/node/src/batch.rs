@@ -2,7 +2,7 @@
 //! one log append per queue and batch.
 
 use crate::mailbox::Touched;
-use crate::queues::LiveQueue;
+use crate::queues::{LiveQueue, Worked};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -64,16 +64,17 @@ impl Batch {
         self.work(queue).returned.push(seq);
     }
 
-    /// Does everything gathered. Answers the log position that answers have to wait for.
-    pub fn flush(&mut self, touched: &mut Touched) -> Position {
-        let mut position = Position::default();
+    /// Does everything gathered. Answers the log positions that answers have to wait for. `floor` is the
+    /// log's end now.
+    pub fn flush(&mut self, floor: Position, touched: &mut Touched) -> Worked {
+        let mut worked = Worked::default();
         for (queue, mut work) in self.queues.drain(..) {
             let commands = [
                 Command::Settle(&work.settled),
                 Command::Return(&work.returned),
                 Command::Enqueue(&work.messages),
             ];
-            position = position.max(queue.work(&commands, touched));
+            worked = worked.max(queue.work(&commands, floor, touched));
             if self.spare.len() < SPARE_MAX {
                 work.clear();
                 self.spare.push(work);
@@ -81,7 +82,7 @@ impl Batch {
         }
         self.index.clear();
         self.last = 0;
-        position
+        worked
     }
 
     fn work(&mut self, queue: &Arc<LiveQueue>) -> &mut Work {

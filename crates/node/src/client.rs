@@ -158,7 +158,7 @@ impl Client {
     /// Ends the session's part in the broker: what is gathered in `batch` is done, and its
     /// exclusive queues go. Its consumers are cancelled before, by whoever made them.
     pub fn leave(&self, batch: &mut Batch, touched: &mut Touched) {
-        batch.flush(touched);
+        batch.flush(self.node.appended(), touched);
         let owned = std::mem::take(&mut *self.owned.lock());
         for name in owned {
             self.node

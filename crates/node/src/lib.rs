@@ -22,6 +22,7 @@ mod queues;
 mod replies;
 mod requests;
 mod routes;
+pub mod storage;
 mod vhosts;
 
 pub use alarms::Memory;
@@ -31,7 +32,7 @@ pub use exchanges::LiveExchange;
 pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Touched, Waker};
 pub use node::{Config, Node};
 pub use publish::Keys;
-pub use queues::{LiveQueue, SharedCredit, Subscriber, Taken};
+pub use queues::{Got, LiveQueue, SharedCredit, Subscriber, Taken, Worked};
 pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};
 pub use routes::{Route, RouteCache};

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::SessionId;
 use warren_broker::queue::{ConsumerKey, Delivery};
+use warren_store::{Position, Waiter};
 
 /// Bytes that may wait for a session, in its mailbox and taken out but not yet written.
 pub const ROOM_BYTES: usize = 1024 * 1024;
@@ -54,6 +55,12 @@ pub enum Notice {
     ConsumerCancelled(Address),
     /// The log became durable up to a position that the session waits for.
     Durable,
+    /// A message that a getter of the session waits for was read.
+    Fetched,
+    /// The node is no longer congested.
+    Room,
+    /// The log failed, for this reason: nothing is confirmed any more.
+    LogFailed(String),
     /// An alarm was set or cleared; the session asks which.
     Alarm,
     /// The connection has to be closed: the broker stops, or an operator wants it.
@@ -169,6 +176,28 @@ impl Mailbox {
         OpenMailbox {
             mailbox: self,
             inbox: self.inbox.lock(),
+        }
+    }
+}
+
+/// So many sessions are run by the thread that committed; further ones are woken.
+const RUN_BY_COMMIT_MAX: usize = 8;
+
+/// A session waits for the log.
+impl Waiter for Mailbox {
+    fn durable(&self, _: Position, nth: usize) {
+        let mut inbox = self.inbox.lock();
+        if inbox.notices.last() != Some(&Notice::Durable) {
+            inbox.notices.push(Notice::Durable);
+        }
+        drop(inbox);
+        if self.pending.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(waker) = self.waker.get()
+            && !(nth < RUN_BY_COMMIT_MAX && waker.try_finish())
+        {
+            waker.wake();
         }
     }
 }

@@ -7,15 +7,18 @@ use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
 use crate::replies::Replies;
+use crate::storage::{Backing, Step, Usage};
 use crate::vhosts::LiveVhost;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use warren_broker::catalog::{Catalog, Change, Effect, SessionId};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use warren_broker::catalog::{Catalog, Change, Effect, SessionId, codec};
 use warren_broker::name::VhostName;
-use warren_store::{Log, Position, Record, Waiter};
+use warren_broker::queue::Queue;
+use warren_store::{Log, Poisoned, Position};
 
 /// What a node is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +44,8 @@ impl Default for Config {
     }
 }
 
-/// Tells a session that waits for the log.
-struct DurableNotice(Arc<Mailbox>);
-
-impl Waiter for DurableNotice {
-    fn durable(&self, _: Position) {
-        self.0.notify(Notice::Durable);
-    }
-}
+/// What was recovered of queues, by id: the machine, and below what numbers were reserved.
+pub(crate) type Machines = HashMap<u64, (Queue, u64), RandomState>;
 
 /// A running broker.
 pub struct Node {
@@ -59,8 +56,17 @@ pub struct Node {
     pub(crate) replies: Replies,
     sessions: RwLock<HashMap<SessionId, Arc<Mailbox>, RandomState>>,
     last_session: AtomicU64,
-    memory: Arc<Memory>,
-    log: Arc<dyn Log>,
+    pub(crate) backing: Arc<Backing>,
+    /// The log's end after the last change of anything durable in the catalog.
+    catalog_position: AtomicU64,
+    /// Sessions that wait until less waits for the disk.
+    congested: Mutex<Vec<Arc<Mailbox>>>,
+    /// The disk alarm, as it was last told to sessions.
+    told_disk_alarm: AtomicBool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Why nothing can be kept any more.
+    failure: OnceLock<Poisoned>,
+    on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -70,9 +76,15 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    /// A node with nothing in it, over a log.
+    /// A node with nothing in it, over a log of which nothing is read back.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Arc<Self> {
         let memory = Arc::new(Memory::new(config.memory_watermark_bytes));
+        let storage = None;
+        let backing = Backing { log, memory, storage };
+        Self::over(config, Arc::new(backing))
+    }
+
+    fn over(config: Config, backing: Arc<Backing>) -> Arc<Self> {
         Arc::new(Self {
             config,
             catalog: Mutex::default(),
@@ -81,36 +93,212 @@ impl Node {
             replies: Replies::default(),
             sessions: RwLock::default(),
             last_session: AtomicU64::new(0),
-            memory,
-            log,
+            backing,
+            catalog_position: AtomicU64::new(0),
+            congested: Mutex::default(),
+            told_disk_alarm: AtomicBool::new(false),
+            threads: Mutex::default(),
+            failure: OnceLock::new(),
+            on_failure: OnceLock::new(),
         })
+    }
+
+    /// A node with what was recovered. The log is needed from `needed_from` on for what queues hold
+    /// outside of extents.
+    pub(crate) fn with_contents(
+        config: Config,
+        backing: Arc<Backing>,
+        recovered: &Catalog,
+        mut machines: Machines,
+        needed_from: Position,
+    ) -> Arc<Self> {
+        let node = Self::over(config, backing);
+        let mut catalog = node.catalog.lock();
+        let mut touched = Touched::default();
+        for change in recovered.durable_changes() {
+            for effect in catalog.replay(change) {
+                match effect {
+                    Effect::QueueCreated(vhost, queue) => {
+                        let (machine, reserved) =
+                            machines.remove(&queue.id.0).unwrap_or((Queue::new(true), 0));
+                        let backing = Arc::clone(&node.backing);
+                        let live =
+                            LiveQueue::new(queue, vhost.clone(), backing, machine, reserved, needed_from);
+                        node.within(&vhost, |all| all.add_queue(Arc::new(live)));
+                    }
+                    other => node.carry_out(other, &mut touched),
+                }
+            }
+        }
+        catalog.raise_last_id(recovered.last_id());
+        node.users.replace(catalog.users());
+        drop(catalog);
+        node
+    }
+
+    /// Starts the threads that commit, keep house and read; `on_failure` is called when the log fails.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(self: &Arc<Self>, on_failure: Box<dyn Fn() + Send + Sync>) -> std::io::Result<()> {
+        let _ = self.on_failure.set(on_failure);
+        if let Some(storage) = &self.backing.storage {
+            *self.threads.lock() = storage.start(self)?;
+        }
+        Ok(())
+    }
+
+    /// Stops in an orderly way, after all sessions have left: what is in queues is durable, with the
+    /// exact marks of redelivery.
+    ///
+    /// # Errors
+    /// The log failed.
+    pub fn stop(self: &Arc<Self>) -> Result<(), Poisoned> {
+        let Some(storage) = &self.backing.storage else {
+            return Ok(());
+        };
+        let stopped = storage.stop(self);
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        stopped
+    }
+
+    /// Writes and syncs what was logged, for those who run a node without [`Node::start`]. Answers whether
+    /// there was anything.
+    ///
+    /// # Errors
+    /// The log failed.
+    pub fn commit_log(&self) -> Result<bool, Poisoned> {
+        let storage = self.backing.storage.as_ref();
+        storage.map_or(Ok(false), |storage| storage.wal.commit())
+    }
+
+    /// Keeps house once, likewise.
+    ///
+    /// # Errors
+    /// The log failed.
+    pub fn keep_house(self: &Arc<Self>) -> Result<Step, Poisoned> {
+        let storage = self.backing.storage.as_ref();
+        storage.map_or(Ok(Step::Done), |storage| storage.keep(self))
+    }
+
+    /// Reads one batch of messages that a queue waits for, likewise. Answers whether there was any.
+    pub fn read_back(&self) -> bool {
+        let storage = self.backing.storage.as_ref();
+        storage.is_some_and(|storage| storage.read_once())
+    }
+
+    /// How much extents hold.
+    pub fn usage(&self) -> Usage {
+        let storage = self.backing.storage.as_ref();
+        storage.map_or_else(Usage::default, |storage| storage.usage())
+    }
+
+    /// The log failed: nothing can be promised any more, and everybody is told.
+    pub(crate) fn log_failed(&self, poisoned: &Poisoned) {
+        if self.failure.set(poisoned.clone()).is_err() {
+            return;
+        }
+        tracing::error!(%poisoned, "the log failed: nothing is kept any more, the broker stops");
+        for mailbox in self.mailboxes() {
+            mailbox.notify(Notice::LogFailed(poisoned.to_string()));
+        }
+        if let Some(tell) = self.on_failure.get() {
+            tell();
+        }
+    }
+
+    /// Why nothing can be kept any more.
+    pub fn failure(&self) -> Option<&Poisoned> {
+        self.failure.get()
+    }
+
+    /// Whether nothing is there, not even a user: a broker that starts for the first time.
+    pub fn is_empty(&self) -> bool {
+        let catalog = self.catalog.lock();
+        catalog.vhosts().next().is_none() && catalog.users().next().is_none()
+    }
+
+    /// All queues that run.
+    pub(crate) fn live_queues(&self) -> Vec<Arc<LiveQueue>> {
+        let vhosts = self.vhosts.read();
+        vhosts.values().flat_map(|vhost| vhost.queues()).collect()
     }
 
     /// The log position up to which everything is durable.
     pub fn durable(&self) -> Position {
-        self.log.durable()
+        self.backing.log.durable()
     }
 
     /// The log position after everything so far: what an answer waits for that tells of
     /// something another session may have written a moment ago.
     pub fn appended(&self) -> Position {
-        self.log.appended()
+        self.backing.log.appended()
+    }
+
+    /// The same, for what is in the catalog.
+    pub fn catalog_position(&self) -> Position {
+        Position(self.catalog_position.load(Ordering::Acquire))
+    }
+
+    /// Whether whoever publishes should wait: more waits for the disk than is good. An alarm, which
+    /// blocks publishers by itself, is no reason: others on the connection are to go on.
+    pub fn is_congested(&self) -> bool {
+        let Some(storage) = &self.backing.storage else {
+            return self.backing.log.is_congested();
+        };
+        let is_full = self.backing.memory.held_bytes() > storage.options.recent_bytes * 2;
+        (is_full || self.backing.log.is_congested()) && !storage.is_disk_alarmed()
+    }
+
+    /// Puts [`Notice::Room`] into the mailbox once the node is no longer congested.
+    pub fn notify_room(&self, mailbox: &Arc<Mailbox>) {
+        self.congested.lock().push(Arc::clone(mailbox));
+        if self.backing.log.is_congested() {
+            // By then what waits now is written.
+            self.notify_durable(self.appended(), mailbox);
+        }
+        if !self.is_congested() {
+            self.spread_room();
+        }
+    }
+
+    /// Tells those who wait for room.
+    pub(crate) fn spread_room(&self) {
+        if !self.congested.lock().is_empty() && !self.is_congested() {
+            let waiting = std::mem::take(&mut *self.congested.lock());
+            for mailbox in waiting {
+                mailbox.notify(Notice::Room);
+            }
+        }
     }
 
     /// Puts [`Notice::Durable`] into the mailbox once the log is durable up to `position`.
     pub fn notify_durable(&self, position: Position, mailbox: &Arc<Mailbox>) {
-        self.log
-            .notify(position, Arc::new(DurableNotice(Arc::clone(mailbox))));
+        let waiter: Arc<Mailbox> = Arc::clone(mailbox);
+        self.backing.log.notify(position, waiter);
     }
 
     /// The account of memory, to which sessions add what they hold for publishers.
     pub fn memory(&self) -> &Memory {
-        &self.memory
+        &self.backing.memory
     }
 
-    /// Whether publishers have to wait for memory.
-    pub fn is_memory_alarmed(&self) -> bool {
-        self.memory.is_alarmed()
+    /// Why publishers have to wait, in RabbitMQ's words; `None` when they need not.
+    pub fn alarm(&self) -> Option<&'static str> {
+        let disk = self
+            .backing
+            .storage
+            .as_ref()
+            .is_some_and(|storage| storage.is_disk_alarmed());
+        match (self.memory().is_alarmed(), disk) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
     }
 
     /// The virtual host of this name.
@@ -132,16 +320,37 @@ impl Node {
     /// Tells sessions when an alarm was set or cleared since the last call. Called after work
     /// that changed what queues hold, with no lock held.
     pub fn spread_alarms(&self) {
-        if self.memory.take_news() {
-            let alarmed = self.memory.is_alarmed();
+        let memory = self.memory();
+        if memory.take_news() {
+            let alarmed = memory.is_alarmed();
             if alarmed {
-                tracing::warn!(held_bytes = self.memory.held_bytes(), "memory alarm set");
+                tracing::warn!(held_bytes = memory.held_bytes(), "memory alarm set");
             } else {
-                tracing::info!(held_bytes = self.memory.held_bytes(), "memory alarm cleared");
+                tracing::info!(held_bytes = memory.held_bytes(), "memory alarm cleared");
             }
-            for mailbox in self.mailboxes() {
-                mailbox.notify(Notice::Alarm);
+            self.tell_alarm();
+        }
+    }
+
+    /// Tells sessions when the disk alarm was set or cleared since the last call.
+    pub(crate) fn spread_disk_alarm(&self) {
+        let Some(storage) = &self.backing.storage else {
+            return;
+        };
+        let alarmed = storage.is_disk_alarmed();
+        if self.told_disk_alarm.swap(alarmed, Ordering::AcqRel) != alarmed {
+            if alarmed {
+                tracing::warn!("disk alarm set");
+            } else {
+                tracing::info!("disk alarm cleared");
             }
+            self.tell_alarm();
+        }
+    }
+
+    fn tell_alarm(&self) {
+        for mailbox in self.mailboxes() {
+            mailbox.notify(Notice::Alarm);
         }
     }
 
@@ -166,16 +375,22 @@ impl Node {
         self.sessions.read().values().cloned().collect()
     }
 
-    /// Logs a change, makes it and carries out what it means. The catalog's lock is held, so
-    /// that what runs changes in the order of the catalog.
+    /// Makes a change, logs what of it lasts and carries out what it means. The catalog's lock is held,
+    /// so that log and what runs change in the order of the catalog. Answers the position that an
+    /// answer has to wait for; the beginning, when nothing of it lasts.
     pub(crate) fn commit(&self, catalog: &mut Catalog, change: Change, touched: &mut Touched) -> Position {
-        let position = self.log.append(&[Record {
-            owner: 0,
-            kind: 0,
-            head: &[],
-            body: &[],
-        }]);
-        let effects = catalog.apply(change);
+        let (effects, logged) = catalog.apply_logged(change);
+        let mut position = Position::default();
+        if !logged.is_empty() {
+            position = self.backing.log.append(&mut |out| {
+                for change in &logged {
+                    out.begin(0, crate::storage::record::CHANGE);
+                    out.part(|bytes| codec::encode(change, bytes));
+                    out.end();
+                }
+            });
+            self.catalog_position.store(position.0, Ordering::Release);
+        }
         if effects
             .iter()
             .any(|effect| matches!(effect, Effect::UsersChanged | Effect::VhostDeleted(_)))
@@ -211,8 +426,10 @@ impl Node {
                 if !idle.is_empty() {
                     tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
                 }
-                let (log, memory) = (Arc::clone(&self.log), Arc::clone(&self.memory));
-                live.add_queue(Arc::new(LiveQueue::new(queue, vhost.clone(), log, memory)));
+                let backing = Arc::clone(&self.backing);
+                let machine = Queue::new(queue.durable);
+                let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
+                live.add_queue(Arc::new(queue));
             }),
             Effect::QueueDeleted(vhost, queue) => self.within(&vhost, |live| {
                 if let Some(queue) = live.remove_queue(&queue.name)

@@ -59,6 +59,9 @@ impl Client {
     /// Gathers a message for all queues of a route.
     pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message) {
         if let Some((last, others)) = route.queues.split_last() {
+            if !others.is_empty() {
+                message.expect_sharing();
+            }
             for queue in others {
                 batch.publish(queue, message.clone());
             }

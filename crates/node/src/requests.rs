@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{LiveQueue, SharedCredit, Subscriber, Taken};
+use crate::queues::{Got, LiveQueue, SharedCredit, Subscriber, Worked};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Client {
         match decide(&catalog, content)? {
             Some(change) => Ok(self.node.commit(&mut catalog, change, touched)),
             // It is there already, but perhaps not on disk yet.
-            None => Ok(self.node.appended()),
+            None => Ok(self.node.catalog_position()),
         }
     }
 
@@ -220,13 +220,19 @@ impl Client {
         }
         let _any = self.access().queue_any(name)?;
         self.usable(name)?;
-        self.found(name, self.node.appended())
+        self.found(name, self.node.catalog_position())
     }
 
     fn found(&self, name: &QueueName, position: Position) -> Result<Found, Refusal> {
         let queue = self.vhost.queue(name.as_str());
         let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
         let totals = queue.totals();
+        // What does not last is not on disk either.
+        let position = if queue.declared().durable {
+            position
+        } else {
+            Position::default()
+        };
         Ok(Found {
             messages: totals.ready,
             consumers: totals.consumers,
@@ -244,7 +250,8 @@ impl Client {
         }
     }
 
-    /// Deletes a queue. Answers how many messages were ready; 0 when there was no such queue.
+    /// Deletes a queue. Answers how many messages were ready, 0 when there was no such queue, and the log
+    /// position that the answer has to wait for.
     ///
     /// # Errors
     /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], or denied.
@@ -254,24 +261,25 @@ impl Client {
         if_unused: bool,
         if_empty: bool,
         touched: &mut Touched,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<(usize, Position), Refusal> {
         self.refresh();
         let _configure = self.access().queue(Operation::Configure, name)?;
         let queue = match self.usable(name) {
             Ok(queue) => queue,
-            Err(Refusal::NotFound(_)) => return Ok(0),
+            // It is gone, but perhaps not on disk yet.
+            Err(Refusal::NotFound(_)) => return Ok((0, self.node.catalog_position())),
             Err(refusal) => return Err(refusal),
         };
         let mut catalog = self.node.catalog.lock();
         if queue.is_deleted() {
-            return Ok(0);
+            return Ok((0, self.node.catalog_position()));
         }
         let messages = queue.stop(if_unused, if_empty, touched)?;
         let change = Change::QueueDeleted(self.vhost.name().clone(), name.clone());
-        self.node.commit(&mut catalog, change, touched);
+        let position = self.node.commit(&mut catalog, change, touched);
         drop(catalog);
         self.owned.lock().retain(|owned| owned != name);
-        Ok(messages)
+        Ok((messages, position))
     }
 
     /// Binds a queue or an exchange to an exchange.
@@ -315,11 +323,12 @@ impl Client {
         Ok(())
     }
 
-    /// Throws a queue's ready messages away. Answers how many.
+    /// Throws a queue's ready messages away. Answers how many, and the log position that the answer has to
+    /// wait for.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
-    pub fn purge(&mut self, name: &QueueName) -> Result<usize, Refusal> {
+    pub fn purge(&mut self, name: &QueueName) -> Result<(usize, Position), Refusal> {
         self.refresh();
         let _read = self.access().queue(Operation::Read, name)?;
         Ok(self.usable(name)?.purge())
@@ -383,15 +392,12 @@ impl Client {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
-    pub fn take(
-        &mut self,
-        name: &QueueName,
-        no_ack: bool,
-    ) -> Result<Option<(Arc<LiveQueue>, Taken)>, Refusal> {
+    pub fn take(&mut self, name: &QueueName, no_ack: bool) -> Result<(Arc<LiveQueue>, Got), Refusal> {
         self.refresh();
         let _read = self.access().queue(Operation::Read, name)?;
         let queue = self.usable(name)?;
-        Ok(queue.take(no_ack).map(|taken| (queue, taken)))
+        let got = queue.take(no_ack, &self.mailbox);
+        Ok((queue, got))
     }
 
     /// Starts a reply consumer. Answers the address that requests carry, or `None` when the
@@ -406,13 +412,13 @@ impl Client {
     }
 
     /// Does what is gathered and tells of alarms that it caused.
-    pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Position {
+    pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
         if batch.is_empty() {
-            return Position::default();
+            return Worked::default();
         }
-        let position = batch.flush(touched);
+        let worked = batch.flush(self.node.appended(), touched);
         self.node.spread_alarms();
-        position
+        worked
     }
 }
 

@@ -24,6 +24,8 @@ const REMEMBERED_QUEUES_MAX: usize = 100_000;
 pub struct Route {
     /// The queues, each once.
     pub queues: Vec<Arc<LiveQueue>>,
+    /// One of the queues survives a restart, and persistent messages with it.
+    pub is_durable: bool,
     /// The exchanges that the route went through, each with the version that was seen.
     seen: Vec<(Arc<LiveExchange>, u64)>,
     /// The route depends on more than the exchange and the key.
@@ -201,6 +203,7 @@ impl<'a> Walk<'a> {
         self.route.queues.extend(self.vhost.queues_by_id(&self.queue_ids));
         self.route.queues.sort_unstable_by_key(|queue| queue.id());
         self.route.queues.dedup_by_key(|queue| queue.id());
+        self.route.is_durable = self.route.queues.iter().any(|queue| queue.declared().durable);
         self.route
     }
 }

@@ -49,6 +49,11 @@ impl LiveVhost {
         self.directory.read().queues.get(name).cloned()
     }
 
+    /// All its queues.
+    pub(crate) fn queues(&self) -> Vec<Arc<LiveQueue>> {
+        self.directory.read().queues.values().cloned().collect()
+    }
+
     pub(crate) fn exchange_by_id(&self, id: ExchangeId) -> Option<Arc<LiveExchange>> {
         self.directory.read().exchanges_by_id.get(&id).cloned()
     }

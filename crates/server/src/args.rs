@@ -1,4 +1,5 @@
-//! The command line: `warren [serve] [--config FILE] [--data-dir DIR] [--set key=value]... `.
+//! The command line: `warren [serve] [--config FILE] [--data-dir DIR] [--set key=value]... ` or
+//! `warren check --data-dir DIR`.
 //!
 //! `serve` is what `warren` does when no subcommand is named, so its flags stand on both levels. Values of
 //! `--set` are not looked at here: they are settings like those of a file, and `config` judges them.
@@ -27,6 +28,16 @@ pub struct Arguments {
 pub enum Command {
     /// Run the broker (the default)
     Serve(Serve),
+    /// Examine a data folder that no broker uses, and change nothing
+    Check(Check),
+}
+
+/// Which folder is to be examined.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Check {
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
 }
 
 /// How the broker is to be run.
@@ -82,8 +93,10 @@ mod tests {
     use super::*;
 
     fn serve(line: &[&str]) -> Serve {
-        let Command::Serve(serve) = Arguments::try_parse_from(line).unwrap().into_command();
-        serve
+        match Arguments::try_parse_from(line).unwrap().into_command() {
+            Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn refused(line: &[&str]) -> ErrorKind {
@@ -138,6 +151,14 @@ mod tests {
             ErrorKind::ArgumentConflict
         );
         assert!(serve(&["warren", "--no-data-dir"]).no_data_dir);
+    }
+
+    #[test]
+    fn a_check_names_its_folder() {
+        let given = Arguments::try_parse_from(["warren", "check", "--data-dir", "d"]).unwrap();
+        let data_dir = "d".into();
+        assert_eq!(given.into_command(), Command::Check(Check { data_dir }));
+        assert_eq!(refused(&["warren", "check"]), ErrorKind::MissingRequiredArgument);
     }
 
     #[test]

@@ -2,26 +2,32 @@
 //! with.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{UserName, VhostName};
 use warren_frontend::amqp091::Settings;
+use warren_node::storage::{Opened, Options, Recovered};
 use warren_node::{Node, passwords};
-use warren_store::Log;
+use warren_store::MemoryLog;
+use warren_store::disk::Folder;
 
 use crate::config::Config;
-use crate::config::model::Watermark;
+use crate::config::model::{DISK_FREE_BYTES, DiskLimit, Watermark};
 use crate::config::value::{HashingAlgorithm, Mechanism};
 use crate::fail::Failure;
 
 /// A handshake without a limit is given a year.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A node as configured, over a log, with nothing in it.
-pub fn node(config: &Config, log: Arc<dyn Log>) -> Arc<Node> {
+/// A node as configured: with what is in the data folder, or with nothing in it.
+///
+/// # Errors
+/// The data folder cannot be used.
+pub fn node(config: &Config, data_dir: Option<&Path>) -> Result<Arc<Node>, Failure> {
     let memory_watermark_bytes = match config.memory.high_watermark {
         Watermark::Absolute(bytes) => bytes,
         Watermark::Relative(part) => part_of_memory(part),
@@ -32,7 +38,75 @@ pub fn node(config: &Config, log: Arc<dyn Log>) -> Arc<Node> {
         connections_max: config.limits.connection_max.map(|max| max as usize),
         password_hashing: hashing(config.auth.password_hashing),
     };
-    Node::new(settings, log)
+    let Some(folder) = data_dir else {
+        tracing::warn!("there is no data folder: messages and definitions are lost when the broker stops");
+        return Ok(Node::new(settings, Arc::new(MemoryLog::default())));
+    };
+    if !config.store.confirm_sync {
+        tracing::warn!(
+            "confirm.sync = false: messages are confirmed before they are on disk, and LOST when the \
+             machine fails. This is for comparisons with brokers that do the same"
+        );
+    }
+    let started = Instant::now();
+    let opened = Node::open(settings, storage(config), Arc::new(Folder::new(folder)));
+    let Opened { node, recovered } = opened.map_err(|error| Failure::open(folder, error))?;
+    tell(&recovered, started);
+    Ok(node)
+}
+
+fn storage(config: &Config) -> Options {
+    let store = &config.store;
+    let disk_free_limit = match store.disk_free_limit {
+        DiskLimit::Absolute(bytes) => bytes,
+        DiskLimit::Relative(part) => part_of_memory(part),
+    };
+    let defaults = Options::default();
+    Options {
+        log: warren_store::Options {
+            segment_bytes: store.segment_bytes(),
+            log_bytes_max: store.log_bytes_max,
+            sync: store.confirm_sync,
+            ..defaults.log
+        },
+        recent_bytes: store.recent_bytes,
+        disk_free_limit,
+        ..defaults
+    }
+}
+
+fn tell(recovered: &Recovered, started: Instant) {
+    if recovered.is_new {
+        return;
+    }
+    let Recovered {
+        is_clean,
+        records,
+        torn_bytes,
+        queues,
+        messages,
+        ref damages,
+        messages_lost,
+        ..
+    } = *recovered;
+    let took_ms = started.elapsed().as_millis();
+    tracing::info!(
+        is_clean,
+        records,
+        torn_bytes,
+        queues,
+        messages,
+        took_ms,
+        "data folder opened"
+    );
+    if !damages.is_empty() {
+        let damages = damages.len();
+        tracing::error!(
+            damages,
+            messages_lost,
+            "the data folder is damaged: what is whole is served, what is not was named above and set aside"
+        );
+    }
 }
 
 /// What the front-end of AMQP 0-9-1 is told.
@@ -93,9 +167,26 @@ pub fn hashing(algorithm: HashingAlgorithm) -> passwords::Algorithm {
     }
 }
 
+/// Free space below which publishers are held back, in bytes.
+pub fn disk_free_limit_bytes(config: &Config) -> u64 {
+    match config.store.disk_free_limit {
+        DiskLimit::Absolute(bytes) => bytes,
+        // Sizes of memory are far below 2^52, where f64 is exact.
+        DiskLimit::Relative(part) => {
+            machine_memory_bytes().map_or(DISK_FREE_BYTES, |total| (total as f64 * part) as u64)
+        }
+    }
+}
+
 /// A part of the machine's memory, or of what its control group allows, in bytes. Where the
 /// system does not tell, there is no limit.
 fn part_of_memory(part: f64) -> u64 {
+    // Sizes of memory are far below 2^52, where f64 is exact.
+    machine_memory_bytes().map_or(u64::MAX, |total| (total as f64 * part) as u64)
+}
+
+/// The machine's memory, or what its control group allows, in bytes; `None` where the system does not tell.
+fn machine_memory_bytes() -> Option<u64> {
     let groups = [
         "/sys/fs/cgroup/memory.max",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
@@ -108,13 +199,10 @@ fn part_of_memory(part: f64) -> u64 {
         let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
     });
-    let total = match (machine, group) {
-        (Some(machine), Some(group)) => machine.min(group),
-        (Some(total), None) | (None, Some(total)) => total,
-        (None, None) => return u64::MAX,
-    };
-    // Sizes of memory are far below 2^52, where f64 is exact.
-    (total as f64 * part) as u64
+    match (machine, group) {
+        (Some(machine), Some(group)) => Some(machine.min(group)),
+        (total, None) | (None, total) => total,
+    }
 }
 
 fn host_name() -> String {

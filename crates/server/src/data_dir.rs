@@ -122,13 +122,30 @@ fn prepare(path: &Path) -> Result<PathBuf, Error> {
     if path.exists() && !path.is_dir() {
         return Err(Error::NotAFolder { path });
     }
+    let is_new = !path.exists();
     if let Err(source) = DirBuilder::new().recursive(true).mode(MODE).create(&path) {
         return Err(Error::Make { path, source });
+    }
+    if is_new {
+        sync_names(&path);
     }
     let probe = path.join(format!(".probe-{}", std::process::id()));
     match fs::write(&probe, b"probe").and_then(|()| fs::remove_file(&probe)) {
         Ok(()) => Ok(path),
         Err(source) => Err(Error::NotWritable { path, source }),
+    }
+}
+
+/// Makes a new folder's name durable, and those of the folders around it, which may be as new: what is
+/// confirmed is in it. A file system that cannot do that for a folder is not to be argued with.
+fn sync_names(path: &Path) {
+    for folder in path.ancestors().skip(1) {
+        if fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .is_err()
+        {
+            return;
+        }
     }
 }
 

@@ -1,19 +1,28 @@
-//! Failures of a start, as the user sees them: what is wrong, what to do, and the status of the process.
+//! Failures of a start or a run, as the user sees them: what is wrong, what to do, and the status of the
+//! process.
 //!
 //! Statuses are those of BSD's `sysexits.h`, so that a service manager can tell a mistake in the
 //! configuration (which a restart will not heal) from a port that is taken for now:
 //!
 //! ```text
-//!   65 definitions   69 listener   71 system   73 file or folder   77 not permitted   78 configuration
+//!   65 definitions, damage   66 no such folder   69 listener        71 system
+//!   73 file or folder        74 disk             77 not permitted   78 configuration
 //! ```
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use warren_store::Poisoned;
+use warren_store::disk::{self, Lock, LockError};
 
 use crate::config::value::Endpoint;
 use crate::{config, data_dir, definitions, import, log, ready};
 
-/// Why the broker does not start.
+/// The status for data that is wrong.
+pub const DATA: u8 = 65;
+
+/// Why the broker does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The configuration has mistakes.
@@ -28,6 +37,48 @@ pub enum Failure {
     /// There is no folder for data.
     #[error("{0}")]
     DataDir(#[from] data_dir::Error),
+    /// Another process uses the data folder.
+    #[error(
+        "the data folder {} is in use by another process{}. Stop that one, or choose another folder with \
+         --data-dir DIR", folder.display(), pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+    )]
+    StoreLocked {
+        /// The folder.
+        folder: PathBuf,
+        /// The process, if it left its number.
+        pid: Option<u32>,
+    },
+    /// The data folder has a format that this version does not know.
+    #[error(
+        "the data folder {} was written by a later version of Warren: {source}. Run that one, or choose \
+         another folder with --data-dir DIR", folder.display()
+    )]
+    StoreVersion {
+        /// The folder.
+        folder: PathBuf,
+        /// Which file says so.
+        source: io::Error,
+    },
+    /// The data folder cannot be read or written.
+    #[error("cannot use what is in the data folder {}: {source}", folder.display())]
+    Store {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no data folder to examine.
+    #[error("there is no folder {}", folder.display())]
+    NoStore {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The disk failed under the running broker.
+    #[error(
+        "stopped because the disk cannot be relied on: {0}. Nothing was confirmed after that. Check the disk \
+         before the next start"
+    )]
+    Poisoned(#[from] Poisoned),
     /// The ready file cannot be written.
     #[error("{0}")]
     Ready(#[from] ready::Error),
@@ -104,13 +155,34 @@ impl Failure {
         }
     }
 
+    /// The failure of reading or writing a data folder, by what the system or the store said.
+    pub fn store(folder: &Path, source: io::Error) -> Self {
+        let folder = folder.to_path_buf();
+        match source.kind() {
+            // What the store says of a format version that it does not know.
+            io::ErrorKind::Unsupported => Failure::StoreVersion { folder, source },
+            _ => Failure::Store { folder, source },
+        }
+    }
+
+    /// The same, by what the node said.
+    pub fn open(folder: &Path, error: warren_node::storage::Error) -> Self {
+        let warren_node::storage::Error::Io { what, source } = error;
+        // The kind tells what to do, the words what was being done.
+        let text = format!("{what}: {source}");
+        Self::store(folder, io::Error::new(source.kind(), text))
+    }
+
     /// The status that the process ends with.
     pub fn status(&self) -> u8 {
         match self {
-            Failure::Definitions(_) | Failure::Import(_) => 65,
+            Failure::Definitions(_) | Failure::Import(_) => DATA,
+            Failure::NoStore { .. } => 66,
             Failure::PortTaken { .. } | Failure::Listen { .. } => 69,
             Failure::Runtime(_) => 71,
             Failure::Log(_) | Failure::DataDir(_) | Failure::Ready(_) => 73,
+            Failure::StoreLocked { .. } | Failure::StoreVersion { .. } => 73,
+            Failure::Store { .. } | Failure::Poisoned(_) => 74,
             Failure::PortForbidden { .. } => 77,
             Failure::Config(_) | Failure::Defaults(_) => 78,
         }
@@ -121,6 +193,17 @@ impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
         ExitCode::from(failure.status())
     }
+}
+
+/// Locks a data folder for this process.
+///
+/// # Errors
+/// [`Failure::StoreLocked`], [`Failure::Store`].
+pub fn locked(folder: &Path) -> Result<Lock, Failure> {
+    disk::lock(folder).map_err(|error| match error {
+        LockError::Held { folder, pid } => Failure::StoreLocked { folder, pid },
+        LockError::Io { folder, error } => Failure::store(&folder, error),
+    })
 }
 
 /// The value that puts the listener on a port that the system chooses.
@@ -196,5 +279,22 @@ mod tests {
         assert_eq!(Failure::from(data_dir::Error::NoHome).status(), 73);
         assert_eq!(Failure::Runtime(io::ErrorKind::OutOfMemory.into()).status(), 71);
         assert_eq!(Failure::Defaults("x".into()).status(), 78);
+        let store = |kind: io::ErrorKind| Failure::store(Path::new("d"), kind.into()).status();
+        assert_eq!(store(io::ErrorKind::Unsupported), 73);
+        assert_eq!(store(io::ErrorKind::PermissionDenied), 74);
+        let (folder, pid) = (PathBuf::from("d"), None);
+        assert_eq!(Failure::StoreLocked { folder, pid }.status(), 73);
+    }
+
+    #[test]
+    fn a_folder_in_use_names_the_process() {
+        let locked = |pid| {
+            let folder = PathBuf::from("/srv/warren");
+            Failure::StoreLocked { folder, pid }.to_string()
+        };
+        let end = "Stop that one, or choose another folder with --data-dir DIR";
+        let start = "the data folder /srv/warren is in use by another process";
+        assert_eq!(locked(Some(12)), format!("{start} (pid 12). {end}"));
+        assert_eq!(locked(None), format!("{start}. {end}"));
     }
 }

@@ -12,6 +12,7 @@
 pub mod announce;
 pub mod args;
 pub mod boot;
+pub mod check;
 pub mod config;
 pub mod data_dir;
 pub mod definitions;

@@ -4,37 +4,49 @@
 //! All that it does lies in the library of this package. See there for the parts.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
-use std::sync::Arc;
 
 use clap::Parser;
 use warren_net::Bound;
 use warren_server::announce::Announcement;
-use warren_server::args::{Arguments, Command, Ports, Serve};
+use warren_server::args::{Arguments, Check, Command, Ports, Serve};
 use warren_server::config::{self, Config};
 use warren_server::data_dir::{self, Surroundings};
-use warren_server::fail::Failure;
+use warren_server::fail::{self, Failure};
 use warren_server::log;
 use warren_server::ready::{self, Listener, ReadyFile};
-use warren_server::{boot, import, serve};
-use warren_store::MemoryLog;
+use warren_server::{boot, check, import, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Arguments::parse().into_command();
-    match start(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Arguments::parse().into_command() {
+        Command::Serve(arguments) => start(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Check(arguments) => examine(&arguments),
+    };
+    match done {
+        Ok(code) => code,
         Err(failure) => {
             // If standard error is gone, the status still tells.
             let _ = writeln!(io::stderr(), "warren: {failure}");
             ExitCode::from(&failure)
         }
     }
+}
+
+fn examine(arguments: &Check) -> Result<ExitCode, Failure> {
+    let report = check::run(&arguments.data_dir)?;
+    // If nobody reads it, the status still tells.
+    let _ = write!(io::stdout(), "{report}");
+    Ok(match report.is_sound() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(fail::DATA),
+    })
 }
 
 fn start(arguments: &Serve) -> Result<(), Failure> {
@@ -44,15 +56,17 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     if arguments.ports == Some(Ports::Any) {
         config.listeners.use_free_ports();
     }
+    arm_failpoint(&environment);
     let log = log::init(&config.log)?;
     let ready = arguments.ready_file.clone().map(ReadyFile::new).transpose()?;
     let data_dir = data_dir(arguments, &config)?;
-    let node = boot::node(&config, Arc::new(MemoryLog::default()));
-    tracing::warn!("messages and definitions are kept in memory: a restart loses them");
+    let lock = data_dir.as_deref().map(fail::locked).transpose()?;
+    let node = boot::node(&config, data_dir.as_deref())?;
     // As in RabbitMQ, whoever brings definitions gets what they say and no default user beside it.
     match config.defaults.load_definitions.as_deref() {
         Some(path) => import::load(&node, path, config.auth.password_hashing)?,
-        None => boot::fill(&node, &config)?,
+        None if node.is_empty() => boot::fill(&node, &config)?,
+        None => {}
     }
     let bound = serve::bind(&config.listeners)?;
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
@@ -68,7 +82,21 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     });
     // Clients can no longer connect, however it ended.
     let _ = ready.iter().try_for_each(ReadyFile::remove);
-    outcome
+    outcome?;
+    node.stop()?;
+    // Only now may another process have the folder.
+    drop(lock);
+    Ok(())
+}
+
+/// For crash tests: `WARREN_FAILPOINT=NAME:NTH` ends the process at a place in the store.
+fn arm_failpoint(environment: &dyn Fn(&str) -> Option<OsString>) {
+    let wanted = environment("WARREN_FAILPOINT").and_then(|value| value.into_string().ok());
+    if let Some((name, nth)) = wanted.as_deref().and_then(|wanted| wanted.split_once(':'))
+        && let Ok(nth) = nth.parse()
+    {
+        warren_store::failpoint::arm(name, nth);
+    }
 }
 
 /// The data folder, ready for use; none if nothing is to be kept.

@@ -3,6 +3,7 @@
 //! ```text
 //!   SIGTERM, SIGINT   no new connections, every client gets 320, then the process ends
 //!   SIGHUP            the log file is opened anew, definitions are loaded again
+//!   the disk fails    every client gets 541, then the process ends with status 74
 //! ```
 
 use std::io;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use warren_frontend::amqp091::{Connection, Settings};
 use warren_net::{Bound, Options, Server};
 use warren_node::Node;
@@ -23,6 +25,9 @@ use crate::{import, log};
 /// How long clients may take to answer that the broker stops. Container runtimes kill after 10 s,
 /// and what comes after this must still have its time.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same after the disk failed: whoever waits for this broker to be gone should not wait for long.
+const FAIL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What clients are told when the broker stops; RabbitMQ's words.
 const STOP_REASON: &str = "broker forced connection closure with reason 'shutdown'";
@@ -107,17 +112,33 @@ pub fn run(
                 .map_err(Failure::Runtime)?;
         }
         let mut signals = Signals::new().map_err(Failure::Runtime)?;
+        let failed = Arc::new(Notify::new());
+        let tell = Arc::clone(&failed);
+        node.start(Box::new(move || tell.notify_one()))
+            .map_err(Failure::Runtime)?;
         ready()?;
-        signals.obey(node, config, log).await;
-        stop(server).await;
-        Ok(())
+        tokio::select! {
+            () = signals.obey(node, config, log) => {}
+            () = failed.notified() => {}
+        }
+        match node.failure() {
+            // Clients that have logged in were told why.
+            Some(poisoned) => {
+                stop(server, FAIL_TIMEOUT).await;
+                Err(Failure::Poisoned(poisoned.clone()))
+            }
+            None => {
+                stop(server, STOP_TIMEOUT).await;
+                Ok(())
+            }
+        }
     })
 }
 
-async fn stop(mut server: Server) {
+async fn stop(mut server: Server, at_most: Duration) {
     server.stop_accepting();
     server.close_all(STOP_REASON);
-    let drained = tokio::time::timeout(STOP_TIMEOUT, server.drained()).await;
+    let drained = tokio::time::timeout(at_most, server.drained()).await;
     if drained.is_err() {
         let open = server.open_count();
         tracing::warn!(open, "stopping with connections that did not close in time");

@@ -11,11 +11,17 @@
 //! ready messages to consumers; who holds what is volatile. The machine does no IO, holds no
 //! lock and reads no clock. It never delivers by itself: whoever applied facts, added a
 //! consumer or resumed one calls `dispatch` afterwards.
+//!
+//! Messages stand in memory or in extents, see [`paging`](self). One that is next and not in memory
+//! stops the dispatch; [`Queue::fetch`] then says what is to be read.
 
 mod action;
 mod command;
 mod consumers;
 mod fact;
+mod paging;
+mod seq_set;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -24,10 +30,15 @@ pub use action::{Delivery, Outlet};
 pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use fact::{Fact, Range};
+pub use paging::Summary;
+pub use seq_set::SeqSet;
+pub use stored::{Chain, Fetch, Released, Stretch};
 pub use window::Window;
 
 use crate::message::Message;
 use consumers::Consumers;
+use fact::Gathered;
+use stored::Shelf;
 
 /// A ready message.
 #[derive(Debug)]
@@ -39,7 +50,10 @@ struct Entry {
 /// A message that is out with a consumer or a getter.
 #[derive(Debug)]
 struct Held {
-    entry: Entry,
+    /// None when it stands in an extent.
+    message: Option<Message>,
+    redelivered: bool,
+    persistent: bool,
     consumer: Option<ConsumerKey>,
 }
 
@@ -52,14 +66,29 @@ pub struct Totals {
     pub unsettled: usize,
     /// Consumers.
     pub consumers: usize,
-    /// Memory of all messages of the queue, in bytes.
+    /// Memory of the messages that are in memory, in bytes.
     pub bytes: usize,
+}
+
+/// What asking for one message comes to.
+#[derive(Debug)]
+pub enum Take {
+    /// This one.
+    Message(Delivery),
+    /// There is none.
+    Empty,
+    /// There is one, and it has to be read first.
+    Absent,
 }
 
 /// The state of one queue.
 #[derive(Debug, Default)]
 pub struct Queue {
+    /// The queue survives a restart, and its persistent messages with it.
+    durable: bool,
+    /// In memory, and in no extent.
     ready: Window<Entry>,
+    stored: Shelf,
     unsettled: Window<Held>,
     consumers: Consumers,
     next_seq: u64,
@@ -67,10 +96,23 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// An empty queue.
+    pub fn new(durable: bool) -> Self {
+        Self {
+            durable,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the message survives a restart in this queue.
+    fn is_kept(&self, message: &Message) -> bool {
+        self.durable && message.envelope().persistent
+    }
+
     /// How much the queue holds now.
     pub fn totals(&self) -> Totals {
         Totals {
-            ready: self.ready.len(),
+            ready: self.ready_count(),
             unsettled: self.unsettled.len(),
             consumers: self.consumers.len(),
             bytes: self.bytes,
@@ -88,11 +130,11 @@ impl Queue {
                     message: m.clone(),
                 }));
             }
-            Command::Settle(seqs) => self.ranges_out(seqs, facts, Fact::Settled),
-            Command::Return(seqs) => self.ranges_out(seqs, facts, Fact::Returned),
+            Command::Settle(seqs) => facts.extend(self.gathered(seqs).settled()),
+            Command::Return(seqs) => facts.extend(self.gathered(seqs).returned()),
             Command::Purge => {
                 if let Some(up_to) = self.next_seq.checked_sub(1)
-                    && !self.ready.is_empty()
+                    && self.ready_count() > 0
                 {
                     let mut except = Vec::new();
                     for (seq, _) in self.unsettled.iter() {
@@ -109,8 +151,10 @@ impl Queue {
         for fact in facts {
             match fact {
                 Fact::Enqueued { seq, message } => self.enqueue(seq, message),
-                Fact::Settled(range) => self.each(range, Self::settle),
-                Fact::Returned(range) => self.each(range, Self::give_back),
+                Fact::Settled { range, .. } => self.settle(range),
+                Fact::Returned { range, .. } => {
+                    (range.first..=range.last).for_each(|seq| self.give_back(seq))
+                }
                 Fact::Purged { up_to, except } => self.purge(up_to, &except),
             }
         }
@@ -119,14 +163,16 @@ impl Queue {
     /// Hands ready messages to consumers while one can take them. What leaves without
     /// acknowledgement is settled here; `facts` gets those settles, already applied.
     pub fn dispatch(&mut self, outlet: &mut impl Outlet, facts: &mut Vec<Fact>) {
-        let mut settled = Vec::new();
+        let mut settled = Gathered::default();
         while let Some((key, subscription)) = self.consumers.turn() {
-            let Some((seq, entry)) = self.ready.pop_first() else {
+            let Some((seq, entry, is_stored)) = self.pop_ready() else {
                 break;
             };
             let Entry { message, redelivered } = entry;
-            let held = (!subscription.no_ack).then(|| message.clone());
+            let persistent = self.is_kept(&message);
             let bytes = message.memory_bytes();
+            // Of a message in an extent the body is not needed again.
+            let kept = (!subscription.no_ack && !is_stored).then(|| message.clone());
             match outlet.offer(
                 key,
                 Delivery {
@@ -137,51 +183,70 @@ impl Queue {
             ) {
                 Ok(()) => {
                     self.consumers.took();
-                    if let Some(message) = held {
-                        let entry = Entry { message, redelivered };
-                        self.unsettled.insert(
-                            seq,
-                            Held {
-                                entry,
-                                consumer: Some(key),
-                            },
-                        );
-                    } else {
+                    if kept.is_none() {
                         self.bytes -= bytes;
-                        fact::push_seq(&mut settled, seq);
+                    }
+                    if subscription.no_ack {
+                        settled.push(seq, persistent);
+                        if is_stored {
+                            self.stored.settle(Range::one(seq));
+                        }
+                    } else {
+                        let held = Held {
+                            message: kept,
+                            redelivered,
+                            persistent,
+                            consumer: Some(key),
+                        };
+                        self.unsettled.insert(seq, held);
                     }
                 }
                 Err(Delivery { message, .. }) => {
-                    self.ready.insert(seq, Entry { message, redelivered });
+                    self.put_back(seq, Entry { message, redelivered }, is_stored);
                     self.consumers.refused();
                 }
             }
         }
-        facts.extend(settled.into_iter().map(Fact::Settled));
+        facts.extend(settled.settled());
     }
 
     /// Takes the first ready message for a getter: `basic.get`. With `no_ack` it is settled at
     /// once and `facts` gets that, already applied.
-    pub fn take(&mut self, no_ack: bool, facts: &mut Vec<Fact>) -> Option<Delivery> {
-        let (seq, entry) = self.ready.pop_first()?;
-        let delivery = Delivery {
-            seq,
-            redelivered: entry.redelivered,
-            message: entry.message.clone(),
+    pub fn take(&mut self, no_ack: bool, facts: &mut Vec<Fact>) -> Take {
+        let Some((seq, entry, is_stored)) = self.pop_ready() else {
+            return match self.stored.absent.is_empty() {
+                true => Take::Empty,
+                false => Take::Absent,
+            };
         };
-        if no_ack {
-            self.bytes -= entry.message.memory_bytes();
-            facts.push(Fact::Settled(Range::one(seq)));
-        } else {
-            self.unsettled.insert(
-                seq,
-                Held {
-                    entry,
-                    consumer: None,
-                },
-            );
+        let Entry { message, redelivered } = entry;
+        let persistent = self.is_kept(&message);
+        let kept = (!no_ack && !is_stored).then(|| message.clone());
+        if kept.is_none() {
+            self.bytes -= message.memory_bytes();
         }
-        Some(delivery)
+        if no_ack {
+            facts.push(Fact::Settled {
+                range: Range::one(seq),
+                persistent,
+            });
+            if is_stored {
+                self.stored.settle(Range::one(seq));
+            }
+        } else {
+            let held = Held {
+                message: kept,
+                redelivered,
+                persistent,
+                consumer: None,
+            };
+            self.unsettled.insert(seq, held);
+        }
+        Take::Message(Delivery {
+            seq,
+            redelivered,
+            message,
+        })
     }
 
     /// Adds a consumer.
@@ -208,29 +273,69 @@ impl Queue {
         self.next_seq
     }
 
-    /// The durable state: every message that was not settled, by number, with whether it
-    /// is to be marked as redelivered. What is out counts as ready, as after a restart.
-    pub fn live(&self) -> impl Iterator<Item = (u64, &Message, bool)> {
-        let mut all: Vec<_> = (self.ready.iter())
-            .map(|(seq, entry)| (seq, &entry.message, entry.redelivered))
-            .chain(
-                self.unsettled
-                    .iter()
-                    .map(|(seq, held)| (seq, &held.entry.message, held.entry.redelivered)),
-            )
-            .collect();
+    /// The state that lasts: every message that was not settled, by number, with whether it is to be
+    /// marked as redelivered. What is out counts as ready, as after a restart. The message is there if
+    /// it is in memory.
+    pub fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
+        let ready = self.ready.iter().chain(self.stored.front.iter());
+        let ready = ready.map(|(seq, entry)| (seq, Some(&entry.message), entry.redelivered));
+        let out = self.unsettled.iter();
+        let out = out.map(|(seq, held)| (seq, held.message.as_ref(), held.redelivered));
+        let absent = self.stored.absent.ranges().into_iter();
+        let absent = absent.flat_map(|range| range.first..=range.last);
+        let absent = absent.map(|seq| (seq, None, self.stored.is_redelivered(seq)));
+        let mut all: Vec<_> = ready.chain(out).chain(absent).collect();
         all.sort_unstable_by_key(|(seq, ..)| *seq);
         all.into_iter()
     }
 
-    fn ranges_out(&self, seqs: &[u64], facts: &mut Vec<Fact>, fact: fn(Range) -> Fact) {
-        let mut ranges = Vec::new();
+    fn ready_count(&self) -> usize {
+        let absent = usize::try_from(self.stored.absent.len()).unwrap_or(usize::MAX);
+        self.ready.len() + self.stored.front.len() + absent
+    }
+
+    /// Takes out the ready message with the lowest number, with whether it stands in an extent. `None`
+    /// when there is none, or when it has to be read first.
+    fn pop_ready(&mut self) -> Option<(u64, Entry, bool)> {
+        if self.stored.is_bare() {
+            return self.ready.pop_first().map(|(seq, entry)| (seq, entry, false));
+        }
+        let stored = &mut *self.stored;
+        let next = |window: &Window<Entry>| window.first().map_or(u64::MAX, |(seq, _)| seq);
+        let (ready, front) = (next(&self.ready), next(&stored.front));
+        if stored
+            .absent
+            .first()
+            .is_some_and(|absent| absent < ready.min(front))
+        {
+            stored.is_hungry = true;
+            return None;
+        }
+        if front < ready {
+            let (seq, entry) = stored.front.pop_first()?;
+            stored.front_bytes -= entry.message.memory_bytes();
+            return Some((seq, entry, true));
+        }
+        self.ready.pop_first().map(|(seq, entry)| (seq, entry, false))
+    }
+
+    fn put_back(&mut self, seq: u64, entry: Entry, is_stored: bool) {
+        if is_stored {
+            self.stored.front_bytes += entry.message.memory_bytes();
+            self.stored.front.insert(seq, entry);
+        } else {
+            self.ready.insert(seq, entry);
+        }
+    }
+
+    fn gathered(&self, seqs: &[u64]) -> Gathered {
+        let mut gathered = Gathered::default();
         for &seq in seqs {
-            if self.unsettled.find(seq).is_some() {
-                fact::push_seq(&mut ranges, seq);
+            if let Some(held) = self.unsettled.find(seq) {
+                gathered.push(seq, held.persistent);
             }
         }
-        facts.extend(ranges.into_iter().map(fact));
+        gathered
     }
 
     fn enqueue(&mut self, seq: u64, message: Message) {
@@ -238,60 +343,76 @@ impl Queue {
             return;
         }
         self.bytes += message.memory_bytes();
-        self.next_seq = seq + 1;
-        self.ready.insert(
-            seq,
-            Entry {
-                message,
-                redelivered: false,
-            },
-        );
+        self.next_seq = seq.saturating_add(1);
+        let redelivered = seq < self.stored.redelivered_below;
+        self.ready.insert(seq, Entry { message, redelivered });
     }
 
-    fn each(&mut self, range: Range, act: fn(&mut Self, u64)) {
-        for seq in range.first..=range.last {
-            act(self, seq);
+    fn settle(&mut self, range: Range) {
+        if !self.stored.is_bare() {
+            self.stored.settle(range);
+        }
+        for seq in range.first..=range.last.min(self.next_seq) {
+            let message = if let Some(held) = self.unsettled.remove(seq) {
+                if let Some(consumer) = held.consumer {
+                    self.consumers.released(consumer);
+                }
+                held.message
+            } else {
+                // In recovery nothing is out: settled messages are still among the ready ones.
+                self.ready.remove(seq).map(|entry| entry.message)
+            };
+            self.bytes -= message.map_or(0, |message| message.memory_bytes());
         }
     }
 
-    fn settle(&mut self, seq: u64) {
-        let message = if let Some(held) = self.unsettled.remove(seq) {
-            if let Some(consumer) = held.consumer {
-                self.consumers.released(consumer);
-            }
-            held.entry.message
-        } else if let Some(entry) = self.ready.remove(seq) {
-            // In recovery nothing is out: settled messages are still among the ready ones.
-            entry.message
-        } else {
-            return;
-        };
-        self.bytes -= message.memory_bytes();
-    }
-
     fn give_back(&mut self, seq: u64) {
-        if let Some(Held { mut entry, consumer }) = self.unsettled.remove(seq) {
-            entry.redelivered = true;
-            self.ready.insert(seq, entry);
-            if let Some(consumer) = consumer {
+        if let Some(held) = self.unsettled.remove(seq) {
+            match held.message {
+                Some(message) => {
+                    let redelivered = true;
+                    self.ready.insert(seq, Entry { message, redelivered });
+                }
+                None => self.stored.give_back(seq),
+            }
+            if let Some(consumer) = held.consumer {
                 self.consumers.released(consumer);
             }
         } else if let Some(entry) = self.ready.find_mut(seq) {
             entry.redelivered = true;
+        } else if self.stored.absent.contains(seq) {
+            self.stored.redelivered.insert(seq);
         }
     }
 
     fn purge(&mut self, up_to: u64, except: &[Range]) {
+        let mut first = 0;
+        for kept in except {
+            if let Some(last) = kept.first.checked_sub(1)
+                && first <= last
+            {
+                self.purge_range(Range { first, last });
+            }
+            first = kept.last.saturating_add(1);
+        }
+        if first <= up_to {
+            self.purge_range(Range { first, last: up_to });
+        }
+    }
+
+    /// Everything in the range that is not out goes.
+    fn purge_range(&mut self, range: Range) {
+        if !self.stored.is_bare() {
+            self.bytes -= self.stored.purge(range);
+        }
         let mut kept = Vec::new();
         while let Some((seq, _)) = self.ready.first()
-            && seq <= up_to
+            && seq <= range.last
         {
             let Some((seq, entry)) = self.ready.pop_first() else {
                 break;
             };
-            // Ranges rise, so the one that may hold it is found by halving.
-            let at = except.partition_point(|range| range.last < seq);
-            if except.get(at).is_some_and(|range| range.contains(seq)) {
+            if seq < range.first {
                 kept.push((seq, entry));
             } else {
                 self.bytes -= entry.message.memory_bytes();

@@ -15,7 +15,7 @@ use model::{Step, Trial};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn behaves_as_the_naive_queue(
@@ -82,7 +82,7 @@ fn a_returned_message_goes_back_to_its_place() {
     queue.cancel(key);
     carry_out(&mut queue, &Command::Return(&[2, 0]));
     let mut order = Vec::new();
-    while let Some(delivery) = queue.take(true, &mut Vec::new()) {
+    while let Take::Message(delivery) = queue.take(true, &mut Vec::new()) {
         order.push((delivery.seq, delivery.redelivered));
     }
     assert_eq!(order, [(0, true), (2, true), (3, false), (4, false)]);

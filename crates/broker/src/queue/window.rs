@@ -132,6 +132,25 @@ impl<T> Window<T> {
         old.chain(recent.filter_map(|(seq, place)| Some((seq, place.as_ref()?))))
     }
 
+    /// Takes the value with the highest number out.
+    pub fn pop_last(&mut self) -> Option<(u64, T)> {
+        while let Some(place) = self.recent.pop_back() {
+            if let Some(value) = place {
+                self.live -= 1;
+                return Some((self.base + self.recent.len() as u64, value));
+            }
+        }
+        self.old.pop_last()
+    }
+
+    /// Values by rising number, from `seq` on.
+    pub fn iter_from(&self, seq: u64) -> impl Iterator<Item = (u64, &T)> {
+        let skipped = self.index(seq).unwrap_or(0).min(self.recent.len());
+        let old = self.old.range(seq..).map(|(seq, value)| (*seq, value));
+        let recent = (self.base + skipped as u64..).zip(self.recent.range(skipped..));
+        old.chain(recent.filter_map(|(seq, place)| Some((seq, place.as_ref()?))))
+    }
+
     /// Removes everything.
     pub fn clear(&mut self) {
         *self = Self {
@@ -221,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_an_ordered_map(steps in prop::collection::vec((0u8..6, 0u64..300), 0..400)) {
+        fn behaves_as_an_ordered_map(steps in prop::collection::vec((0u8..8, 0u64..300), 0..400)) {
             let mut window = Window::default();
             let mut model = BTreeMap::new();
             let mut next = 0;
@@ -235,6 +254,12 @@ mod tests {
                     }
                     3 => prop_assert_eq!(window.remove(number), model.remove(&number)),
                     4 => prop_assert_eq!(window.pop_first(), model.pop_first()),
+                    6 => prop_assert_eq!(window.pop_last(), model.pop_last()),
+                    7 => {
+                        let found: Vec<_> = window.iter_from(number).map(|(seq, v)| (seq, *v)).collect();
+                        let wanted: Vec<_> = model.range(number..).map(|(seq, v)| (*seq, *v)).collect();
+                        prop_assert_eq!(found, wanted);
+                    }
                     _ => prop_assert_eq!(window.find(number), model.get(&number)),
                 }
                 prop_assert_eq!(window.len(), model.len());

@@ -135,6 +135,11 @@ impl Channel {
         self.send(shared, method);
     }
 
+    /// Whether answers of the channel wait for the log.
+    pub(super) fn has_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
     fn parked_bytes(&self) -> usize {
         self.parked.as_ref().map_or(0, |parked| parked.bytes.len())
     }
@@ -149,6 +154,22 @@ impl Channel {
             && let Some(ack) = confirms.durable(position)
         {
             self.send(shared, ack);
+        }
+    }
+
+    /// Answers that wait for the log will not be said.
+    pub(super) fn drop_parked(&mut self, shared: &mut Shared) {
+        shared.parked_bytes -= self.parked_bytes();
+        self.parked = None;
+    }
+
+    /// The log failed: what is not confirmed never will be, and what waits for the log is not said.
+    pub(super) fn refuse_unconfirmed(&mut self, shared: &mut Shared) {
+        self.drop_parked(shared);
+        if let Mode::Confirm(confirms) = &mut self.mode
+            && let Some(nack) = confirms.refuse()
+        {
+            self.send(shared, nack);
         }
     }
 
@@ -174,7 +195,8 @@ impl Channel {
         last.ok_or_else(|| Failure::channel(refusal::NOT_FOUND, "no previously declared queue"))
     }
 
-    /// Ends the channel: consumers go, and what is unsettled goes back to its queue.
+    /// Ends the channel: consumers go, and what is unsettled goes back to its queue. Answers that wait for
+    /// the log stay: what is said next comes behind them.
     pub(super) fn release(&mut self, shared: &mut Shared) {
         if let Mode::Transaction(transaction) = &mut self.mode {
             shared.uncommitted_bytes -= transaction.rollback(&mut self.unacked);
@@ -200,8 +222,6 @@ impl Channel {
         while let Some((_, unacked)) = self.unacked.pop_first() {
             shared.batch.give_back(&unacked.queue, unacked.seq);
         }
-        shared.parked_bytes -= self.parked_bytes();
-        self.parked = None;
         shared.unfinished_bytes -= std::mem::take(&mut self.incoming).held_bytes();
         shared.flush();
     }

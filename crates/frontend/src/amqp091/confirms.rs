@@ -1,7 +1,9 @@
 //! Publisher confirms: which publishes are numbered, which wait for the log, which were told.
 //!
-//! Numbers rise by one a publish. All publishes of a batch share the batch's log position, and
-//! what is due is told with one `basic.ack`, `multiple` where it covers more than one.
+//! Numbers rise by one a publish. All publishes of a batch that wait for the disk share the batch's log
+//! position, and what is due is told with one `basic.ack`, `multiple` where it covers more than one. What
+//! does not wait for the disk (transient messages, transient queues, no queue at all) is not held up by
+//! what does: it is told at once, one by one if something before it waits.
 
 use std::collections::VecDeque;
 use warren_node::Position;
@@ -12,35 +14,67 @@ use warren_protocol::amqp091::method::basic;
 pub(super) struct Confirms {
     /// The last number given out.
     last: u64,
-    /// The last number that was confirmed.
+    /// Up to this number all were confirmed.
     told: u64,
     /// The last number whose batch was done.
     done: u64,
+    /// The first and the last number of the batch being gathered that wait for the disk; 0: none.
+    first_kept: u64,
+    last_kept: u64,
+    /// Numbers of the batch being gathered that do not, where there are others.
+    free: Vec<u64>,
     /// Done, and waiting for the log: the last number, and the position it waits for.
     waiting: VecDeque<(u64, Position)>,
 }
 
 impl Confirms {
-    /// Numbers a publish.
-    pub(super) fn count(&mut self) {
+    /// Numbers a publish. `is_kept`: it is to be on disk before it is confirmed.
+    pub(super) fn count(&mut self, is_kept: bool) {
         self.last += 1;
+        if is_kept {
+            self.last_kept = self.last;
+            if self.first_kept == 0 {
+                self.first_kept = self.last;
+            }
+        } else if self.first_kept != 0 || !self.waiting.is_empty() {
+            self.free.push(self.last);
+        }
     }
 
-    /// All publishes so far were done; they are confirmed once `position` is durable.
-    pub(super) fn done(&mut self, position: Position, durable: Position) -> Done {
-        if self.done == self.last {
-            return Done::Told;
+    /// All publishes so far were done; those that are kept are confirmed once `position` is durable.
+    /// Answers whether the log is to be waited for; `tell` gets what is to be told now.
+    pub(super) fn done(
+        &mut self,
+        position: Position,
+        durable: Position,
+        mut tell: impl FnMut(basic::Ack),
+    ) -> bool {
+        let first = self.done + 1;
+        if first > self.last {
+            return false;
         }
         self.done = self.last;
-        if position <= durable && self.waiting.is_empty() {
-            return Done::Tell(self.tell(self.last));
+        let free = std::mem::take(&mut self.free);
+        let first_kept = std::mem::take(&mut self.first_kept);
+        let has_kept = first_kept != 0;
+        let is_due = !has_kept || position <= durable;
+        if is_due && self.waiting.is_empty() {
+            tell(self.tell(self.last));
+            return false;
         }
-        self.waiting.push_back((self.last, position));
-        if position > durable {
-            Done::Wait
-        } else {
-            Done::Told
+        if self.waiting.is_empty() && first_kept > first {
+            tell(self.tell(first_kept - 1));
         }
+        for number in free {
+            tell(basic::Ack {
+                delivery_tag: number,
+                multiple: false,
+            });
+        }
+        if has_kept {
+            self.waiting.push_back((self.last_kept, position));
+        }
+        has_kept && position > durable
     }
 
     /// The log became durable up to `position`: what is to be told now.
@@ -55,6 +89,19 @@ impl Confirms {
         due.map(|number| self.tell(number))
     }
 
+    /// Nothing will become durable any more: what was not confirmed is refused.
+    pub(super) fn refuse(&mut self) -> Option<basic::Nack> {
+        self.waiting.clear();
+        self.done = self.last;
+        let first = self.told + 1;
+        self.told = self.last;
+        (first <= self.last).then_some(basic::Nack {
+            delivery_tag: self.last,
+            multiple: first < self.last,
+            requeue: false,
+        })
+    }
+
     fn tell(&mut self, number: u64) -> basic::Ack {
         let multiple = number > self.told + 1;
         self.told = number;
@@ -63,17 +110,6 @@ impl Confirms {
             multiple,
         }
     }
-}
-
-/// What follows from a batch that was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    /// Nothing: all is told, or waits for what is waited for already.
-    Told,
-    /// This is to be told.
-    Tell(basic::Ack),
-    /// The log is to be waited for.
-    Wait,
 }
 
 #[cfg(test)]
@@ -87,29 +123,53 @@ mod tests {
         }
     }
 
+    /// Counts publishes, ends the batch, and answers whether it waits and what was told.
+    fn batch(confirms: &mut Confirms, kept: &[bool], position: u64, durable: u64) -> (bool, Vec<basic::Ack>) {
+        kept.iter().for_each(|is_kept| confirms.count(*is_kept));
+        let mut told = Vec::new();
+        let waits = confirms.done(Position(position), Position(durable), |ack| told.push(ack));
+        (waits, told)
+    }
+
     #[test]
     fn durable_at_once_is_told_at_once() {
         let mut confirms = Confirms::default();
-        confirms.count();
-        assert_eq!(confirms.done(Position(5), Position(5)), Done::Tell(ack(1, false)));
-        confirms.count();
-        confirms.count();
-        assert_eq!(confirms.done(Position(7), Position(9)), Done::Tell(ack(3, true)));
-        assert_eq!(confirms.done(Position(7), Position(9)), Done::Told, "nothing new");
+        assert_eq!(batch(&mut confirms, &[true], 5, 5), (false, vec![ack(1, false)]));
+        let both = batch(&mut confirms, &[true, false], 7, 9);
+        assert_eq!(both, (false, vec![ack(3, true)]));
+        assert_eq!(batch(&mut confirms, &[], 7, 9), (false, vec![]), "nothing new");
     }
 
     #[test]
     fn what_waits_is_told_in_order_and_together() {
         let mut confirms = Confirms::default();
         for position in 1..=3 {
-            confirms.count();
-            assert_eq!(confirms.done(Position(position), Position(0)), Done::Wait);
+            assert_eq!(batch(&mut confirms, &[true], position, 0), (true, vec![]));
         }
-        confirms.count();
-        // A transient message: durable already, but not told before those in front of it.
-        assert_eq!(confirms.done(Position(0), Position(0)), Done::Told);
         assert_eq!(confirms.durable(Position(2)), Some(ack(2, true)));
-        assert_eq!(confirms.durable(Position(3)), Some(ack(4, true)));
+        assert_eq!(confirms.durable(Position(3)), Some(ack(3, false)));
         assert_eq!(confirms.durable(Position(9)), None);
+    }
+
+    #[test]
+    fn what_needs_no_disk_waits_for_nothing() {
+        let mut confirms = Confirms::default();
+        let first = batch(&mut confirms, &[false, false, true, false, true, false], 5, 0);
+        let told = vec![ack(2, true), ack(4, false), ack(6, false)];
+        assert_eq!(first, (true, told));
+        assert_eq!(batch(&mut confirms, &[false], 0, 0), (false, vec![ack(7, false)]));
+        assert_eq!(confirms.durable(Position(5)), Some(ack(5, true)));
+        assert_eq!(batch(&mut confirms, &[false], 0, 5), (false, vec![ack(8, true)]));
+    }
+
+    #[test]
+    fn after_the_log_failed_all_that_is_left_is_refused() {
+        let mut confirms = Confirms::default();
+        assert_eq!(batch(&mut confirms, &[true, true], 5, 0), (true, vec![]));
+        confirms.count(true);
+        let nack = confirms.refuse().map(|nack| (nack.delivery_tag, nack.multiple));
+        assert_eq!(nack, Some((3, true)));
+        assert_eq!(confirms.durable(Position(9)), None);
+        assert!(confirms.refuse().is_none());
     }
 }

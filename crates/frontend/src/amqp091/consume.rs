@@ -6,11 +6,12 @@ use super::declare::client;
 use super::deliver;
 use super::names;
 use super::refusal::{self, Failure};
-use super::shared::Shared;
+use super::shared::{Pending, Shared};
 use crate::convert;
 use std::sync::Arc;
-use warren_broker::name::ConsumerTag;
-use warren_node::{Address, Consume, REPLY_TO};
+use std::time::Instant;
+use warren_broker::name::{ConsumerTag, QueueName};
+use warren_node::{Address, Consume, Got, REPLY_TO};
 use warren_protocol::amqp091::method::basic;
 
 type Outcome = Result<(), Failure>;
@@ -111,12 +112,28 @@ impl Channel {
 
     pub(super) fn get(&mut self, shared: &mut Shared, m: &basic::Get<'_>) -> Outcome {
         let name = self.exact_queue_name(m.queue)?;
-        let Some((queue, taken)) = client(shared)?.take(&name, m.no_ack)? else {
-            self.send(shared, basic::GetEmpty { cluster_id: "" });
-            return Ok(());
+        self.get_from(shared, name, m.no_ack)
+    }
+
+    /// Gets a message; later, when it has to be read first.
+    fn get_from(&mut self, shared: &mut Shared, name: QueueName, no_ack: bool) -> Outcome {
+        let (queue, taken) = match client(shared)?.take(&name, no_ack)? {
+            (queue, Got::Message(taken)) => (queue, taken),
+            (_, Got::Empty) => {
+                self.send(shared, basic::GetEmpty { cluster_id: "" });
+                return Ok(());
+            }
+            (_, Got::Later) => {
+                shared.pending = Some(Pending::Get {
+                    channel: self.number,
+                    queue: name,
+                    no_ack,
+                });
+                return Ok(());
+            }
         };
         let tag = self.next_tag();
-        if !m.no_ack {
+        if !no_ack {
             let unacked = Unacked {
                 queue,
                 seq: taken.delivery.seq,
@@ -140,6 +157,28 @@ impl Channel {
 }
 
 impl Connection {
+    /// Messages were read: the getter that waits asks again.
+    pub(super) fn get_again(&mut self, now: Instant) {
+        let Some(Pending::Get {
+            channel: number,
+            queue,
+            no_ack,
+        }) = self
+            .shared
+            .pending
+            .take_if(|pending| matches!(pending, Pending::Get { .. }))
+        else {
+            return;
+        };
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return;
+        };
+        if let Err(failure) = channel.get_from(&mut self.shared, queue, no_ack) {
+            let at = (basic::Get::CLASS, basic::Get::METHOD);
+            self.fail(failure.at(at.0, at.1), number, now);
+        }
+    }
+
     /// The client cancels a consumer. What is on its way to the consumer goes out first.
     pub(super) fn cancel(&mut self, number: u16, m: &basic::Cancel<'_>) -> Outcome {
         let tag = names::tag(m.consumer_tag)?;

@@ -30,7 +30,7 @@ impl Channel {
         let name = exchange_name(m.exchange)?;
         let position = if m.passive {
             client(shared)?.find_exchange(&name)?;
-            shared.node.appended()
+            shared.node.catalog_position()
         } else {
             let asked = ExchangeDeclaration {
                 name,
@@ -103,10 +103,9 @@ impl Channel {
 
     pub(super) fn queue_delete(&mut self, shared: &mut Shared, m: &queue::Delete<'_>) -> Outcome {
         let name = self.queue_name(m.queue)?;
-        let messages = with_touched(shared, |client, touched| {
+        let (messages, position) = with_touched(shared, |client, touched| {
             client.delete_queue(&name, m.if_unused, m.if_empty, touched)
         })?;
-        let position = shared.node.appended();
         let reply = queue::DeleteOk {
             message_count: count(messages),
         };
@@ -116,8 +115,7 @@ impl Channel {
 
     pub(super) fn queue_purge(&mut self, shared: &mut Shared, m: &queue::Purge<'_>) -> Outcome {
         let name = self.exact_queue_name(m.queue)?;
-        let messages = client(shared)?.purge(&name)?;
-        let position = shared.node.appended();
+        let (messages, position) = client(shared)?.purge(&name)?;
         let reply = queue::PurgeOk {
             message_count: count(messages),
         };

@@ -3,6 +3,7 @@
 use super::channel::Channel;
 use super::publish;
 use super::refusal::{self, Failure};
+use super::shared::Pending;
 use super::{Connection, Phase, is_gathered};
 use std::time::Instant;
 use warren_protocol::amqp091::cursor;
@@ -62,7 +63,7 @@ impl Connection {
             (Method::ConnectionStartOk(m), Phase::Start) => self.start_ok(m, now),
             (Method::ConnectionTuneOk(m), Phase::Tune) => self.tune_ok(m, now),
             (Method::ConnectionOpen(m), Phase::Open) => self.open(m, now),
-            (Method::ConnectionClose(m), Phase::Running) => self.client_closes(m, now),
+            (Method::ConnectionClose(m), Phase::Running) => self.client_closes(m.code, m.text, now),
             (Method::ConnectionUpdateSecret(_), Phase::Running) => {
                 // Passwords do not expire; who has one that does gets another in time.
                 self.shared.send(connection::UpdateSecretOk);
@@ -226,7 +227,16 @@ impl Connection {
         }
     }
 
-    fn close_channel(&mut self, number: u16) {
+    pub(super) fn close_channel(&mut self, number: u16) {
+        // What the client asked before is answered before.
+        if self
+            .channels
+            .get(&number)
+            .is_some_and(|channel| channel.has_parked())
+        {
+            self.shared.pending = Some(Pending::CloseChannel(number));
+            return;
+        }
         let Some(mut channel) = self.channels.remove(&number) else {
             return;
         };

@@ -4,6 +4,7 @@
 //! errors of this part, and so do we; the log says why.
 
 use super::refusal::{self, Failure};
+use super::shared::Pending;
 use super::shared::{Capabilities, Tuned};
 use super::{Connection, Phase};
 use crate::sasl::Mechanism;
@@ -179,8 +180,13 @@ impl Connection {
     }
 
     /// The client closes: everything ends before it hears so.
-    pub(super) fn client_closes(&mut self, m: &connection::Close<'_>, now: Instant) {
-        tracing::info!(peer = %self.peer, code = m.code, text = m.text, "connection closed by the client");
+    pub(super) fn client_closes(&mut self, code: u16, text: &str, now: Instant) {
+        // What the client asked before is answered before.
+        if self.channels.values().any(|channel| channel.has_parked()) {
+            self.shared.pending = Some(Pending::CloseConnection(code, text.to_owned()));
+            return;
+        }
+        tracing::info!(peer = %self.peer, code, text, "connection closed by the client");
         self.flush();
         self.release_all();
         self.shared.send(connection::CloseOk);

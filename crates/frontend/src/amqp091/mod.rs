@@ -31,11 +31,10 @@ pub use settings::Settings;
 
 use crate::session::{Session, Status};
 use channel::Channel;
-use confirms::Done;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use refusal::{Failure, Reach};
-use shared::Shared;
+use shared::{Pending, Shared};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -148,7 +147,7 @@ impl Connection {
 
     /// Does what was gathered and tells publishers.
     fn flush(&mut self) {
-        let position = self.shared.flush();
+        let position = self.shared.flush().queued;
         if self.shared.confirming.is_empty() {
             return;
         }
@@ -160,10 +159,12 @@ impl Connection {
             let channel::Mode::Confirm(confirms) = &mut channel.mode else {
                 continue;
             };
-            match confirms.done(position, durable) {
-                Done::Tell(ack) => channel.send(&mut self.shared, ack),
-                Done::Wait => self.shared.node.notify_durable(position, &self.shared.mailbox),
-                Done::Told => {}
+            let mut due = Vec::new();
+            if confirms.done(position, durable, |ack| due.push(ack)) {
+                self.shared.node.notify_durable(position, &self.shared.mailbox);
+            }
+            for ack in due {
+                channel.send(&mut self.shared, ack);
             }
         }
     }
@@ -210,8 +211,10 @@ impl Connection {
 
     /// Ends all channels and the client's part in the broker.
     fn release_all(&mut self) {
+        self.shared.pending = None;
         for (_, mut channel) in self.channels.drain() {
             channel.release(&mut self.shared);
+            channel.drop_parked(&mut self.shared);
         }
         self.shared.is_blocked = false;
         // Before the client leaves, who tells the others of an alarm that this ends.
@@ -254,7 +257,12 @@ impl Connection {
                     for channel in self.channels.values_mut() {
                         channel.release_parked(&mut self.shared, durable);
                     }
+                    self.close_if_told(now);
                 }
+                Notice::Fetched => self.get_again(now),
+                // Looked at in any case.
+                Notice::Room => {}
+                Notice::LogFailed(reason) => self.log_failed(&reason, now),
                 // Looked at in any case.
                 Notice::Alarm => {}
                 Notice::Close(reason) => {
@@ -267,12 +275,41 @@ impl Connection {
                 }
             }
         }
-        if self.shared.is_blocked && !self.shared.node.is_memory_alarmed() {
+        self.shared.look_for_room();
+        if self.shared.is_blocked && self.shared.node.alarm().is_none() {
             self.shared.is_blocked = false;
             self.received_at = now;
             if self.shared.capabilities.connection_blocked {
                 self.shared.send(connection::Unblocked);
             }
+        }
+    }
+
+    /// Answers were said that a close has to wait for.
+    fn close_if_told(&mut self, now: Instant) {
+        match self.shared.pending.clone() {
+            Some(Pending::CloseChannel(number)) => {
+                self.shared.pending = None;
+                self.close_channel(number);
+            }
+            Some(Pending::CloseConnection(code, text)) => {
+                self.shared.pending = None;
+                self.client_closes(code, &text, now);
+            }
+            Some(Pending::Get { .. }) | None => {}
+        }
+    }
+
+    /// Nothing can be kept any more: publishers learn what is not confirmed, and all why they are closed.
+    fn log_failed(&mut self, reason: &str, now: Instant) {
+        for channel in self.channels.values_mut() {
+            channel.refuse_unconfirmed(&mut self.shared);
+        }
+        if self.phase == Phase::Running {
+            let failure = Failure::connection(refusal::INTERNAL_ERROR, reason.to_owned());
+            self.fail(failure.at_none(), 0, now);
+        } else {
+            self.phase = Phase::Broken;
         }
     }
 
@@ -325,6 +362,9 @@ impl Session for Connection {
         let used = self.take_frames(bytes, now);
         self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();
         self.flush();
+        if self.shared.enqueued > 0 {
+            self.shared.wait_for_room();
+        }
         self.settle_inbox(now);
         used
     }
@@ -356,6 +396,9 @@ impl Session for Connection {
             return false;
         }
         let untaken = self.shared.output.len() + self.shared.parked_bytes;
+        if self.shared.pending.is_some() || (self.shared.is_congested && !self.shared.is_peer_gone) {
+            return false;
+        }
         self.shared.is_peer_gone || (!self.shared.is_blocked && untaken < UNTAKEN_BYTES_MAX)
     }
 

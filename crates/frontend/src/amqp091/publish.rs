@@ -246,11 +246,12 @@ impl Channel {
             });
         }
         shared.enqueued += (route.queues.len() + replies.len()).max(1);
+        let is_kept = message.envelope().persistent && route.is_durable;
         if let Some(client) = &shared.client {
             client.publish(&mut shared.batch, &route, message);
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.count();
+            confirms.count(is_kept);
             if shared.confirming.last() != Some(&self.number) {
                 shared.confirming.push(self.number);
             }

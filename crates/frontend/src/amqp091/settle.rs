@@ -129,7 +129,7 @@ impl Channel {
             self.carry_out(shared, &unacked, settlement);
         }
         client(shared)?;
-        let position = shared.flush();
+        let position = shared.flush().all;
         if is_partial {
             let text = "partial tx completion";
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));

@@ -4,10 +4,11 @@
 use super::settings::Settings;
 use std::sync::Arc;
 use warren_node::{
-    Address, Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, Position, RouteCache, Touched,
+    Address, Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
 };
 use warren_protocol::amqp091::method::{Method, connection};
 
+use warren_broker::name::QueueName;
 use warren_broker::queue::ConsumerKey;
 
 /// What client and server agreed on.
@@ -71,6 +72,21 @@ impl Output {
     }
 }
 
+/// A method that waits for the disk.
+#[derive(Debug, Clone)]
+pub(super) enum Pending {
+    /// A `basic.get` whose message is being read.
+    Get {
+        channel: u16,
+        queue: QueueName,
+        no_ack: bool,
+    },
+    /// A `channel.close` behind answers that wait for the log.
+    CloseChannel(u16),
+    /// A `connection.close` behind such answers, with its code and text.
+    CloseConnection(u16, String),
+}
+
 /// See the module.
 pub(super) struct Shared {
     pub(super) settings: Arc<Settings>,
@@ -96,6 +112,10 @@ pub(super) struct Shared {
     pub(super) is_blocked: bool,
     /// The peer sends nothing after what is in the socket.
     pub(super) is_peer_gone: bool,
+    /// So much waits for the disk that nothing is read until there is less.
+    pub(super) is_congested: bool,
+    /// A method waits for the disk; nothing is read until it is done.
+    pub(super) pending: Option<Pending>,
     /// Bytes of output that wait for the log.
     pub(super) parked_bytes: usize,
     /// Bytes of messages of which a part has still to come.
@@ -132,6 +152,8 @@ impl Shared {
             enqueued: 0,
             is_blocked: false,
             is_peer_gone: false,
+            is_congested: false,
+            pending: None,
             parked_bytes: 0,
             unfinished_bytes: 0,
             uncommitted_bytes: 0,
@@ -145,16 +167,31 @@ impl Shared {
         method.into().encode(0, self.output.buffer());
     }
 
-    /// Does what was gathered. Answers the log position that answers have to wait for.
-    pub(super) fn flush(&mut self) -> Position {
+    /// Does what was gathered. Answers the log positions that answers have to wait for.
+    pub(super) fn flush(&mut self) -> Worked {
         let Some(client) = &self.client else {
-            return Position::default();
+            return Worked::default();
         };
-        let position = client.flush(&mut self.batch, &mut self.touched);
+        let worked = client.flush(&mut self.batch, &mut self.touched);
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);
         }
-        position
+        worked
+    }
+
+    /// Goes on if there is room again, and otherwise waits for it anew.
+    pub(super) fn look_for_room(&mut self) {
+        if std::mem::take(&mut self.is_congested) {
+            self.wait_for_room();
+        }
+    }
+
+    /// Whoever published waits while the node has too much on its way to the disk.
+    pub(super) fn wait_for_room(&mut self) {
+        if self.client.is_some() && !self.is_congested && self.node.is_congested() {
+            self.is_congested = true;
+            self.node.notify_room(&self.mailbox);
+        }
     }
 
     /// Takes some deliveries out of mailbox and inbox. Notices that came with them stay in the
@@ -188,12 +225,10 @@ impl Shared {
     /// transaction goes on: only its commit or rollback sets free what it holds.
     pub(super) fn block_on_alarm(&mut self) {
         let may_block = self.uncommitted_bytes == 0 && !self.is_peer_gone && !self.is_blocked;
-        if may_block && self.node.is_memory_alarmed() {
+        if may_block && let Some(reason) = self.node.alarm() {
             self.is_blocked = true;
             if self.capabilities.connection_blocked {
-                self.send(connection::Blocked {
-                    reason: "low on memory",
-                });
+                self.send(connection::Blocked { reason });
             }
         }
     }

@@ -2,7 +2,8 @@
 
 mod credit;
 mod local;
-mod record;
+pub(crate) mod record;
 
 pub use credit::SharedCredit;
-pub use local::{LiveQueue, Subscriber, Taken};
+pub(crate) use local::Standing;
+pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};

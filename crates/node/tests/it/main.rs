@@ -15,4 +15,5 @@ mod interleavings;
 mod regressions;
 mod routes;
 mod session;
+mod sim;
 mod stress;

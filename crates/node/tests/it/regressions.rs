@@ -9,7 +9,7 @@ use warren_broker::catalog::QueueDeclaration;
 use warren_broker::name::{QueueName, UserName};
 use warren_broker::value::Table;
 use warren_node::{
-    Address, Batch, Client, Consume, Consumed, Inbox, LiveQueue, LoginRefusal, Memory, ROOM_BYTES,
+    Address, Batch, Client, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory, ROOM_BYTES,
     SharedCredit, Touched,
 };
 
@@ -200,7 +200,9 @@ fn a_purge_among_many_unsettled_ranges_ends_and_spares_them() {
     publish(&client, &queue, 2 * RANGES, 0);
     let (mut batch, mut touched) = (Batch::default(), Touched::default());
     for number in 0..2 * RANGES {
-        let (_, taken) = client.take(&name("q"), false).unwrap().unwrap();
+        let (_, Got::Message(taken)) = client.take(&name("q"), false).unwrap() else {
+            panic!("there is one")
+        };
         // Every other one stays out, so that no two of them are neighbours.
         if number % 2 == 0 {
             batch.settle(&queue, taken.delivery.seq);
@@ -208,7 +210,7 @@ fn a_purge_among_many_unsettled_ranges_ends_and_spares_them() {
     }
     client.flush(&mut batch, &mut touched);
     publish(&client, &queue, READY, 0);
-    assert_eq!(client.purge(&name("q")).unwrap(), READY as usize);
+    assert_eq!(client.purge(&name("q")).unwrap().0, READY as usize);
     let totals = queue.totals();
     assert_eq!((totals.ready, totals.unsettled), (0, RANGES as usize));
 }

@@ -7,7 +7,8 @@ use warren_broker::name::QueueName;
 use warren_broker::queue::ConsumerKey;
 use warren_broker::value::Table;
 use warren_node::{
-    Address, Batch, Client, Consume, Inbox, LiveQueue, Node, Parcel, ROOM_BYTES, SharedCredit, Touched, Waker,
+    Address, Batch, Client, Consume, Got, Inbox, LiveQueue, Node, Parcel, ROOM_BYTES, SharedCredit, Touched,
+    Waker,
 };
 
 /// A consumer of the session.
@@ -153,10 +154,10 @@ impl Session {
 
     /// Takes one message as a getter.
     pub(crate) fn get(&mut self, queue: &str, no_ack: bool) -> Option<Received> {
-        let (queue, taken) = self
-            .client
-            .take(&QueueName::new(queue).unwrap(), no_ack)
-            .unwrap()?;
+        let got = self.client.take(&QueueName::new(queue).unwrap(), no_ack);
+        let (queue, Got::Message(taken)) = got.unwrap() else {
+            return None;
+        };
         let received = Received {
             queue: queue.id().0,
             seq: taken.delivery.seq,

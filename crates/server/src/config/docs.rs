@@ -38,8 +38,8 @@ If a key is repeated, the last one wins. Values of `--set` are taken as they are
 In the folder that `--data-dir` names, or else the key `data_dir`. If neither does, a broker run by root uses
 `/var/lib/warren`, or the folder of an ordinary user if `/var/lib` cannot be written to; anybody else's uses
 `$XDG_DATA_HOME/warren`, which is `~/.local/share/warren` if that variable is not set. The folder is made if
-need be, for its owner alone. So far nothing is kept in it: messages and definitions live in memory. With
-`--no-data-dir` there is no folder.
+need be, for its owner alone. One broker uses it at a time. `warren check --data-dir DIR` tells what is in it,
+and what of that is damaged. With `--no-data-dir` there is no folder: messages and definitions live in memory.
 ";
 
 /// The whole page.

@@ -83,8 +83,19 @@ pub enum Kind {
     },
     /// An amount of memory, in bytes or with a unit.
     Memory(Set<u64>),
+    /// The same with bounds.
+    Amount {
+        /// Least, in bytes.
+        min: u64,
+        /// Most, in bytes.
+        max: u64,
+        /// Where it goes, in bytes.
+        set: Set<u64>,
+    },
     /// A number from 0 to 1.
     Fraction(Set<f64>),
+    /// A number from 0 upwards.
+    Factor(Set<f64>),
     /// Any text.
     Text(Set<String>),
     /// A text that is not shown.
@@ -138,6 +149,16 @@ impl Kind {
                 bounded(value::size_bytes(text), *min, *max),
             ),
             Kind::Memory(set) => store(*set, config, variable, value::memory_bytes(text)),
+            Kind::Amount { min, max, set } => {
+                let bytes = value::memory_bytes(text);
+                store(
+                    *set,
+                    config,
+                    variable,
+                    bytes.filter(|bytes| (min..=max).contains(&bytes)),
+                )
+            }
+            Kind::Factor(set) => store(*set, config, variable, value::factor(text)),
             Kind::Fraction(set) => store(*set, config, variable, value::fraction(text)),
             Kind::Text(set) => store(*set, config, variable, Some(text.to_owned())),
             Kind::Secret(set) => store(*set, config, variable, Some(Secret::new(text))),
@@ -167,7 +188,9 @@ impl Kind {
             Kind::Size { min, max, .. } => {
                 format!("bytes from {min} to {max}, also with KB, MB or GB (of 1024s)")
             }
-            Kind::Memory(_) => "bytes, also with kB, MB, GB, TB (of 1000s) or KiB, MiB, GiB, TiB".into(),
+            Kind::Memory(_) => MEMORY_UNITS.into(),
+            Kind::Amount { min, max, .. } => format!("{MEMORY_UNITS}; from {min} to {max}"),
+            Kind::Factor(_) => "a number from 0 upwards, such as 1.5".into(),
             Kind::Fraction(_) => "a number from 0 to 1, such as 0.4".into(),
             Kind::Text(_) | Kind::Secret(_) => "a text".into(),
             Kind::Path(_) => "a path".into(),
@@ -181,6 +204,8 @@ impl Kind {
         }
     }
 }
+
+const MEMORY_UNITS: &str = "bytes, also with kB, MB, GB, TB (of 1000s) or KiB, MiB, GiB, TiB";
 
 fn store<T>(set: Set<T>, config: &mut Config, variable: &str, value: Option<T>) -> bool {
     let Some(value) = value else { return false };

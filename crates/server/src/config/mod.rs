@@ -3,8 +3,8 @@
 //! ```text
 //!   warren.conf ─┐  conf: lines        key: which row of the table     Config
 //!   environment ─┼─► settings ────────► value: text to typed value ───► groups: listeners, limits, auth,
-//!   --set k=v   ─┘  later ones win      else an Error that says what    defaults, log, memory, product, node
-//!                                       is allowed, or did you mean
+//!   --set k=v   ─┘  later ones win      else an Error that says what    defaults, log, memory, store,
+//!                                       is allowed, or did you mean     product, node
 //! ```
 //!
 //! Files have RabbitMQ's `rabbitmq.conf` format and key names. [`table`] is the only place that knows keys;
@@ -108,6 +108,17 @@ pub enum Error {
         /// What it takes.
         allowed: String,
     },
+    /// The files of the write-ahead log do not fit into it.
+    #[error(
+        "`wal.segment_bytes` cannot be {segment_bytes} while `wal.max_bytes` is {log_bytes_max}: allowed is \
+         a third of it at most"
+    )]
+    Segments {
+        /// What a file is to take.
+        segment_bytes: u64,
+        /// What all of them may take.
+        log_bytes_max: u64,
+    },
     /// A variable of the environment is not UTF-8.
     #[error("{origin}: the value is not UTF-8")]
     NotText {
@@ -168,11 +179,21 @@ pub fn load(
         errors.append(&mut layer.errors);
         apply(layer.settings, &mut config, &mut errors);
     }
+    errors.extend(contradiction(&config));
     if errors.is_empty() {
         Ok(config)
     } else {
         Err(Errors(errors))
     }
+}
+
+/// Values that are each allowed, and not together.
+fn contradiction(config: &Config) -> Option<Error> {
+    let (segment_bytes, log_bytes_max) = (config.store.segment_bytes(), config.store.log_bytes_max);
+    (segment_bytes > log_bytes_max / model::SEGMENTS_MIN).then_some(Error::Segments {
+        segment_bytes,
+        log_bytes_max,
+    })
 }
 
 /// A key and its value, not yet looked up.

@@ -27,6 +27,8 @@ pub struct Config {
     pub log: Log,
     /// How much memory may be used.
     pub memory: Memory,
+    /// How messages are kept on disk.
+    pub store: Store,
     /// What the broker says that it is.
     pub product: Product,
     /// The process.
@@ -287,6 +289,65 @@ impl Default for Memory {
         Memory {
             high_watermark: Watermark::Relative(0.6),
         }
+    }
+}
+
+/// How messages are kept on disk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Store {
+    /// With less free space on the disk publishers are held back.
+    pub disk_free_limit: DiskLimit,
+    /// Whether what is confirmed has been synced to the disk.
+    pub confirm_sync: bool,
+    /// The most that all files of the write-ahead log take.
+    pub log_bytes_max: u64,
+    /// What one file of it takes, if configured.
+    pub segment_bytes: Option<u64>,
+    /// Memory for recent messages, before they go to files of their own.
+    pub recent_bytes: u64,
+}
+
+/// A limit on free space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DiskLimit {
+    /// So many times the machine's memory.
+    Relative(f64),
+    /// This many bytes.
+    Absolute(u64),
+}
+
+/// The default limit on free space, as in RabbitMQ.
+pub const DISK_FREE_BYTES: u64 = 50_000_000;
+
+/// The least that a file of the write-ahead log takes.
+pub const SEGMENT_BYTES_MIN: u64 = 1 << 20;
+
+/// What a file of the write-ahead log takes, where that is not configured.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// The least number of files of the write-ahead log: one is written, one comes next, one is a reserve.
+pub const SEGMENTS_MIN: u64 = 3;
+
+/// Number of files that a small log is cut into.
+const SEGMENTS: u64 = 8;
+
+impl Default for Store {
+    fn default() -> Self {
+        Store {
+            disk_free_limit: DiskLimit::Absolute(DISK_FREE_BYTES),
+            confirm_sync: true,
+            log_bytes_max: 512 << 20,
+            segment_bytes: None,
+            recent_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Store {
+    /// What one file of the write-ahead log takes: as configured, or 64 MiB, less in a small log.
+    pub fn segment_bytes(&self) -> u64 {
+        let fitting = (self.log_bytes_max / SEGMENTS).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES);
+        self.segment_bytes.unwrap_or(fitting)
     }
 }
 

@@ -6,7 +6,7 @@
 //! not have say so. A key is only here if something obeys it.
 
 use super::key::{DefaultText, Key, Kind};
-use super::model::Watermark;
+use super::model::{DiskLimit, SEGMENT_BYTES_MIN, SEGMENTS_MIN, Watermark};
 use super::nearest::nearest;
 use DefaultText::{Is, Means};
 
@@ -44,6 +44,10 @@ pub static GROUPS: &[Group] = &[
     Group {
         title: "Memory",
         keys: MEMORY,
+    },
+    Group {
+        title: "Store",
+        keys: STORE,
     },
     Group {
         title: "Node",
@@ -419,6 +423,82 @@ static MEMORY: &[Key] = &[
         example: "2GiB",
         late: true,
         doc: "The same as an amount. Wins over `vm_memory_high_watermark.relative` of the same source.",
+    },
+];
+
+/// A file of the write-ahead log may hold this much; recovery reads them one at a time.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// More would only make a start after a crash slow.
+const LOG_BYTES_MAX: u64 = 1 << 40;
+/// Enough for some messages, so that not each goes to a file at once.
+const RECENT_BYTES_MIN: u64 = 64 << 10;
+
+static STORE: &[Key] = &[
+    Key {
+        name: "disk_free_limit.relative",
+        kind: Kind::Factor(|c, _, v| c.store.disk_free_limit = DiskLimit::Relative(v)),
+        default: Means("not set"),
+        example: "1.5",
+        late: false,
+        doc: "Publishers are held back while less space than so many times the machine's memory is free \
+              where data lies.",
+    },
+    Key {
+        name: "disk_free_limit.absolute",
+        kind: Kind::Memory(|c, _, v| c.store.disk_free_limit = DiskLimit::Absolute(v)),
+        default: Is("50MB"),
+        example: "2GB",
+        late: true,
+        doc: "The same as an amount. Wins over `disk_free_limit.relative` of the same source.",
+    },
+    Key {
+        name: "confirm.sync",
+        kind: Kind::Switch(|c, _, v| c.store.confirm_sync = v),
+        default: Is("true"),
+        example: "false",
+        late: false,
+        doc: "Whether what is confirmed was synced to the disk before. `false` is faster, and **loses \
+              confirmed messages** when the machine stops, though not when only the broker does. Not a key \
+              of RabbitMQ.",
+    },
+    Key {
+        name: "wal.max_bytes",
+        kind: Kind::Amount {
+            min: SEGMENTS_MIN * SEGMENT_BYTES_MIN,
+            max: LOG_BYTES_MAX,
+            set: |c, _, v| c.store.log_bytes_max = v,
+        },
+        default: Is("512MiB"),
+        example: "2GiB",
+        late: false,
+        doc: "The most that the files of the write-ahead log take. More of it takes more time to read at a \
+              start, and less work before. Not a key of RabbitMQ.",
+    },
+    Key {
+        name: "wal.segment_bytes",
+        kind: Kind::Amount {
+            min: SEGMENT_BYTES_MIN,
+            max: SEGMENT_BYTES_MAX,
+            set: |c, _, v| c.store.segment_bytes = Some(v),
+        },
+        default: Means("64MiB, or an eighth of `wal.max_bytes` if that is less"),
+        example: "16MiB",
+        late: false,
+        doc: "What one file of the write-ahead log takes; at least three must fit into `wal.max_bytes`. Not \
+              a key of RabbitMQ.",
+    },
+    Key {
+        name: "store.recent_bytes",
+        kind: Kind::Amount {
+            min: RECENT_BYTES_MIN,
+            max: LOG_BYTES_MAX,
+            set: |c, _, v| c.store.recent_bytes = v,
+        },
+        default: Is("32MiB"),
+        example: "256MiB",
+        late: false,
+        doc: "Memory for recent messages. What does not fit goes to files of its own and is read back when \
+              its turn comes. Not a key of RabbitMQ.",
     },
 ];
 

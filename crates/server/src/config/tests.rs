@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt;
 
-use super::model::Watermark;
+use super::model::{DiskLimit, Watermark};
 use super::value::{Endpoint, Level, Mechanism};
 use super::*;
 
@@ -132,6 +132,35 @@ fn an_absolute_watermark_wins_within_a_source() {
     assert_eq!(loaded(both).memory.high_watermark, Watermark::Absolute(1000));
     let config = load_text(both, &["vm_memory_high_watermark.relative=0.5"]).unwrap();
     assert_eq!(config.memory.high_watermark, Watermark::Relative(0.5));
+}
+
+#[test]
+fn an_absolute_limit_on_free_space_wins_within_a_source() {
+    let limit = |text: &str| loaded(text).store.disk_free_limit;
+    assert_eq!(limit(""), DiskLimit::Absolute(50_000_000));
+    let both = "disk_free_limit.absolute = 2GB\ndisk_free_limit.relative = 1.5";
+    assert_eq!(limit(both), DiskLimit::Absolute(2_000_000_000));
+    let found = load_text(
+        "disk_free_limit.absolute = 2GB",
+        &["disk_free_limit.relative=1.5"],
+    );
+    assert_eq!(found.unwrap().store.disk_free_limit, DiskLimit::Relative(1.5));
+}
+
+#[test]
+fn the_files_of_the_write_ahead_log_fit_into_it() {
+    let segment_bytes = |text: &str| loaded(text).store.segment_bytes();
+    assert_eq!(segment_bytes(""), 64 << 20);
+    assert_eq!(segment_bytes("wal.max_bytes = 2GiB"), 64 << 20);
+    assert_eq!(segment_bytes("wal.max_bytes = 64MiB"), 8 << 20);
+    assert_eq!(segment_bytes("wal.max_bytes = 3MiB"), 1 << 20);
+    assert_eq!(segment_bytes("wal.segment_bytes = 100MiB"), 100 << 20);
+    assert_eq!(
+        refused("wal.max_bytes = 3MiB\nwal.segment_bytes = 2MiB"),
+        "`wal.segment_bytes` cannot be 2097152 while `wal.max_bytes` is 3145728: allowed is a third of it at \
+         most"
+    );
+    assert!(refused("wal.max_bytes = 2MiB").contains("from 3145728"));
 }
 
 #[test]

@@ -204,6 +204,13 @@ pub fn fraction(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number| (0.0..=1.0).contains(number))
 }
 
+/// Reads a number from 0 upwards.
+pub fn factor(text: &str) -> Option<f64> {
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite() && *number >= 0.0)
+}
+
 /// Reads the size of a buffer in bytes: a number, or one with `KB`, `MB` or `GB`, which count in 1024s.
 pub fn size_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text);
@@ -332,6 +339,15 @@ mod tests {
         assert_eq!(fraction("1"), Some(1.0));
         for text in ["1.01", "-0.1", "NaN", "inf", "", "40%"] {
             assert_eq!(fraction(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn factors_have_an_end() {
+        assert_eq!(factor("2.0"), Some(2.0));
+        assert_eq!(factor("0"), Some(0.0));
+        for text in ["-1", "NaN", "inf", "", "2x"] {
+            assert_eq!(factor(text), None, "{text}");
         }
     }
 

@@ -15,7 +15,10 @@
     clippy::panic
 )]
 
-use super::{Builder, Command, ConsumerKey, Delivery, Fact, Message, Outlet, Queue, Subscription, Totals};
+use super::{
+    Builder, Command, ConsumerKey, Delivery, Fact, Fetch, Message, Outlet, Queue, Subscription, Take, Totals,
+};
+use std::collections::{BTreeMap, HashMap};
 
 /// More messages than this are not queued: every look goes through all of them.
 const MESSAGES_MAX: usize = 400;
@@ -39,6 +42,21 @@ pub(super) enum Step {
     },
     /// A new queue is made of the facts alone.
     Restart,
+    /// Some messages go to an extent, at most so many.
+    Store {
+        persistent: bool,
+        count: usize,
+    },
+    /// What is read back leaves memory again.
+    Evict,
+    /// What is wished for is read, but for every n-th.
+    Read {
+        but: u8,
+    },
+    /// Live messages of an extent move to a new one.
+    Move(u8),
+    /// A new queue is made of the summary and the facts.
+    Reopen,
 }
 
 impl Step {
@@ -59,9 +77,17 @@ impl Step {
                 priority: i64::from(b / 4 % 3) - 1,
             }),
             26 => Self::Cancel(a),
-            27 | 28 => Self::Resume(a),
-            29 | 30 => Self::Take { no_ack: a % 2 == 1 },
+            27 => Self::Resume(a),
+            28 => Self::Take { no_ack: a % 2 == 1 },
+            29 => Self::Store {
+                persistent: a % 3 != 0,
+                count: usize::from(b),
+            },
+            30 if a % 4 == 0 => Self::Evict,
+            30 if a % 4 == 1 => Self::Move(b),
+            30 => Self::Read { but: b },
             _ if a % 8 == 0 => Self::Restart,
+            _ if a % 8 < 4 => Self::Reopen,
             _ => Self::Purge,
         }
     }
@@ -303,6 +329,10 @@ pub(super) struct Trial {
     /// The queue itself gets each fact twice in a row.
     stutters: bool,
     facts: Vec<Fact>,
+    /// What was written to extents, by extent and number, and how much of each is still needed.
+    extents: HashMap<u64, BTreeMap<u64, Message>>,
+    needed: HashMap<u64, u64>,
+    last_extent: u64,
     /// Keys of this incarnation of the queue, cancelled ones too.
     keys: Vec<ConsumerKey>,
     messages_made: u64,
@@ -311,6 +341,7 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn new(stutters: bool) -> Self {
         Self {
+            queue: Queue::new(true),
             stutters,
             ..Self::default()
         }
@@ -345,7 +376,20 @@ impl Trial {
             Step::Take { no_ack } => self.take(no_ack),
             Step::Dispatch { refusals } => self.dispatch(Refusals(refusals)),
             Step::Restart => self.restart(),
+            Step::Store { persistent, count } => self.store(persistent, count),
+            Step::Evict => {
+                self.queue.evict(0);
+                self.queue.unload();
+            }
+            Step::Read { but } => {
+                if let Some(fetch) = self.queue.fetch() {
+                    self.read(&fetch, but);
+                }
+            }
+            Step::Move(pick) => self.relocate(pick),
+            Step::Reopen => self.reopen(),
         }
+        self.settle_extents();
         self.compare();
     }
 
@@ -363,7 +407,8 @@ impl Trial {
         builder.begin("", "q", &[]).expect("short");
         builder.push_body(&self.messages_made.to_be_bytes());
         builder.push_body(&[0; 32][..self.messages_made as usize % 32]);
-        builder.finish(false, 0).expect("begun")
+        let persistent = !self.messages_made.is_multiple_of(5);
+        builder.finish(persistent, 0).expect("begun")
     }
 
     /// Mostly the number of a message that is out; at times any number, also one of the future.
@@ -434,11 +479,17 @@ impl Trial {
 
     fn take(&mut self, no_ack: bool) {
         let mut facts = Vec::new();
-        let taken = self.queue.take(no_ack, &mut facts);
-        assert_eq!(
-            taken.map(|delivery| seen(None, &delivery)),
-            self.model.take(no_ack)
-        );
+        let mut taken = self.queue.take(no_ack, &mut facts);
+        while matches!(taken, Take::Absent) {
+            let fetch = self.queue.fetch().expect("something is absent");
+            self.read(&fetch, 0);
+            taken = self.queue.take(no_ack, &mut facts);
+        }
+        let taken = match taken {
+            Take::Message(delivery) => Some(seen(None, &delivery)),
+            Take::Empty | Take::Absent => None,
+        };
+        assert_eq!(taken, self.model.take(no_ack));
         self.replicate(facts);
     }
 
@@ -449,9 +500,111 @@ impl Trial {
         };
         let mut facts = Vec::new();
         self.queue.dispatch(&mut recorder, &mut facts);
+        while let Some(fetch) = self.queue.fetch() {
+            self.read(&fetch, 0);
+            self.queue.dispatch(&mut recorder, &mut facts);
+        }
         assert_eq!(recorder.seen, self.model.dispatch(refusals));
         self.replicate(facts);
         self.nobody_starves();
+    }
+
+    fn store(&mut self, persistent: bool, count: usize) {
+        self.last_extent += 1;
+        let extent = self.last_extent;
+        let written = self.queue.unstored(persistent, 0, count, usize::MAX);
+        let seqs: Vec<u64> = written.iter().map(|(seq, _)| *seq).collect();
+        self.extents.insert(extent, written.into_iter().collect());
+        self.needed.insert(extent, seqs.len() as u64);
+        // What happens between the writing and the telling: an acknowledgement.
+        if count.is_multiple_of(3) {
+            let seqs: Vec<u64> = seqs.iter().copied().step_by(2).collect();
+            self.decide(&Command::Settle(&seqs));
+            self.model.settle(&seqs);
+        }
+        let keep = if count.is_multiple_of(2) { 100 } else { 0 };
+        for slice in seqs.chunks(7) {
+            self.queue.stored(persistent, extent, slice, keep);
+        }
+    }
+
+    /// Every message wanted is found, or all but every n-th.
+    fn read(&mut self, fetch: &Fetch, but: u8) {
+        let extent = &self.extents[&fetch.stretch.extent];
+        let wanted = fetch.wanted.iter().flat_map(|range| range.first..=range.last);
+        let mut found: Vec<_> = wanted.map(|seq| (seq, extent[&seq].clone())).collect();
+        assert!(!found.is_empty());
+        let every = usize::from(but % 8);
+        if every > 1 {
+            let mut at = 0;
+            found.retain(|_| {
+                at += 1;
+                at % every != 0
+            });
+        }
+        self.queue.fetched(fetch.ticket, found, &[]);
+    }
+
+    fn relocate(&mut self, pick: u8) {
+        for durable in [true, false] {
+            let all: Vec<_> = self.queue.chain(durable).stretches().copied().collect();
+            let Some(stretch) = all.get(usize::from(pick) % all.len().max(1)) else {
+                continue;
+            };
+            let live = self
+                .queue
+                .chain(durable)
+                .live()
+                .head(stretch.range(), u64::MAX, usize::MAX);
+            let live: Vec<u64> = live
+                .into_iter()
+                .flat_map(|range| range.first..=range.last)
+                .collect();
+            self.last_extent += 1;
+            let (first, last, count) = (live[0], live[live.len() - 1], live.len() as u64);
+            let copies = live
+                .iter()
+                .map(|seq| (*seq, self.extents[&stretch.extent][seq].clone()));
+            let copies = copies.collect();
+            self.extents.insert(self.last_extent, copies);
+            self.needed.insert(self.last_extent, count);
+            if pick.is_multiple_of(3) {
+                let some: Vec<u64> = live.iter().copied().step_by(3).collect();
+                self.decide(&Command::Settle(&some));
+                self.model.settle(&some);
+            }
+            let copied = super::Stretch {
+                extent: self.last_extent,
+                first,
+                last,
+                count,
+                live: count,
+            };
+            self.queue.moved(durable, stretch.extent, copied);
+        }
+    }
+
+    /// Extents that nobody needs go, and those that somebody needs are there.
+    fn settle_extents(&mut self) {
+        for released in self.queue.take_released() {
+            let needed = self
+                .needed
+                .get_mut(&released.extent)
+                .expect("an extent that is there");
+            *needed = needed
+                .checked_sub(released.count)
+                .expect("released no more than it holds");
+        }
+        let mut live: HashMap<u64, u64> = HashMap::new();
+        for durable in [true, false] {
+            for stretch in self.queue.chain(durable).stretches() {
+                let count = self.queue.chain(durable).live().count(stretch.range());
+                assert_eq!(stretch.live, count);
+                *live.entry(stretch.extent).or_default() += count;
+            }
+        }
+        self.needed.retain(|_, needed| *needed > 0);
+        assert_eq!(self.needed, live);
     }
 
     /// Follows from the comparison if the model is right; this does not lean on its line.
@@ -469,8 +622,11 @@ impl Trial {
     }
 
     fn restart(&mut self) {
-        self.queue = Queue::default();
+        let next_seq = self.queue.next_seq();
+        self.needed.clear();
+        self.queue = Queue::new(true);
         self.queue.apply(self.facts.iter().cloned());
+        self.queue.skip_to(next_seq);
         self.keys.clear();
         self.model.consumers.clear();
         for item in &mut self.model.items {
@@ -478,8 +634,46 @@ impl Trial {
         }
     }
 
+    /// Only what is durable lasts: in extents and, of the rest, in facts.
+    fn reopen(&mut self) {
+        let summary = self.queue.summary();
+        let next_seq = self.queue.next_seq();
+        for stretch in self.queue.chain(false).stretches() {
+            self.needed.remove(&stretch.extent);
+        }
+        self.queue = Queue::restore(summary);
+        let durable: Vec<Fact> = self
+            .facts
+            .iter()
+            .filter(|fact| fact.is_durable())
+            .cloned()
+            .collect();
+        self.queue.apply(durable);
+        self.queue.take_released();
+        self.queue.skip_to(next_seq);
+        self.keys.clear();
+        self.model.consumers.clear();
+        self.model.items.retain(|item| item.message.envelope().persistent);
+        for item in &mut self.model.items {
+            item.place = Place::Ready;
+        }
+        // From here on the replicas know more than the queue: they are made anew of what it knows.
+        self.facts = self.facts.drain(..).filter(Fact::is_durable).collect();
+        self.replica = Queue::default();
+        self.stutterer = Queue::default();
+        for queue in [&mut self.replica, &mut self.stutterer] {
+            queue.apply(self.facts.iter().cloned());
+            queue.skip_to(next_seq);
+        }
+    }
+
     fn compare(&self) {
-        assert_eq!(self.queue.totals(), self.model.totals());
+        let (totals, wanted) = (self.queue.totals(), self.model.totals());
+        assert_eq!(
+            (totals.ready, totals.unsettled, totals.consumers),
+            (wanted.ready, wanted.unsettled, wanted.consumers)
+        );
+        assert!(totals.bytes <= wanted.bytes);
         let wanted: Vec<_> = self
             .model
             .items
@@ -493,11 +687,15 @@ impl Trial {
         ] {
             let live: Vec<_> = queue
                 .live()
-                .map(|(seq, message, redelivered)| (seq, message.body(), redelivered))
+                .zip(&wanted)
+                .map(|((seq, message, redelivered), (_, body, _))| {
+                    // What is not in memory is compared when it is read.
+                    (seq, message.map_or(*body, |message| message.body()), redelivered)
+                })
                 .collect();
             assert_eq!(live, wanted, "{name}");
+            assert_eq!(queue.live().count(), wanted.len(), "{name}");
             assert_eq!(queue.next_seq(), self.model.next_seq, "{name}");
-            assert_eq!(queue.totals().bytes, self.model.totals().bytes, "{name}");
         }
     }
 }

@@ -1,0 +1,286 @@
+//! Checkpoints: what the log before a position came to, in the node's words.
+//!
+//! ```text
+//!   owner 0   NODE     catalog position u64, log needed from u64, last id u64, last extent u64
+//!             CHANGE   a catalog change, as in the log
+//!   a queue   QUEUE    version u8 = 1, reserved u64, redelivered below u64, stored up to u64,
+//!                      stretches: count, then extent, first, last - first, count
+//!                      live, redelivered: sets, each count of ranges, then gap, length - 1
+//! ```
+//! Numbers after the fixed ones are LEB128. Queues are looked at one after the other while they work: each
+//! entry is true for a moment of its own. Replaying facts that it already knows changes nothing.
+
+use super::Storage;
+use super::keeper::Trouble;
+use crate::node::Node;
+use crate::queues::Standing;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use warren_broker::catalog::codec;
+use warren_broker::queue::{Chain, Range, SeqSet, Stretch, Summary};
+use warren_store::checkpoint::{Failed, Writer};
+use warren_store::{Log, Poisoned, Position};
+
+/// Kinds of entries of a checkpoint.
+pub mod entry {
+    /// Of the node (owner 0): positions and numbers.
+    pub const NODE: u8 = 1;
+    /// Of the node: a change that makes something durable.
+    pub const CHANGE: u8 = 2;
+    /// Of a queue: what it has in extents.
+    pub const QUEUE: u8 = 1;
+}
+
+const QUEUE_VERSION: u8 = 1;
+
+/// A checkpoint that was made.
+pub(super) struct Made {
+    /// The log's end when it was begun.
+    pub(super) at: Position,
+    pub(super) needed_from: Position,
+    pub(super) bytes: u64,
+}
+
+/// The node's own entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct NodeEntry {
+    /// Catalog changes before it are in the checkpoint.
+    pub(super) catalog_at: Position,
+    pub(super) needed_from: Position,
+    pub(super) last_id: u64,
+    pub(super) last_extent: u64,
+}
+
+impl NodeEntry {
+    fn write(&self, out: &mut Vec<u8>) {
+        let numbers = [
+            self.catalog_at.0,
+            self.needed_from.0,
+            self.last_id,
+            self.last_extent,
+        ];
+        numbers.iter().for_each(|number| put_u64(out, *number));
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        Some(Self {
+            catalog_at: Position(reader.u64()?),
+            needed_from: Position(reader.u64()?),
+            last_id: reader.u64()?,
+            last_extent: reader.u64()?,
+        })
+    }
+}
+
+impl Storage {
+    /// Writes a checkpoint.
+    pub(super) fn checkpoint(&self, node: &Arc<Node>) -> Result<Made, Trouble> {
+        let at = self.wal.appended();
+        // Before any queue is looked at: whoever refers to a body from now on has its own queue's mark.
+        self.reference_floor.store(at.0, Ordering::SeqCst);
+        let mut writer = Writer::new();
+        let mut bytes = 0;
+        let (catalog_at, last_id) = {
+            let catalog = node.catalog.lock();
+            for change in catalog.durable_changes() {
+                writer.entry(0, entry::CHANGE, |out| {
+                    let before = out.len();
+                    codec::encode(&change, out);
+                    bytes += (out.len() - before) as u64;
+                });
+            }
+            (self.wal.appended(), catalog.last_id())
+        };
+        let mut needed_from = at;
+        for queue in node.live_queues().iter().filter(|queue| queue.declared().durable) {
+            let standing = queue.standing();
+            needed_from = needed_from.min(standing.log_floor.unwrap_or(needed_from));
+            writer.entry(queue.id().0, entry::QUEUE, |out| {
+                let before = out.len();
+                write_standing(&standing, out);
+                bytes += (out.len() - before) as u64;
+            });
+        }
+        let node_entry = NodeEntry {
+            catalog_at,
+            needed_from,
+            last_id,
+            last_extent: self.table.lock().last(),
+        };
+        writer.entry(0, entry::NODE, |out| node_entry.write(out));
+        // What queues told may only just be in the log; a checkpoint never knows more than the disk.
+        self.sync_to(self.wal.appended())?;
+        writer.finish(&*self.disk).map_err(|failed| match failed {
+            Failed::Space(error) => Trouble::Space(error),
+            Failed::Io(error) => Trouble::Poison(Poisoned {
+                what: "write to",
+                file: "the checkpoint".to_owned(),
+                error: error.to_string(),
+            }),
+        })?;
+        Ok(Made {
+            at,
+            needed_from,
+            bytes,
+        })
+    }
+}
+
+fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
+    let Standing {
+        summary, reserved, ..
+    } = standing;
+    let Summary {
+        durable,
+        redelivered,
+        redelivered_below,
+    } = summary;
+    out.push(QUEUE_VERSION);
+    put_u64(out, *reserved);
+    put_u64(out, *redelivered_below);
+    put_u64(out, durable.up_to());
+    put_varint(out, durable.stretches().count() as u64);
+    for stretch in durable.stretches() {
+        put_varint(out, stretch.extent);
+        put_varint(out, stretch.first);
+        put_varint(out, stretch.last - stretch.first);
+        put_varint(out, stretch.count);
+    }
+    put_set(out, durable.live());
+    put_set(out, redelivered);
+}
+
+/// Reads a queue's entry: the summary, and the number below which numbers may have been given out.
+pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
+    let (version, rest) = bytes.split_first()?;
+    if *version != QUEUE_VERSION {
+        return None;
+    }
+    let mut reader = Reader(rest);
+    let reserved = reader.u64()?;
+    let redelivered_below = reader.u64()?;
+    let up_to = reader.u64()?;
+    let mut stretches = Vec::new();
+    for _ in 0..reader.varint()? {
+        let (extent, first) = (reader.varint()?, reader.varint()?);
+        let last = first.checked_add(reader.varint()?)?;
+        let count = reader.varint()?;
+        stretches.push(Stretch {
+            extent,
+            first,
+            last,
+            count,
+            live: 0,
+        });
+    }
+    let live = reader.set()?;
+    let redelivered = reader.set()?;
+    let summary = Summary {
+        durable: Chain::restore(stretches, live, up_to),
+        redelivered,
+        redelivered_below,
+    };
+    Some((summary, reserved))
+}
+
+fn put_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        // The low seven bits, which fit.
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_set(out: &mut Vec<u8>, set: &SeqSet) {
+    let ranges = set.ranges();
+    put_varint(out, ranges.len() as u64);
+    let mut next = 0;
+    for range in ranges {
+        put_varint(out, range.first - next);
+        put_varint(out, range.last - range.first);
+        next = range.last.saturating_add(1);
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn u64(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*number))
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn set(&mut self) -> Option<SeqSet> {
+        let mut set = SeqSet::default();
+        let mut next = 0u64;
+        for _ in 0..self.varint()? {
+            let first = next.checked_add(self.varint()?)?;
+            let last = first.checked_add(self.varint()?)?;
+            set.insert_range(Range { first, last });
+            next = last.saturating_add(1);
+        }
+        Some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_summary_comes_back() {
+        let live: SeqSet = [(3, 3), (5, 900), (1 << 40, (1 << 40) + 7)]
+            .map(|(first, last)| Range { first, last })
+            .into_iter()
+            .collect();
+        let stretch = |extent, first, last| Stretch {
+            extent,
+            first,
+            last,
+            count: last - first + 1,
+            live: 0,
+        };
+        let stretches = [stretch(1, 0, 1000), stretch(300, 1 << 40, (1 << 40) + 7)];
+        let standing = Standing {
+            summary: Summary {
+                durable: Chain::restore(stretches, live.clone(), 1 << 41),
+                redelivered: [Range::one(5)].into_iter().collect(),
+                redelivered_below: 4,
+            },
+            reserved: 1 << 42,
+            log_floor: None,
+        };
+        let mut bytes = Vec::new();
+        write_standing(&standing, &mut bytes);
+        let (summary, reserved) = read_summary(&bytes).unwrap();
+        assert_eq!((reserved, summary.redelivered_below), (1 << 42, 4));
+        assert_eq!(summary.durable.live().ranges(), live.ranges());
+        assert_eq!(summary.redelivered.ranges(), [Range::one(5)]);
+        let stretches: Vec<_> = summary.durable.stretches().map(|s| (s.extent, s.live)).collect();
+        assert_eq!(stretches, [(1, 897), (300, 8)]);
+        for cut in 0..bytes.len() {
+            assert!(read_summary(&bytes[..cut]).is_none(), "cut at {cut}");
+        }
+    }
+}

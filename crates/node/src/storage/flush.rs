@@ -1,0 +1,156 @@
+//! Writing messages to extents: out of memory, and out of the log.
+
+use super::Storage;
+use super::TRANSIENT;
+use super::keeper::Trouble;
+use crate::queues::LiveQueue;
+use std::sync::Arc;
+use warren_store::extent::{ExtentWriter, Head};
+
+/// Messages taken from a queue under its lock at a time.
+const TAKEN_MESSAGES_MAX: usize = 4096;
+const TAKEN_BYTES_MAX: usize = 1024 * 1024;
+
+/// What an extent takes of space besides contents, by message and in all; generously.
+const SPACE_PER_MESSAGE: u64 = 64;
+const SPACE_PER_EXTENT: u64 = 64 * 1024;
+
+/// An extent being written, and whose messages are in it.
+struct Open {
+    writer: ExtentWriter,
+    number: u64,
+    written: Vec<(Arc<LiveQueue>, Vec<u64>)>,
+}
+
+/// Writes the messages of some queues to extents.
+pub(super) struct Flush<'a> {
+    storage: &'a Storage,
+    /// Persistent messages of durable queues, into extents that last; or all others.
+    durable: bool,
+    /// Consumers keep in memory what they will get next.
+    keeps: bool,
+    open: Option<Open>,
+}
+
+impl<'a> Flush<'a> {
+    pub(super) fn new(storage: &'a Storage, durable: bool, keeps: bool) -> Self {
+        Self {
+            storage,
+            durable,
+            keeps,
+            open: None,
+        }
+    }
+
+    /// Writes what the queues hold, queue by queue. They come by rising id.
+    pub(super) fn run(mut self, queues: &[Arc<LiveQueue>]) -> Result<(), Trouble> {
+        for queue in queues {
+            if let Err(trouble) = self.queue(queue) {
+                if let Some(open) = self.open.take() {
+                    open.writer.abandon();
+                }
+                return Err(trouble);
+            }
+        }
+        self.finish()
+    }
+
+    fn queue(&mut self, queue: &Arc<LiveQueue>) -> Result<(), Trouble> {
+        let mut from = 0;
+        let mut is_begun = false;
+        // What comes meanwhile is for the next time.
+        let until = queue.next_seq();
+        while from < until {
+            let taken = queue.unstored(self.durable, from, TAKEN_MESSAGES_MAX, TAKEN_BYTES_MAX);
+            let Some((last, _)) = taken.last() else {
+                return Ok(());
+            };
+            from = last + 1;
+            let bytes: u64 = taken
+                .iter()
+                .map(|(_, message)| message.content().len() as u64)
+                .sum();
+            let count = taken.len() as u64;
+            let has_room = self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.writer.has_room(count, bytes));
+            if !has_room {
+                self.finish()?;
+                self.begin(count, bytes)?;
+                is_begun = false;
+            }
+            let Some(open) = &mut self.open else { return Ok(()) };
+            if !is_begun {
+                open.writer.begin(queue.id().0);
+                open.written.push((Arc::clone(queue), Vec::new()));
+                is_begun = true;
+            }
+            for (seq, message) in &taken {
+                let envelope = message.envelope();
+                let head = Head {
+                    seq: *seq,
+                    properties_bytes: envelope.properties_bytes,
+                    exchange_bytes: envelope.exchange_bytes,
+                    key_bytes: envelope.key_bytes,
+                    priority: envelope.priority,
+                    flags: if envelope.persistent { 0 } else { TRANSIENT },
+                    ..Head::default()
+                };
+                open.writer
+                    .push(&head, message.content())
+                    .map_err(Trouble::write)?;
+            }
+            if let Some((_, seqs)) = open.written.last_mut() {
+                seqs.extend(taken.iter().map(|(seq, _)| *seq));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, count: u64, bytes: u64) -> Result<(), Trouble> {
+        let (number, writer) = self.storage.new_extent(self.durable, count, bytes)?;
+        let written = Vec::new();
+        self.open = Some(Open {
+            writer,
+            number,
+            written,
+        });
+        Ok(())
+    }
+
+    /// Ends the extent; only then do its queues learn of it.
+    fn finish(&mut self) -> Result<(), Trouble> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        open.writer.finish().map_err(Trouble::write)?;
+        let count: usize = open.written.iter().map(|(_, seqs)| seqs.len()).sum();
+        let mut table = self.storage.table.lock();
+        table.add(open.number, self.durable, count as u64);
+        drop(table);
+        for (queue, seqs) in &open.written {
+            for slice in seqs.chunks(TAKEN_MESSAGES_MAX) {
+                queue.stored(self.durable, open.number, slice, self.keeps);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Storage {
+    /// A new extent with room for so many messages at least.
+    pub(super) fn new_extent(
+        &self,
+        durable: bool,
+        messages: u64,
+        bytes: u64,
+    ) -> Result<(u64, ExtentWriter), Trouble> {
+        let number = self.table.lock().next();
+        let least = bytes + messages * SPACE_PER_MESSAGE + SPACE_PER_EXTENT;
+        let space = self.options.extent_bytes.max(least);
+        let disk = Arc::clone(&self.disk);
+        let writer = ExtentWriter::create(disk, number, durable, space).map_err(Trouble::Space)?;
+        Ok((number, writer))
+    }
+}

@@ -1,0 +1,152 @@
+//! Reading messages back for queues that want them.
+
+use super::{Storage, TRANSIENT};
+use crate::mailbox::Touched;
+use crate::queues::{LiveQueue, record};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use warren_broker::message::Message;
+use warren_broker::queue::{Fetch, Range};
+use warren_store::extent::{Found, Section};
+
+/// Bytes that one wish brings into memory, one message more at most.
+const FETCHED_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What came of a wish.
+#[derive(Default)]
+struct Outcome {
+    found: Vec<(u64, Message)>,
+    lost: Vec<u64>,
+}
+
+impl Storage {
+    /// Reads until the storage closes.
+    pub(super) fn read_always(&self) {
+        loop {
+            let next = {
+                let mut fetches = self.fetches.lock();
+                while fetches.is_empty() && !self.is_closing.load(Ordering::Acquire) {
+                    self.has_fetch.wait(&mut fetches);
+                }
+                fetches.pop_front()
+            };
+            let Some((queue, fetch)) = next else { return };
+            self.serve(&queue, &fetch);
+        }
+    }
+
+    /// Reads what is asked for now; without threads. Answers whether there was anything.
+    pub(crate) fn read_once(&self) -> bool {
+        let next = self.fetches.lock().pop_front();
+        if let Some((queue, fetch)) = &next {
+            self.serve(queue, fetch);
+        }
+        next.is_some()
+    }
+
+    fn serve(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) {
+        let outcome = self.read(queue, fetch);
+        if !outcome.lost.is_empty() {
+            self.table.lock().mark_damaged(fetch.stretch.extent);
+            let lost = outcome.lost.len();
+            let extent = fetch.stretch.extent;
+            let name = &queue.declared().name;
+            tracing::error!(queue = %name, lost, extent, "messages cannot be read and are set aside");
+        }
+        let mut touched = Touched::default();
+        queue.fetched(fetch.ticket, outcome.found, &outcome.lost, &mut touched);
+        touched.wake_all();
+    }
+
+    fn read(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> Outcome {
+        let section = Section {
+            extent: fetch.stretch.extent,
+            owner: queue.id().0,
+            first: fetch.stretch.first,
+            last: fetch.stretch.last,
+            count: fetch.stretch.count,
+        };
+        let from = fetch.wanted.first().map_or(0, |range| range.first);
+        let until = fetch.wanted.last().map_or(0, |range| range.last);
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        let mut stopped = false;
+        let mut wanted = Wanted::new(&fetch.wanted);
+        let read = self.extents.read(
+            fetch.durable,
+            &section,
+            from,
+            &mut |seq| wanted.contains(seq),
+            &mut |message| {
+                let seq = message.head.seq;
+                if let Some(message) = restore(&message) {
+                    bytes += message.memory_bytes();
+                    found.push((seq, message));
+                }
+                stopped = bytes >= FETCHED_BYTES_MAX;
+                !stopped && seq < until
+            },
+            &mut |gone, damage| {
+                tracing::error!(%damage, seq = gone.seq, "damage in the store");
+            },
+        );
+        if let Err(error) = read {
+            if !queue.has_stretch(fetch.durable, &fetch.stretch) {
+                // It moved, or is settled, while it was to be read.
+                return Outcome::default();
+            }
+            tracing::error!(%error, extent = section.extent, "an extent cannot be read");
+        }
+        // What was passed without being found is not there to be read.
+        let passed = if stopped {
+            found.last().map_or(until, |(seq, _)| *seq)
+        } else {
+            until
+        };
+        let mut lost = Vec::new();
+        let mut have = found.iter().map(|(seq, _)| *seq).peekable();
+        for seq in fetch.wanted.iter().flat_map(|range| range.first..=range.last) {
+            if seq > passed {
+                break;
+            }
+            if have.next_if_eq(&seq).is_none() {
+                lost.push(seq);
+            }
+        }
+        Outcome { found, lost }
+    }
+}
+
+pub(super) fn restore(found: &Found<'_>) -> Option<Message> {
+    let head = &found.head;
+    record::restore(
+        head.properties_bytes,
+        head.exchange_bytes,
+        head.key_bytes,
+        head.priority,
+        head.flags & TRANSIENT == 0,
+        found.content,
+    )
+}
+
+/// Whether rising numbers are in rising ranges.
+pub(super) struct Wanted<'a> {
+    ranges: &'a [Range],
+    at: usize,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn new(ranges: &'a [Range]) -> Self {
+        Self { ranges, at: 0 }
+    }
+
+    pub(super) fn contains(&mut self, seq: u64) -> bool {
+        while let Some(range) = self.ranges.get(self.at) {
+            if seq <= range.last {
+                return seq >= range.first;
+            }
+            self.at += 1;
+        }
+        false
+    }
+}

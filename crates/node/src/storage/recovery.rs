@@ -1,0 +1,435 @@
+//! From a data folder to a running node: the checkpoint, then the log behind it.
+
+use super::checkpoint::{NodeEntry, entry, read_summary};
+use super::table::Table;
+use super::{Backing, Bell, OPEN_EXTENTS_MAX, Options, Storage};
+use crate::alarms::Memory;
+use crate::node::{Config, Node};
+use crate::queues::record::{Reader, Said};
+use hashbrown::HashMap;
+use std::io;
+use std::sync::Arc;
+use warren_broker::catalog::{Catalog, Change, Effect, codec};
+use warren_broker::queue::{Chain, Queue, SeqSet, Stretch, Summary};
+use warren_store::disk::Disk;
+use warren_store::extent::Extents;
+use warren_store::{Damage, Log, Part, Position, Record, Replay, Tail, Wal, checkpoint, failpoint};
+
+/// Kinds of records of the node itself (owner 0).
+pub mod record {
+    /// A catalog change.
+    pub const CHANGE: u8 = 1;
+    /// The node came back from a crash: whatever is in a queue may have been out.
+    pub const RECOVERED: u8 = 2;
+}
+
+/// Why a data folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read or made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+fn io(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { what, source }
+}
+
+/// What was found in a data folder.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// There was nothing: the folder is new.
+    pub is_new: bool,
+    /// The node was stopped in an orderly way.
+    pub is_clean: bool,
+    /// Records read from the log.
+    pub records: u64,
+    /// Bytes at the end of the log that never became durable.
+    pub torn_bytes: u64,
+    /// Durable queues.
+    pub queues: usize,
+    /// Messages in them.
+    pub messages: u64,
+    /// What is wrong.
+    pub damages: Vec<Damage>,
+    /// Messages known to be lost.
+    pub messages_lost: u64,
+}
+
+/// A node over a data folder.
+pub struct Opened {
+    /// The node; [`Node::start`] starts its threads.
+    pub node: Arc<Node>,
+    /// What was found.
+    pub recovered: Recovered,
+}
+
+/// A queue while it is recovered.
+struct Rising {
+    machine: Queue,
+    reserved: u64,
+}
+
+impl Default for Rising {
+    fn default() -> Self {
+        Self {
+            machine: Queue::new(true),
+            reserved: 0,
+        }
+    }
+}
+
+/// Everything while it is recovered.
+#[derive(Default)]
+struct Recovery {
+    catalog: Catalog,
+    queues: HashMap<u64, Rising>,
+    node: NodeEntry,
+    bodies: Reader,
+    report: Recovered,
+}
+
+impl Recovery {
+    fn damaged(&mut self, damage: Damage) {
+        tracing::error!(%damage, "damage in the store");
+        self.report.messages_lost += damage.messages_lost.unwrap_or(0);
+        self.report.damages.push(damage);
+    }
+
+    fn entry(&mut self, entry: &checkpoint::Entry) {
+        let unreadable = |what: &str| Damage {
+            file: "checkpoint".to_owned(),
+            offset: 0,
+            what: format!("{what} of owner {} is not understood", entry.owner),
+            messages_lost: None,
+        };
+        match (entry.owner, entry.kind) {
+            (0, entry::NODE) => match NodeEntry::read(&entry.bytes) {
+                Some(node) => self.node = node,
+                None => self.damaged(unreadable("the node's entry")),
+            },
+            (0, entry::CHANGE) => match codec::decode(&entry.bytes) {
+                Ok(change) => drop(self.catalog.replay(change)),
+                Err(_) => self.damaged(unreadable("a change")),
+            },
+            (owner, entry::QUEUE) => match read_summary(&entry.bytes) {
+                Some((summary, reserved)) => {
+                    let machine = Queue::restore(summary);
+                    self.queues.insert(owner, Rising { machine, reserved });
+                }
+                None => self.damaged(unreadable("the entry of a queue")),
+            },
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        self.report.records += 1;
+        if record.owner == 0 {
+            return self.node_record(record);
+        }
+        let queue = self.queues.entry(record.owner).or_default();
+        let mut lost = 0;
+        let mut unreadable = false;
+        self.bodies.read(record, &mut |said| match said {
+            Said::Fact(fact) => queue.machine.apply([fact]),
+            Said::Reserved(up_to) => queue.reserved = queue.reserved.max(up_to),
+            Said::LostMessage => lost += 1,
+            Said::Unreadable => unreadable = true,
+        });
+        // The damage itself was reported by the log; what it costs is known only here.
+        self.report.messages_lost += lost;
+        if lost > 0 {
+            tracing::error!(
+                queue = record.owner,
+                lost,
+                file = record.file,
+                offset = record.offset,
+                "messages are lost"
+            );
+        }
+        if unreadable {
+            tracing::error!(
+                queue = record.owner,
+                kind = record.kind,
+                file = record.file,
+                offset = record.offset,
+                "a record is lost: messages that it settled may come back"
+            );
+        }
+    }
+
+    fn node_record(&mut self, record: &Record<'_>) {
+        // What is older is in the checkpoint.
+        if record.position < self.node.catalog_at {
+            return;
+        }
+        match (record.kind, record.parts.first()) {
+            (record::CHANGE, Some(Part::Whole(bytes))) => match codec::decode(bytes) {
+                Ok(change) => self.change(change),
+                Err(_) => tracing::error!(
+                    file = record.file,
+                    offset = record.offset,
+                    "a catalog change is not understood and left out"
+                ),
+            },
+            (record::RECOVERED, _) => self
+                .queues
+                .values_mut()
+                .for_each(|queue| queue.machine.mark_redelivered()),
+            _ => tracing::error!(
+                file = record.file,
+                offset = record.offset,
+                kind = record.kind,
+                "a record of the node is left out"
+            ),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        for effect in self.catalog.replay(change) {
+            if let Effect::QueueDeleted(_, queue) = effect {
+                self.queues.remove(&queue.id.0);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Opens a data folder, which nobody else uses: makes it if it is empty, recovers it if not.
+    ///
+    /// # Errors
+    /// [`Error`], when files cannot be read or made. Damage is no error: it is reported.
+    pub fn open(config: Config, options: Options, disk: Arc<dyn Disk>) -> Result<Opened, Error> {
+        for folder in ["log", "extents", "damaged"] {
+            disk.create_folder(folder)
+                .map_err(io("making a folder of the data folder"))?;
+        }
+        disk.sync_folder("").map_err(io("syncing the data folder"))?;
+        let mut recovery = Recovery::default();
+        let mut damages = Vec::new();
+        let entries = checkpoint::read(&*disk, &mut |damage| damages.push(damage))
+            .map_err(io("reading the checkpoint"))?;
+        damages.drain(..).for_each(|damage| recovery.damaged(damage));
+        let has_checkpoint = entries.is_some();
+        entries.iter().flatten().for_each(|entry| recovery.entry(entry));
+        let extents = Extents::new(Arc::clone(&disk), OPEN_EXTENTS_MAX);
+        if !recovery.report.damages.is_empty() {
+            recovery.salvage(&extents)?;
+        }
+        recovery.catalog.raise_last_id(recovery.node.last_id);
+        failpoint::pass("recovery-read");
+        let tail = replay(&*disk, &mut recovery)?;
+        recovery.report.is_new =
+            !has_checkpoint && tail.end == Position::default() && recovery.report.records == 0;
+        recovery.report.is_clean = tail.is_closed;
+        recovery.report.torn_bytes = tail.torn_bytes;
+        let from = recovery.node.needed_from;
+        let wal =
+            Wal::open(Arc::clone(&disk), options.log.clone(), from, &tail).map_err(io("opening the log"))?;
+        finish(config, options, disk, wal, extents, recovery)
+    }
+}
+
+fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
+    let from = recovery.node.needed_from;
+    let mut log = Replay::open(disk).map_err(io("opening the log"))?;
+    let mut damages = Vec::new();
+    let tail = log
+        .run(from, &mut |record| recovery.record(record), &mut |damage| {
+            damages.push(damage)
+        })
+        .map_err(io("reading the log"))?;
+    damages.into_iter().for_each(|damage| recovery.damaged(damage));
+    Ok(tail)
+}
+
+/// Makes the node of what was recovered.
+fn finish(
+    config: Config,
+    options: Options,
+    disk: Arc<dyn Disk>,
+    wal: Arc<Wal>,
+    extents: Extents,
+    mut recovery: Recovery,
+) -> Result<Opened, Error> {
+    let is_crash = !recovery.report.is_clean && !recovery.report.is_new;
+    if is_crash {
+        recovery
+            .queues
+            .values_mut()
+            .for_each(|queue| queue.machine.mark_redelivered());
+        wal.append(&mut |out| {
+            out.begin(0, record::RECOVERED);
+            out.end();
+        });
+    }
+    let table = recovery.table(&extents)?;
+    let needed_from = recovery.node.needed_from;
+    let bell = Arc::new(Bell::default());
+    let memory = Memory::with_budget(
+        config.memory_watermark_bytes,
+        options.recent_bytes,
+        Arc::clone(&bell),
+    );
+    let storage = Arc::new(Storage::new(
+        options,
+        disk,
+        Arc::clone(&wal),
+        extents,
+        table,
+        bell,
+    ));
+    let backing = Arc::new(Backing {
+        log: wal,
+        memory: Arc::new(memory),
+        storage: Some(storage),
+    });
+    failpoint::pass("recovery-end");
+    let mut report = std::mem::take(&mut recovery.report);
+    report.queues = recovery.queues.len();
+    let queues = std::mem::take(&mut recovery.queues);
+    let rising = queues.into_iter().map(|(id, rising)| {
+        report.messages += rising.machine.totals().ready as u64;
+        (id, (rising.machine, rising.reserved))
+    });
+    let rising = rising.collect();
+    let node = Node::with_contents(config, backing, &recovery.catalog, rising, needed_from);
+    Ok(Opened {
+        node,
+        recovered: report,
+    })
+}
+
+impl Recovery {
+    /// A checkpoint lost entries: what extents hold of queues that have none counts as not settled.
+    fn salvage(&mut self, extents: &Extents) -> Result<(), Error> {
+        let mut damages = Vec::new();
+        let mut found: HashMap<u64, Vec<Stretch>> = HashMap::new();
+        for extent in extents.list().map_err(io("listing the extents"))? {
+            let sections = extents.sections(true, extent, &mut |damage| damages.push(damage));
+            for section in sections.into_iter().flatten() {
+                if !self.queues.contains_key(&section.owner) {
+                    found.entry(section.owner).or_default().push(Stretch {
+                        extent,
+                        first: section.first,
+                        last: section.last,
+                        count: section.count,
+                        live: 0,
+                    });
+                }
+            }
+        }
+        damages.into_iter().for_each(|damage| self.damaged(damage));
+        for (owner, mut stretches) in found {
+            stretches.sort_unstable_by_key(|stretch| (stretch.first, stretch.extent));
+            // One was being copied to another when it happened: either will do.
+            let mut end = None;
+            stretches.retain(|stretch| {
+                let is_behind = end.is_none_or(|end| stretch.first > end);
+                if is_behind {
+                    end = Some(stretch.last);
+                }
+                is_behind
+            });
+            let live: SeqSet = stretches.iter().map(Stretch::range).collect();
+            let up_to = end.map_or(0, |end| end.saturating_add(1));
+            tracing::warn!(
+                queue = owner,
+                messages = live.len(),
+                "what extents hold of a queue is taken as not settled"
+            );
+            let summary = Summary {
+                durable: Chain::restore(stretches, live, up_to),
+                redelivered_below: up_to,
+                ..Summary::default()
+            };
+            let machine = Queue::restore(summary);
+            self.queues.insert(
+                owner,
+                Rising {
+                    machine,
+                    reserved: up_to,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Which extents there are, and how much of each is needed by the queues.
+    fn table(&mut self, extents: &Extents) -> Result<Table, Error> {
+        extents
+            .remove_transient()
+            .map_err(io("removing transient extents"))?;
+        let present = extents.list().map_err(io("listing the extents"))?;
+        let last = present.iter().copied().max().unwrap_or(0);
+        let mut table = Table::new(last.max(self.node.last_extent));
+        self.drop_unknown();
+        for queue in self.queues.values_mut() {
+            // Whatever was released while facts were replayed is not in the table yet.
+            queue.machine.take_released();
+            for stretch in queue.machine.chain(true).stretches() {
+                table.add(stretch.extent, true, stretch.live);
+            }
+            queue.machine.skip_to(queue.reserved);
+        }
+        self.check_extents(&present, &mut table);
+        Ok(table)
+    }
+
+    /// Queues that the catalog does not know: they were deleted before the checkpoint, and the log still
+    /// tells of them. Only where something is damaged can it be that their declaration is lost.
+    fn drop_unknown(&mut self) {
+        let known: hashbrown::HashSet<u64> = self
+            .catalog
+            .vhosts()
+            .flat_map(|vhost| vhost.queues().map(|queue| queue.id.0))
+            .collect();
+        let mut unknown = Vec::new();
+        self.queues.retain(|id, queue| {
+            let is_known = known.contains(id);
+            if !is_known && queue.machine.totals().ready > 0 {
+                unknown.push((*id, queue.machine.totals().ready as u64));
+            }
+            is_known
+        });
+        if self.report.damages.is_empty() {
+            return;
+        }
+        for (id, messages) in unknown {
+            self.damaged(Damage {
+                file: "log".to_owned(),
+                offset: 0,
+                what: format!("{messages} messages of queue {id}, whose declaration is not there"),
+                messages_lost: Some(messages),
+            });
+        }
+    }
+
+    /// Extents that are needed and missing are reported; those that nobody needs go.
+    fn check_extents(&mut self, present: &[u64], table: &mut Table) {
+        for (extent, live) in table.needed() {
+            if !present.contains(&extent) {
+                table.mark_damaged(extent);
+                self.damaged(Damage {
+                    file: format!("extents/{extent:020}.ext"),
+                    offset: 0,
+                    what: format!("the file is missing: {live} messages are lost"),
+                    messages_lost: Some(live),
+                });
+            }
+        }
+        // After damage nothing is deleted for want of somebody who knows it.
+        let keeps = !self.report.damages.is_empty();
+        for extent in present {
+            if !table.knows(*extent) {
+                table.add_dead(*extent, keeps);
+            }
+        }
+    }
+}

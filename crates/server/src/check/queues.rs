@@ -1,0 +1,148 @@
+//! What is left of the messages of a queue: which there are, not what is in them.
+//!
+//! ```text
+//!   summary of the checkpoint ─► left ─► ENQUEUED, SETTLED, PURGED of the log, in order ─► left
+//! ```
+//!
+//! It comes to what a start would come to, without holding the messages.
+
+use warren_broker::queue::{Range, SeqSet, Summary};
+use warren_store::{Part, Record};
+
+use warren_node::storage::queue_record as kind;
+
+/// Messages of a queue.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    left: SeqSet,
+    /// Those below it that are left stand in extents.
+    stored_up_to: u64,
+    /// A number below it came before.
+    next: u64,
+    /// Known to be in the log and not to be read.
+    lost: u64,
+    /// Where the stored ones stand: numbers, and the extent.
+    stretches: Vec<(Range, u64)>,
+}
+
+impl Messages {
+    /// Begins with what a checkpoint says.
+    pub(super) fn of(summary: &Summary) -> Self {
+        let stretches = summary.durable.stretches();
+        Self {
+            left: summary.durable.live().clone(),
+            stored_up_to: summary.durable.up_to(),
+            next: summary.durable.up_to(),
+            lost: 0,
+            stretches: stretches
+                .map(|stretch| (stretch.range(), stretch.extent))
+                .collect(),
+        }
+    }
+
+    /// Messages that are left.
+    pub(super) fn left(&self) -> u64 {
+        self.left.len()
+    }
+
+    /// How many of them stand in extents.
+    pub(super) fn stored(&self) -> u64 {
+        match self.stored_up_to.checked_sub(1) {
+            Some(last) => self.left.count(Range { first: 0, last }),
+            None => 0,
+        }
+    }
+
+    /// Messages of the log that cannot be read.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The extents that it needs, and how many of the messages that are left stand there.
+    pub(super) fn needed(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counted = self.stretches.iter();
+        let counted = counted.map(|(range, extent)| (*extent, self.left.count(*range)));
+        counted.filter(|(_, left)| *left > 0)
+    }
+
+    /// Goes on with a record of the log. `false`: a part of it makes no sense, though its checksum is right.
+    pub(super) fn read(&mut self, record: &Record<'_>) -> bool {
+        let mut is_understood = true;
+        match record.kind {
+            // The first part is the time.
+            kind::ENQUEUED => {
+                for part in record.parts.iter().skip(1) {
+                    match part {
+                        Part::Whole(bytes) => match number(bytes) {
+                            Some((seq, _)) => self.came(seq),
+                            None => is_understood = false,
+                        },
+                        Part::Damaged => self.lost += 1,
+                    }
+                }
+            }
+            kind::SETTLED | kind::PURGED => {
+                for part in &record.parts {
+                    if let Part::Whole(bytes) = part {
+                        let gone = match record.kind {
+                            kind::PURGED => purged(bytes),
+                            _ => ranges(bytes),
+                        };
+                        is_understood &= gone.is_some();
+                        for range in gone.unwrap_or_default() {
+                            self.left.remove_range(range);
+                        }
+                    }
+                }
+            }
+            kind::RETURNED | kind::RESERVED => {}
+            _ => is_understood = false,
+        }
+        is_understood
+    }
+
+    fn came(&mut self, seq: u64) {
+        if seq >= self.next {
+            self.left.insert(seq);
+            self.next = seq.saturating_add(1);
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
+fn ranges(mut bytes: &[u8]) -> Option<Vec<Range>> {
+    let mut ranges = Vec::new();
+    while !bytes.is_empty() {
+        let (first, rest) = number(bytes)?;
+        let (last, rest) = number(rest)?;
+        if first > last {
+            return None;
+        }
+        ranges.push(Range { first, last });
+        bytes = rest;
+    }
+    Some(ranges)
+}
+
+/// What goes by a purge: everything up to a number but the ranges that stay.
+fn purged(bytes: &[u8]) -> Option<Vec<Range>> {
+    let (up_to, rest) = number(bytes)?;
+    let mut gone = Vec::new();
+    let mut first = 0u64;
+    for kept in ranges(rest)? {
+        if let Some(last) = kept.first.checked_sub(1)
+            && first <= last
+        {
+            gone.push(Range { first, last });
+        }
+        first = kept.last.saturating_add(1);
+    }
+    if first <= up_to {
+        gone.push(Range { first, last: up_to });
+    }
+    Some(gone)
+}

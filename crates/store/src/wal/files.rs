@@ -1,0 +1,470 @@
+//! The files of a log that is being written: which there are, the next one, and what becomes of those
+//! that are no longer needed.
+//!
+//! ```text
+//!   making (.new) ─► ready ─► current ─► kept ─► free ─► ready ...      renamed to a new number
+//!                                          └───► doomed                 of another size: deleted
+//! ```
+//!
+//! A new file has its size and its header, on disk, before it has its name, and every name is on disk
+//! before a record is written into the file. So a file that is too short is damaged, whatever it holds.
+
+use super::Poisoned;
+use super::format::{FOLDER, NO_BASE, SEGMENT_HEADER, SegmentHeader, VERSION, file_name, new_name};
+use crate::disk::{Disk, File};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Written at once when a file is filled with zeros.
+const FILL_BYTES: usize = 1 << 20;
+/// Size of the file that a process begins with, where there is none to be used again: so small that it is
+/// filled with zeros in no time, and the next one is there before it is full.
+const FIRST_BYTES: u64 = 4 << 20;
+/// Files made to measure are multiples of it.
+const PAGE: u64 = 4096;
+
+/// What a file is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// To be at hand when the current one is full: filled with zeros, because the first write into a
+    /// block costs more than the next.
+    Later,
+    /// To go on now.
+    Now,
+    /// To go on now, whatever the limit says: the log can be neither opened nor closed without.
+    Must,
+    /// The same, and filled with zeros.
+    First,
+}
+
+/// Why there is no file.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There is no space for it now.
+    Space(io::Error),
+    /// The disk cannot be believed any more.
+    Broken(Poisoned),
+}
+
+impl Trouble {
+    pub(super) fn into_error(self) -> io::Error {
+        match self {
+            Self::Space(error) => error,
+            Self::Broken(poisoned) => io::Error::other(poisoned),
+        }
+    }
+}
+
+/// A file that can be used next.
+pub(super) struct Ready {
+    pub(super) file: Arc<dyn File>,
+    pub(super) number: u64,
+    pub(super) capacity: u64,
+}
+
+/// A file with records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) number: u64,
+    /// Its first position.
+    pub(super) base: u64,
+    /// Its size.
+    pub(super) bytes: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    /// The last one is the current.
+    pub(super) kept: VecDeque<Kept>,
+    ready: Option<Ready>,
+    /// Numbers of files of the usual size that hold nothing any more.
+    pub(super) free: Vec<u64>,
+    /// Files to delete, with their sizes.
+    pub(super) doomed: Vec<(String, u64)>,
+    pub(super) next_number: u64,
+    /// The header of the current file may not be on disk yet: until it is, the file before says where the
+    /// log goes on, and is kept for that.
+    is_fresh: bool,
+    /// Everything before is no longer needed.
+    pub(super) trimmed: u64,
+    /// The last attempt to make a file failed for want of space on the disk.
+    has_failed: bool,
+}
+
+impl Table {
+    fn total_bytes(&self, segment_bytes: u64) -> u64 {
+        let kept: u64 = self.kept.iter().map(|kept| kept.bytes).sum();
+        let doomed: u64 = self.doomed.iter().map(|(_, bytes)| bytes).sum();
+        let usual = self.free.len() as u64 + u64::from(self.ready.is_some());
+        kept.saturating_add(doomed).saturating_add(usual * segment_bytes)
+    }
+
+    /// Lets go of a file that holds nothing any more.
+    pub(super) fn retire(&mut self, number: u64, bytes: u64, segment_bytes: u64) {
+        if bytes == segment_bytes {
+            self.free.push(number);
+        } else {
+            self.doomed.push((file_name(number), bytes));
+        }
+    }
+}
+
+pub(super) struct Files {
+    disk: Arc<dyn Disk>,
+    sync: bool,
+    segment_bytes: u64,
+    log_bytes_max: u64,
+    /// The epoch of this process's first file.
+    run: u64,
+    /// One file is made at a time. Taken before `table`, which is never held while the disk works.
+    making: Mutex<()>,
+    table: Mutex<Table>,
+    /// The current file is the last one there is, and no other can be made now.
+    is_last: AtomicBool,
+    is_short: AtomicBool,
+    /// A file to go on now may pass the limit.
+    may_exceed: AtomicBool,
+}
+
+impl Files {
+    pub(super) fn new(disk: Arc<dyn Disk>, options: &super::Options, table: Table) -> Self {
+        Self {
+            disk,
+            sync: options.sync,
+            segment_bytes: options.segment_bytes,
+            log_bytes_max: options.log_bytes_max,
+            run: table.next_number,
+            making: Mutex::new(()),
+            table: Mutex::new(table),
+            is_last: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
+            may_exceed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Whether the current file is the last, and the next cannot be made now.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is no next file because the disk had no space for it.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
+    }
+
+    /// Lets the log pass its limit, or no longer.
+    pub(super) fn let_exceed(&self, may_exceed: bool) {
+        self.may_exceed.store(may_exceed, Ordering::Release);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        let table = self.table.lock();
+        table.kept.len() + table.free.len() + table.doomed.len() + usize::from(table.ready.is_some())
+    }
+
+    /// Bytes of files between the oldest record that is kept and `current`, the offset in the current
+    /// file.
+    pub(super) fn used_bytes(&self, current: u64) -> u64 {
+        let table = self.table.lock();
+        let full: u64 = table.kept.iter().rev().skip(1).map(|kept| kept.bytes).sum();
+        let unneeded = table
+            .kept
+            .front()
+            .map_or(0, |oldest| table.trimmed.saturating_sub(oldest.base));
+        full.saturating_add(current).saturating_sub(unneeded)
+    }
+
+    /// Lets go of files that end at or before `position`.
+    pub(super) fn trim(&self, position: u64) {
+        let mut table = self.table.lock();
+        table.trimmed = table.trimmed.max(position);
+        self.let_go(&mut table);
+    }
+
+    fn let_go(&self, table: &mut Table) {
+        let kept_min = 1 + usize::from(table.is_fresh);
+        while table.kept.len() > kept_min
+            && let (Some(oldest), Some(next)) = (table.kept.front().copied(), table.kept.get(1))
+            && next.base <= table.trimmed
+        {
+            table.kept.pop_front();
+            table.retire(oldest.number, oldest.bytes, self.segment_bytes);
+        }
+        self.note(table);
+    }
+
+    /// Deletes what is to be deleted and sees to it that the next file is there.
+    pub(super) fn prepare(&self) -> Result<(), Trouble> {
+        let _making = self.making.lock();
+        self.delete_doomed().map_err(Trouble::Space)?;
+        if self.table.lock().ready.is_some() {
+            return Ok(());
+        }
+        let made = self.make(For::Later, self.segment_bytes);
+        self.made(made, |table, ready| table.ready = Some(ready))
+    }
+
+    /// The file to go on with, with room for `bytes` behind its header.
+    pub(super) fn next(&self, why: For, bytes: u64) -> Result<Ready, Trouble> {
+        let _making = self.making.lock();
+        let needed = bytes.saturating_add(SEGMENT_HEADER as u64);
+        if needed > self.segment_bytes {
+            let size = needed.next_multiple_of(PAGE);
+            self.give_up_ready();
+            self.make_room(size).map_err(Trouble::Space)?;
+            return self.noted(self.make(why, size));
+        }
+        if let Some(ready) = self.table.lock().ready.take() {
+            return Ok(ready);
+        }
+        self.noted(self.make(why, self.segment_bytes))
+    }
+
+    /// The file that a process begins with.
+    pub(super) fn first(&self) -> Result<Ready, Trouble> {
+        let _making = self.making.lock();
+        if self.table.lock().free.is_empty() {
+            return self.noted(self.make(For::First, self.segment_bytes.min(FIRST_BYTES)));
+        }
+        self.noted(self.make(For::Must, self.segment_bytes))
+    }
+
+    /// A file is in use from now on.
+    pub(super) fn started(&self, number: u64, base: u64, bytes: u64) {
+        let mut table = self.table.lock();
+        table.kept.push_back(Kept { number, base, bytes });
+        table.is_fresh = true;
+        self.note(&table);
+    }
+
+    /// The header of the current file is on disk.
+    pub(super) fn confirmed(&self) {
+        let mut table = self.table.lock();
+        table.is_fresh = false;
+        self.let_go(&mut table);
+    }
+
+    fn made(
+        &self,
+        made: Result<Ready, Trouble>,
+        place: impl FnOnce(&mut Table, Ready),
+    ) -> Result<(), Trouble> {
+        let ready = self.noted(made)?;
+        let mut table = self.table.lock();
+        place(&mut table, ready);
+        self.note(&table);
+        Ok(())
+    }
+
+    fn noted(&self, made: Result<Ready, Trouble>) -> Result<Ready, Trouble> {
+        let mut table = self.table.lock();
+        // The log's own limit is no shortage of the disk.
+        table.has_failed = matches!(&made, Err(Trouble::Space(error)) if !is_limit(error));
+        self.note(&table);
+        made
+    }
+
+    fn note(&self, table: &Table) {
+        let has_next = table.ready.is_some() || !table.free.is_empty();
+        let is_full = !self.is_within_limit(table, self.segment_bytes);
+        let is_last = !has_next && (table.has_failed || is_full);
+        self.is_last.store(is_last, Ordering::Relaxed);
+        self.is_short
+            .store(!has_next && table.has_failed, Ordering::Relaxed);
+    }
+
+    /// Numbers must rise in the order of use: what was made ahead gets another one before it is used.
+    fn give_up_ready(&self) {
+        let mut table = self.table.lock();
+        if let Some(ready) = table.ready.take() {
+            table.free.push(ready.number);
+        }
+    }
+
+    /// Deletes files that are at hand, where one of another size would pass the limit with them.
+    fn make_room(&self, size: u64) -> io::Result<()> {
+        {
+            let mut table = self.table.lock();
+            let mut excess = table
+                .total_bytes(self.segment_bytes)
+                .saturating_add(size)
+                .saturating_sub(self.log_bytes_max);
+            while excess > 0
+                && let Some(number) = table.free.pop()
+            {
+                table.doomed.push((file_name(number), self.segment_bytes));
+                excess = excess.saturating_sub(self.segment_bytes);
+            }
+        }
+        self.delete_doomed()
+    }
+
+    fn delete_doomed(&self) -> io::Result<()> {
+        loop {
+            let Some((name, bytes)) = self.table.lock().doomed.pop() else {
+                return Ok(());
+            };
+            match self.disk.remove(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    self.table.lock().doomed.push((name, bytes));
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn make(&self, why: For, size: u64) -> Result<Ready, Trouble> {
+        let (number, old) = {
+            let mut table = self.table.lock();
+            let is_usual = size == self.segment_bytes;
+            let old = if is_usual { table.free.pop() } else { None };
+            let may_exceed = why == For::Now && self.may_exceed.load(Ordering::Acquire);
+            if old.is_none() && !matches!(why, For::Must | For::First) && !may_exceed {
+                self.check_limit(&table, size)?;
+            }
+            let number = table.next_number;
+            table.next_number += 1;
+            (number, old)
+        };
+        match old {
+            Some(old) => self.recycle(why, old, number),
+            None => self.create(why, number, size),
+        }
+    }
+
+    /// Where only the current file is kept, there is nothing to wait for: one that was made to measure may
+    /// pass the limit, and so may the one behind it.
+    fn is_within_limit(&self, table: &Table, size: u64) -> bool {
+        let total = table.total_bytes(self.segment_bytes).saturating_add(size);
+        total <= self.log_bytes_max || table.kept.len() <= 1
+    }
+
+    fn check_limit(&self, table: &Table, size: u64) -> Result<(), Trouble> {
+        if self.is_within_limit(table, size) {
+            return Ok(());
+        }
+        let what = format!(
+            "all files of the log are in use: {} bytes of {}",
+            table.total_bytes(self.segment_bytes),
+            self.log_bytes_max
+        );
+        Err(Trouble::Space(io::Error::new(io::ErrorKind::QuotaExceeded, what)))
+    }
+
+    /// Gives a file a new number. The name goes first: what the file holds counts only together with
+    /// the number that it was written under, so from then on nothing of it can come back.
+    fn recycle(&self, why: For, old: u64, number: u64) -> Result<Ready, Trouble> {
+        let (from, to) = (file_name(old), file_name(number));
+        let renamed = self
+            .disk
+            .open(&from)
+            .and_then(|file| self.disk.rename(&from, &to).map(|()| file));
+        let file = match renamed {
+            Ok(file) => file,
+            Err(error) => {
+                self.table.lock().free.push(old);
+                return Err(Trouble::Space(error));
+            }
+        };
+        if why == For::Later {
+            crate::failpoint::pass("log-recycle");
+        }
+        self.sync_names()?;
+        let capacity = self.segment_bytes;
+        self.write_header(&*file, number, NO_BASE, capacity)
+            .map_err(|error| broken("write to", &to, &error))?;
+        self.sync_file(&*file, &to)?;
+        Ok(Ready {
+            file,
+            number,
+            capacity,
+        })
+    }
+
+    fn create(&self, why: For, number: u64, size: u64) -> Result<Ready, Trouble> {
+        let (new, name) = (new_name(number), file_name(number));
+        let file = self.disk.create(&new, size).map_err(Trouble::Space)?;
+        let written = if matches!(why, For::Later | For::First) {
+            fill(&*file, size)
+        } else {
+            Ok(())
+        }
+        .and_then(|()| self.write_header(&*file, number, NO_BASE, size));
+        if let Err(error) = written {
+            // Nothing was in it, so nothing is lost by an error.
+            self.table.lock().doomed.push((new, size));
+            return Err(Trouble::Space(error));
+        }
+        self.sync_file(&*file, &new)?;
+        if let Err(error) = self.disk.rename(&new, &name) {
+            self.table.lock().doomed.push((new, size));
+            return Err(Trouble::Space(error));
+        }
+        self.sync_names()?;
+        Ok(Ready {
+            file,
+            number,
+            capacity: size,
+        })
+    }
+
+    pub(super) fn write_header(
+        &self,
+        file: &dyn File,
+        epoch: u64,
+        base: u64,
+        capacity: u64,
+    ) -> io::Result<()> {
+        let header = SegmentHeader {
+            version: VERSION,
+            epoch,
+            base,
+            capacity,
+            run: self.run,
+        };
+        file.write(&header.encode(), 0)
+    }
+
+    fn sync_file(&self, file: &dyn File, name: &str) -> Result<(), Trouble> {
+        if !self.sync {
+            return Ok(());
+        }
+        file.sync().map_err(|error| broken("sync of", name, &error))
+    }
+
+    fn sync_names(&self) -> Result<(), Trouble> {
+        if !self.sync {
+            return Ok(());
+        }
+        let done = self.disk.sync_folder(FOLDER);
+        done.map_err(|error| broken("sync of", FOLDER, &error))
+    }
+}
+
+pub(super) fn is_limit(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::QuotaExceeded && error.raw_os_error().is_none()
+}
+
+fn broken(what: &'static str, file: &str, error: &io::Error) -> Trouble {
+    Trouble::Broken(Poisoned::new(what, file, error))
+}
+
+fn fill(file: &dyn File, size: u64) -> io::Result<()> {
+    let zeros = vec![0; FILL_BYTES];
+    let mut done = 0;
+    while done < size {
+        let rest = usize::try_from(size - done).unwrap_or(usize::MAX);
+        let zeros = zeros.get(..rest).unwrap_or(&zeros);
+        file.write(zeros, done)?;
+        done += zeros.len() as u64;
+    }
+    Ok(())
+}
