@@ -6,7 +6,10 @@
 use std::process::Command;
 
 use crate::step::{Steps, call, cargo, root};
-use crate::{codegen, conform, tidy};
+use crate::{codegen, conform, crash, tidy};
+
+/// Seconds of simulation when no number is given.
+const SIM_SECS: u64 = 600;
 
 /// Seconds of fuzzing when no number is given.
 const FUZZ_SECS: u32 = 60;
@@ -80,6 +83,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
             call(cargo(["test", "--workspace"]).env_remove("UPDATE_EXPECT"))
         });
         steps.run("conform", || conform::run(&[]));
+        steps.run("crash", || crash::run(&[]));
     }
     steps.finish()
 }
@@ -93,6 +97,20 @@ pub(crate) fn golden(arguments: &[String]) -> Result<(), String> {
     let mut steps = Steps::default();
     steps.run("golden", || call(command.env("UPDATE_EXPECT", "1")));
     steps.finish()
+}
+
+/// The simulation of a node over a disk that dies at every operation: one seed, or new ones for a while.
+pub(crate) fn sim(arguments: &[String]) -> Result<(), String> {
+    let number = |text: &String| text.parse::<u64>().map_err(|_| format!("'{text}' is no number"));
+    let variable = match arguments {
+        [] => ("WARREN_SIM_SECS", SIM_SECS),
+        [secs] => ("WARREN_SIM_SECS", number(secs)?),
+        [flag, seed] if flag == "--seed" => ("WARREN_SIM_SEED", number(seed)?),
+        _ => return Err("wants [SECS] or --seed N".to_owned()),
+    };
+    let mut command = cargo(["test", "--package", "warren-node", "--test", "it"]);
+    command.args(["--profile", "release", "sim", "--", "--nocapture"]);
+    call(command.env(variable.0, variable.1.to_string()))
 }
 
 pub(crate) fn fuzz(arguments: &[String]) -> Result<(), String> {
@@ -179,13 +197,14 @@ pub(crate) fn doc(arguments: &[String]) -> Result<(), String> {
     steps.finish()
 }
 
-/// The package that `name` means: itself, or the crate of that folder.
+/// The package that `name` means: itself, or the crate of that folder in `crates/` or `tests/`.
 fn package(name: &str) -> Result<String, String> {
     let folder = name.strip_prefix("warren-").unwrap_or(name);
     if name == "xtask" {
         return Ok(name.to_owned());
     }
-    if !folder.is_empty() && root().join("crates").join(folder).join("Cargo.toml").is_file() {
+    let is_crate = |parent| root().join(parent).join(folder).join("Cargo.toml").is_file();
+    if !folder.is_empty() && ["crates", "tests"].into_iter().any(is_crate) {
         return Ok(format!("warren-{folder}"));
     }
     Err(format!("no crate '{name}' in crates/"))
@@ -206,6 +225,7 @@ mod tests {
     fn a_crate_goes_by_folder_or_package_name() {
         assert_eq!(package("broker"), Ok("warren-broker".to_owned()));
         assert_eq!(package("warren-broker"), Ok("warren-broker".to_owned()));
+        assert_eq!(package("crash"), Ok("warren-crash".to_owned()));
         assert_eq!(package("xtask"), Ok("xtask".to_owned()));
         assert_eq!(package("nope"), Err("no crate 'nope' in crates/".to_owned()));
         assert!(package("").is_err());

@@ -11,6 +11,7 @@
 //! step      a step: its name, its time, its failure
 //! chores    check, fix, test, golden, fuzz, run, doc: calls of cargo
 //! conform   real clients of other languages against the built broker
+//! crash     the built broker killed, starved and damaged
 //! tidy      the rules of this repository that no other tool knows
 //! codegen   method tables made from spec/*.toml
 //! ```
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 mod chores;
 pub mod codegen;
 mod conform;
+mod crash;
 #[cfg(test)]
 mod scratch;
 mod step;
@@ -55,7 +57,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         arguments: "[CRATE [ARGS...]]",
-        help: "everything: the workspace's tests, then the conformance clients; with CRATE only its tests",
+        help: "everything: the workspace's tests, conformance clients, crashes; with CRATE only its tests",
         run: chores::test,
     },
     Command {
@@ -75,6 +77,18 @@ const COMMANDS: &[Command] = &[
         arguments: "[CLIENT [NAMES...]]",
         help: "run the clients in tests/conform against the built broker; a fresh broker for each language",
         run: conform::run,
+    },
+    Command {
+        name: "sim",
+        arguments: "[SECS] | --seed N",
+        help: "let a whole node die at every operation of a simulated disk, for SECS or with one seed",
+        run: chores::sim,
+    },
+    Command {
+        name: "crash",
+        arguments: "[--release] [OPTIONS]",
+        help: "kill, starve and damage the built broker, and count what it lost; --help shows the options",
+        run: crash::run,
     },
     Command {
         name: "codegen",

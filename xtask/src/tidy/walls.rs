@@ -25,6 +25,8 @@ const FLOORS: &[(&str, May)] = &[
     ("frontend", Import(&["protocol", "broker", "node"])),
     ("net", Import(&["frontend", "node", "protocol"])),
     ("server", ImportAny),
+    // What judges the built broker shares no code with it.
+    ("crash", Import(&[])),
     (TESTKIT, ImportAny),
 ];
 
@@ -36,8 +38,9 @@ pub(super) fn check(root: &Path, paths: &[String]) -> Result<Vec<Fault>, String>
     let shared = table(&workspace, &["workspace", "dependencies"]);
     let mut faults = Vec::new();
     for path in paths {
-        let Some(folder) = path
-            .strip_prefix("crates/")
+        let Some(folder) = ["crates/", "tests/"]
+            .into_iter()
+            .find_map(|parent| path.strip_prefix(parent))
             .and_then(|rest| rest.strip_suffix("/Cargo.toml"))
         else {
             continue;
@@ -171,6 +174,15 @@ mod tests {
                 ["`frontend` may not import `net` by [dependencies]"]
             );
         }
+    }
+
+    #[test]
+    fn the_judge_of_the_built_broker_imports_none_of_ours() {
+        assert_eq!(
+            broken("crash", "[dependencies]\nwarren-protocol = { path = \"x\" }\n"),
+            ["`crash` may not import `protocol` by [dependencies]"]
+        );
+        assert!(broken("crash", "[dependencies]\nbytes.workspace = true\n").is_empty());
     }
 
     #[test]
