@@ -241,8 +241,8 @@ impl Rig {
         self.rss_max_kib = self.rss_max_kib.max(most);
     }
 
-    /// Looks at everything after a restart.
-    pub(crate) fn verify(&mut self, manner: Manner) -> Result<(), String> {
+    /// Looks at everything after a restart that can be looked at without publishing.
+    pub(crate) fn look(&mut self, manner: Manner) -> Result<(), String> {
         let end = self.end.ok_or("nothing has ended yet")?;
         let broker = self.broker()?;
         let (address, started) = (broker.address()?, broker.started());
@@ -255,6 +255,14 @@ impl Rig {
                 .note(|figures| figures.first_deliveries.push(first - started));
         }
         self.catalog.verify(address, &self.ledger)?;
+        Ok(())
+    }
+
+    /// Looks at everything after a restart, and at the bindings too, for which it has to publish.
+    pub(crate) fn verify(&mut self, manner: Manner) -> Result<(), String> {
+        self.look(manner)?;
+        let address = self.broker()?.address()?;
+        self.catalog.probe_bindings(address, &self.ledger)?;
         Ok(())
     }
 

@@ -59,9 +59,9 @@ pub(super) fn take_over(disk: Arc<dyn Disk>, options: &Options, from: u64, end: 
     Ok(Files::new(disk, options, table))
 }
 
-/// Makes sure that what was read of a file is on the disk. Where the log ended, an earlier run may have failed
-/// to sync: the system then shows what was written, takes it for synced, and only writes it if it is written
-/// again.
+/// Makes sure that what was read of a file is on the disk. Where the log ended, an earlier run may have
+/// failed to sync: the system then shows what was written, takes it for synced, and only writes it if it is
+/// written again.
 fn make_durable(disk: &dyn Disk, found: &Found, may_have_failed: bool) -> io::Result<()> {
     let file = disk.open(&found.name)?;
     if may_have_failed && matches!(found.state, State::Used(_)) {

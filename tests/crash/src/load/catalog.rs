@@ -122,7 +122,7 @@ impl Catalog {
         there.map(|(thing, _)| thing.clone()).collect()
     }
 
-    /// After a restart: asks for everything, and books in the ledger what is not as it must be.
+    /// After a restart: asks for every queue and exchange, and books in the ledger what is not as it must be.
     pub(crate) fn verify(&self, address: SocketAddr, ledger: &Ledger) -> Result<(), Trouble> {
         let things: Vec<(Thing, Known)> = {
             let state = self.state();
@@ -151,7 +151,7 @@ impl Catalog {
         }
         connection.close();
         self.drop_loose_bindings();
-        self.probe_bindings(address, ledger)
+        Ok(())
     }
 
     /// Whether a queue or exchange is there; a queue's count is compared on the way.
@@ -188,7 +188,7 @@ impl Catalog {
     }
 
     /// A binding shows itself only by what it does: a mandatory publish is returned when there is none.
-    fn probe_bindings(&self, address: SocketAddr, ledger: &Ledger) -> Result<(), Trouble> {
+    pub(crate) fn probe_bindings(&self, address: SocketAddr, ledger: &Ledger) -> Result<(), Trouble> {
         let bindings: Vec<(Thing, Known)> = {
             let state = self.state();
             let all = state.things.iter().map(|(thing, known)| (thing.clone(), *known));

@@ -105,7 +105,7 @@ fn one_full_disk(rig: &mut Rig, done: &mut Done, disk: &Path) -> Result<(), Stri
     // A restart has to work without more room too.
     rig.kill()?;
     rig.start()?;
-    rig.verify(Manner::Peek)?;
+    rig.look(Manner::Peek)?;
     fs::remove_file(&filler).map_err(|error| error.to_string())?;
     rig.load(Plan {
         budget: 8 << 20,
