@@ -57,10 +57,7 @@ pub fn node(config: &Config, data_dir: Option<&Path>) -> Result<Arc<Node>, Failu
 
 fn storage(config: &Config) -> Options {
     let store = &config.store;
-    let disk_free_limit = match store.disk_free_limit {
-        DiskLimit::Absolute(bytes) => bytes,
-        DiskLimit::Relative(part) => part_of_memory(part),
-    };
+    let disk_free_limit = disk_free_limit_bytes(config);
     let defaults = Options::default();
     Options {
         log: warren_store::Options {
@@ -168,7 +165,7 @@ pub fn hashing(algorithm: HashingAlgorithm) -> passwords::Algorithm {
 }
 
 /// Free space below which publishers are held back, in bytes.
-pub fn disk_free_limit_bytes(config: &Config) -> u64 {
+fn disk_free_limit_bytes(config: &Config) -> u64 {
     match config.store.disk_free_limit {
         DiskLimit::Absolute(bytes) => bytes,
         // Sizes of memory are far below 2^52, where f64 is exact.

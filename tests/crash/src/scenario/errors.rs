@@ -73,9 +73,8 @@ pub(super) fn write_fails(context: &mut Context, done: &mut Done) -> Result<(), 
     Ok(())
 }
 
-/// What the broker had taken in and not confirmed when its disk failed is nacked. There may be none of it,
-/// when publishers are held back at that moment, but not every time: of many syncs that fail some had publishes
-/// in them. Of the few writes that fail perhaps none had, so that is not asked of them.
+/// What the broker had taken in and not confirmed when its disk failed is nacked. Of many syncs that fail
+/// some had publishes in them; of the few writes perhaps none, so it is not asked of them.
 fn some_nacked(done: &mut Done) {
     let nacked = done.figures.nacked;
     done.expect(nacked > 0, || "nothing was ever nacked".to_owned());
