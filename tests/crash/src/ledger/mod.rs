@@ -9,7 +9,7 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -336,6 +336,19 @@ impl Ledger {
         let state = self.state();
         let open = |sent: &&Sent| sent.outcome == Outcome::Open;
         state.producers.iter().flatten().filter(open).count() as u64
+    }
+
+    /// How many publishes never got an answer, and were delivered or found all the same.
+    pub(crate) fn unanswered_there(&self) -> u64 {
+        let state = self.state();
+        let seen = |((_, producer, seq), copy): &(&(Queue, u32, u32), &CopyState)| {
+            let list = state.producers.get(*producer as usize);
+            let sent = list.and_then(|list| list.get(*seq as usize));
+            copy.deliveries > 0 && sent.is_some_and(|sent| sent.outcome == Outcome::Open)
+        };
+        let seen = state.copies.iter().filter(seen);
+        let numbers: HashSet<(u32, u32)> = seen.map(|((_, producer, seq), _)| (*producer, *seq)).collect();
+        numbers.len() as u64
     }
 }
 

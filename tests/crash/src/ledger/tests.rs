@@ -228,3 +228,16 @@ fn only_what_has_no_queue_may_be_returned() {
     ledger.returned(&content(bound, false));
     assert_eq!(ledger.figures().count(Fault::Unexpected), 1);
 }
+
+#[test]
+fn a_message_that_is_there_and_never_had_an_answer_is_counted() {
+    let ledger = ledger();
+    publish(&ledger, 1);
+    ledger.send(0, 10, 0, true);
+    ledger.send(0, 10, 0, true);
+    let nacked = ledger.send(0, 10, 0, true).unwrap();
+    ledger.resolve(0, &[nacked.seq], Outcome::Nacked);
+    judge(&ledger, &[(0, false), (1, false), (3, false)], true, WINDOW);
+    assert_eq!(ledger.unanswered(), 2);
+    assert_eq!(ledger.unanswered_there(), 1);
+}
