@@ -161,13 +161,15 @@ impl Session {
         touched.wake_all();
     }
 
-    /// Takes one message. It is read first if need be.
-    pub(crate) fn get(&mut self, queue: &str, no_ack: bool) -> Option<Came> {
+    /// Takes one message. It is read first if need be, unless somebody else works with the disk:
+    /// then nothing comes of it.
+    pub(crate) fn get(&mut self, queue: &str, no_ack: bool, may_read: bool) -> Option<Option<Came>> {
         let name = QueueName::new(queue).unwrap();
         for _ in 0..1000 {
             let (queue, got) = self.client.take(&name, no_ack).unwrap();
             match got {
-                Got::Empty => return None,
+                Got::Empty => return Some(None),
+                Got::Later if !may_read => return None,
                 Got::Later => while self.client.node().read_back() {},
                 Got::Message(taken) => {
                     let delivery = taken.delivery;
@@ -181,7 +183,7 @@ impl Session {
                             address,
                         });
                     }
-                    return Some(Came {
+                    return Some(Some(Came {
                         queue: queue.id().0,
                         no_ack,
                         drained: Drained {
@@ -189,7 +191,7 @@ impl Session {
                             redelivered: delivery.redelivered,
                             message: delivery.message,
                         },
-                    });
+                    }));
                 }
             }
         }

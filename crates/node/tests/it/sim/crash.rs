@@ -253,7 +253,7 @@ pub(crate) fn drain(node: &Arc<Node>) -> Result<Found, String> {
     }
     for queue in found.declared.queues.keys() {
         let mut all = Vec::new();
-        while let Some(came) = session.get(queue, true) {
+        while let Some(Some(came)) = session.get(queue, true, true) {
             all.push(came.drained);
         }
         found.queues.insert(queue.clone(), all);

@@ -69,9 +69,15 @@ pub(crate) struct Life {
     last_message: u64,
     mood: Mood,
     /// No consumers come, no queues go, no session ends.
-    is_calm: bool,
+    pub(crate) is_calm: bool,
     /// Messages are small, for the most part, and many.
     has_small: bool,
+    /// Of 100 operations of the disk, at how many somebody does something meanwhile.
+    pub(crate) liveliness: u64,
+    /// Somebody else is at work with the disk.
+    pub(crate) is_meanwhile: bool,
+    /// What went wrong meanwhile.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Life {
@@ -91,25 +97,34 @@ impl Life {
             return Err(format!("damage out of nothing: {recovered:?}"));
         }
         watch.is_of(&node);
-        let last_message = model.messages.keys().last().copied().unwrap_or(0);
-        let mut life = Self {
-            opened_at: watch.count(),
-            node,
-            watch,
+        let mut life = Self::new(&node, &watch, model, random);
+        life.opened_at = watch.count();
+        life.has_small = life.random.chance(60);
+        life.is_calm = life.random.chance(25);
+        life.liveliness = [0, 5, 30][life.random.below(3) as usize];
+        life.set_up();
+        Ok(life)
+    }
+
+    /// Before anything happened.
+    pub(crate) fn new(node: &Arc<Node>, watch: &Watch, model: Model, random: Random) -> Self {
+        Self {
+            opened_at: 0,
+            node: Arc::clone(node),
+            watch: watch.clone(),
+            last_message: model.messages.keys().last().copied().unwrap_or(0),
             model,
             random,
             sessions: Vec::new(),
             may_fail: false,
             failed_at: None,
-            last_message,
             mood: Mood::Any,
             is_calm: false,
             has_small: false,
-        };
-        life.has_small = life.random.chance(60);
-        life.is_calm = life.random.chance(25);
-        life.set_up();
-        Ok(life)
+            liveliness: 0,
+            is_meanwhile: false,
+            trouble: None,
+        }
     }
 
     fn set_up(&mut self) {
@@ -193,13 +208,13 @@ impl Life {
 
     /// Writes the log.
     pub(crate) fn commit(&mut self) -> Result<(), String> {
-        let done = self.node.commit_log();
+        let done = self.while_others_go_on(|node| node.commit_log())?;
         self.check_log(done).map(drop)
     }
 
     /// Keeps house.
     pub(crate) fn keep(&mut self) -> Result<Option<Step>, String> {
-        let done = self.node.keep_house();
+        let done = self.while_others_go_on(|node| node.keep_house())?;
         if done == Ok(Step::Full) && self.node.alarm() != Some("low on disk") {
             return Err("there is no space, and no alarm".to_owned());
         }
@@ -278,7 +293,7 @@ impl Life {
         !self.node.is_congested() && self.node.alarm().is_none()
     }
 
-    fn publish(&mut self, began: usize) -> Result<(), String> {
+    pub(crate) fn publish(&mut self, began: usize) -> Result<(), String> {
         if !self.may_publish() {
             return Ok(());
         }
@@ -370,14 +385,14 @@ impl Life {
         }
     }
 
-    fn let_go(&mut self, began: usize) {
+    pub(crate) fn let_go(&mut self, began: usize) {
         let at = self.session();
         let gathered = self.gather(at);
         let worked = self.sessions[at].flush();
         self.gathered(gathered, worked.all, began);
     }
 
-    fn consume(&mut self) {
+    pub(crate) fn consume(&mut self) {
         let (at, name) = (self.session(), self.queue_name());
         let (no_ack, prefetch) = (self.random.chance(20), self.random.below(8) as u32);
         let consumers: usize = self.sessions.iter().map(|session| session.consumers.len()).sum();
@@ -388,7 +403,7 @@ impl Life {
         }
     }
 
-    fn cancel(&mut self, began: usize) {
+    pub(crate) fn cancel(&mut self, began: usize) {
         let at = self.session();
         if !self.sessions[at].consumers.is_empty() {
             self.sessions[at].cancel(0);
@@ -411,25 +426,26 @@ impl Life {
         }
     }
 
-    fn get(&mut self, began: usize) -> Result<(), String> {
+    pub(crate) fn get(&mut self, began: usize) -> Result<(), String> {
         let (at, name) = (self.session(), self.filled_queue());
         let Some(name) = name else { return Ok(()) };
         let no_ack = self.mood != Mood::Thin && self.random.chance(40);
         // What waits is for consumers.
         self.collect(began)?;
-        let came = self.sessions[at].get(&name, no_ack);
+        let came = self.sessions[at].get(&name, no_ack, !self.is_meanwhile);
         self.collect(began)?;
         let (id, _) = self.model.now.queues[&name];
         match came {
-            Some(came) => self.came(vec![came], began),
-            None => match self.model.queue(id).copies.iter().find(|copy| copy.is_ready()) {
+            None => Ok(()),
+            Some(Some(came)) => self.came(vec![came], began),
+            Some(None) => match self.model.queue(id).copies.iter().find(|copy| copy.is_ready()) {
                 Some(copy) => Err(format!("queue {name} answers that it is empty, and has {copy:?}")),
                 None => Ok(()),
             },
         }
     }
 
-    fn purge(&mut self, began: usize) -> Result<(), String> {
+    pub(crate) fn purge(&mut self, began: usize) -> Result<(), String> {
         let (at, name) = (self.session(), self.queue_name());
         let Some(name) = name else { return Ok(()) };
         let (count, position) = self.sessions[at]
@@ -456,7 +472,7 @@ impl Life {
         Ok(())
     }
 
-    fn declare(&mut self, began: usize) {
+    pub(crate) fn declare(&mut self, began: usize) {
         let at = self.session();
         let mut touched = Touched::default();
         let client = &mut self.sessions[at].client;
@@ -494,7 +510,7 @@ impl Life {
         touched.wake_all();
     }
 
-    fn delete(&mut self, began: usize) {
+    pub(crate) fn delete(&mut self, began: usize) {
         let at = self.session();
         let mut touched = Touched::default();
         if self.random.chance(70) {
@@ -513,7 +529,7 @@ impl Life {
         touched.wake_all();
     }
 
-    fn bind(&mut self, began: usize) {
+    pub(crate) fn bind(&mut self, began: usize) {
         let at = self.session();
         let (Some(exchange), Some(queue)) = (self.exchange_name(), self.queue_name()) else {
             return;
@@ -544,7 +560,7 @@ impl Life {
     }
 
     /// A session ends, and another comes.
-    fn leave(&mut self, began: usize) {
+    pub(crate) fn leave(&mut self, began: usize) {
         let at = self.session();
         self.end_session(at, began);
         self.sessions.push(Session::enter(&self.node, "u"));
@@ -584,7 +600,7 @@ impl Life {
         self.came(came, began)
     }
 
-    fn came(&mut self, came: Vec<Came>, began: usize) -> Result<(), String> {
+    pub(crate) fn came(&mut self, came: Vec<Came>, began: usize) -> Result<(), String> {
         let when = self.behind(began);
         let mut highest = Vec::new();
         for Came {

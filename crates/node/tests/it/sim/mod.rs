@@ -11,7 +11,9 @@
 
 mod client;
 mod crash;
+mod damage;
 mod life;
+mod meanwhile;
 mod model;
 mod runs;
 mod said;
@@ -122,4 +124,9 @@ fn a_full_disk_costs_nothing_but_time() {
 #[test]
 fn what_a_failing_disk_confirmed_is_there() {
     run_all("failing disks", runs::failing_disks);
+}
+
+#[test]
+fn damage_is_told_and_never_delivered() {
+    run_all("damages", runs::damages);
 }

@@ -1,6 +1,7 @@
 //! What is done with a seed.
 
 use super::crash::{Death, Past, open_and_drain, recover, used};
+use super::damage::{check, damage};
 use super::life::{Life, options};
 use super::model::{Model, Moment};
 use super::sim_disk::{Fault, Kind, Operation, Random, SimDisk, Trace};
@@ -59,6 +60,11 @@ pub(crate) fn deaths(seed: u64) -> Result<Counts, String> {
         let mut life = Life::begin(disk, options.clone(), model, Random::new(random.number()))?;
         steps(&mut life, count)?;
         life.settle_down()?;
+        // Without a checkpoint nothing is deleted.
+        if options.checkpoint_every.is_zero() && random.chance(30) {
+            life.empty()?;
+            counts.saw("emptied", 1);
+        }
         counts.lives += 1;
         counts.saw(
             "messages in queues",
@@ -119,11 +125,14 @@ pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
         }
         disk.set_capacity(None);
         disk.heal();
+        // Nobody else does anything, or there would be no end to what is to be written.
+        let liveliness = std::mem::take(&mut life.liveliness);
         for _ in 0..4 {
             life.commit()?;
             life.keep()?;
         }
         life.check_works()?;
+        life.liveliness = liveliness;
     }
     life.settle_down()?;
     if random.chance(50) {
@@ -191,5 +200,45 @@ pub(crate) fn failing_disks(seed: u64) -> Result<Counts, String> {
     steps(&mut next, 100)?;
     let past = Past::of(next, Some((life.model, moment)), options.clone());
     counts.points += past.die_everywhere(&mut random)?;
+    Ok(counts)
+}
+
+/// Files of a node that does not run are damaged.
+pub(crate) fn damages(seed: u64) -> Result<Counts, String> {
+    let mut random = Random::new(seed);
+    let options = options(&mut random);
+    let mut counts = Counts::default();
+    let mut life = Life::begin(
+        SimDisk::new(seed),
+        options.clone(),
+        Model::default(),
+        Random::new(random.number()),
+    )?;
+    steps(&mut life, 50 + random.below(300))?;
+    if random.chance(70) {
+        life.stop()?;
+    }
+    counts.lives += 1;
+    let moment = Moment {
+        operations: usize::MAX,
+        durable: life.node.durable().0,
+    };
+    let before = life
+        .watch
+        .durable()
+        .into_iter()
+        .rfind(|durable| *durable < moment.durable);
+    let last_batch = before.unwrap_or(0);
+    for _ in 0..100 {
+        let image = life.watch.disk.kill();
+        let done = damage(&image, &mut random);
+        let reaches_far = done
+            .iter()
+            .any(|done| done.starts_with("log/") && !done.contains("flip"));
+        let opened = check(&image, &options, &life.model, &moment, last_batch, reaches_far);
+        let opened = opened.map_err(|wrong| format!("{wrong}\n  damaged: {done:#?}"))?;
+        counts.saw("opened", usize::from(opened));
+        counts.points += 1;
+    }
     Ok(counts)
 }

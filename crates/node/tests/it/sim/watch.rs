@@ -18,7 +18,12 @@ struct Shared {
     node: OnceLock<Weak<Node>>,
     /// By operations recorded before: the durable position at the beginning of the next.
     durable: Mutex<Vec<u64>>,
+    /// Called before each operation.
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
+
+/// What others do while the disk works.
+pub(crate) type Meanwhile = Box<dyn FnMut() + Send>;
 
 impl Watch {
     pub(crate) fn new(disk: SimDisk) -> Self {
@@ -29,6 +34,11 @@ impl Watch {
     /// Whose durable position is noted from now on.
     pub(crate) fn is_of(&self, node: &Arc<Node>) {
         let _ = self.shared.node.set(Arc::downgrade(node));
+    }
+
+    /// Lets others do something before each operation, or no longer.
+    pub(crate) fn set_meanwhile(&self, meanwhile: Option<Meanwhile>) {
+        *self.shared.meanwhile.lock().unwrap() = meanwhile;
     }
 
     /// Operations so far.
@@ -49,6 +59,11 @@ impl Watch {
     }
 
     fn noted<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let meanwhile = self.shared.meanwhile.lock().unwrap().take();
+        if let Some(mut meanwhile) = meanwhile {
+            meanwhile();
+            *self.shared.meanwhile.lock().unwrap() = Some(meanwhile);
+        }
         let (count, durable) = (self.count(), self.now());
         let done = act();
         if self.count() > count {
