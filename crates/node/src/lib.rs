@@ -5,7 +5,7 @@
 //! [`Client::route`] and a [`Batch`], and asks for everything else through the methods of
 //! [`requests`](Client). It knows no protocol and no socket.
 //!
-//! Locks go one way: catalog → directory or table → queue → mailbox → log. See
+//! Locks go one way: keeping → catalog → directory or table → queue → mailbox → log. See
 //! `docs/lock-order.md`.
 
 mod access;

@@ -183,22 +183,15 @@ impl Queue {
             ) {
                 Ok(()) => {
                     self.consumers.took();
-                    if kept.is_none() {
-                        self.bytes -= bytes;
-                    }
+                    let held = Held {
+                        message: kept,
+                        redelivered,
+                        persistent,
+                        consumer: Some(key),
+                    };
+                    self.sent(seq, bytes, held, is_stored, subscription.no_ack);
                     if subscription.no_ack {
                         settled.push(seq, persistent);
-                        if is_stored {
-                            self.stored.settle(Range::one(seq));
-                        }
-                    } else {
-                        let held = Held {
-                            message: kept,
-                            redelivered,
-                            persistent,
-                            consumer: Some(key),
-                        };
-                        self.unsettled.insert(seq, held);
                     }
                 }
                 Err(Delivery { message, .. }) => {
@@ -221,26 +214,18 @@ impl Queue {
         };
         let Entry { message, redelivered } = entry;
         let persistent = self.is_kept(&message);
-        let kept = (!no_ack && !is_stored).then(|| message.clone());
-        if kept.is_none() {
-            self.bytes -= message.memory_bytes();
-        }
+        let held = Held {
+            message: (!no_ack && !is_stored).then(|| message.clone()),
+            redelivered,
+            persistent,
+            consumer: None,
+        };
+        self.sent(seq, message.memory_bytes(), held, is_stored, no_ack);
         if no_ack {
             facts.push(Fact::Settled {
                 range: Range::one(seq),
                 persistent,
             });
-            if is_stored {
-                self.stored.settle(Range::one(seq));
-            }
-        } else {
-            let held = Held {
-                message: kept,
-                redelivered,
-                persistent,
-                consumer: None,
-            };
-            self.unsettled.insert(seq, held);
         }
         Take::Message(Delivery {
             seq,
@@ -317,6 +302,18 @@ impl Queue {
             return Some((seq, entry, true));
         }
         self.ready.pop_first().map(|(seq, entry)| (seq, entry, false))
+    }
+
+    /// A ready message of so many bytes went out: it is held, or settled at once with `no_ack`.
+    fn sent(&mut self, seq: u64, memory_bytes: usize, held: Held, is_stored: bool, no_ack: bool) {
+        if held.message.is_none() {
+            self.bytes -= memory_bytes;
+        }
+        if !no_ack {
+            self.unsettled.insert(seq, held);
+        } else if is_stored {
+            self.stored.settle(Range::one(seq));
+        }
     }
 
     fn put_back(&mut self, seq: u64, entry: Entry, is_stored: bool) {

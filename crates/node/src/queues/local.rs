@@ -366,7 +366,9 @@ impl LiveQueue {
         state.machine = Queue::default();
         state.marks = VecDeque::new();
         // Whoever waits for a message to be read is told that there is none.
-        tell_fetched(std::mem::take(&mut state.waiting));
+        for mailbox in std::mem::take(&mut state.waiting) {
+            mailbox.open().push_notice(Notice::Fetched, touched);
+        }
     }
 
     /// Records decided facts and makes them so.

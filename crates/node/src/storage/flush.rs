@@ -11,10 +11,6 @@ use warren_store::extent::{ExtentWriter, Head};
 const TAKEN_MESSAGES_MAX: usize = 4096;
 const TAKEN_BYTES_MAX: usize = 1024 * 1024;
 
-/// What an extent takes of space besides contents, by message and in all; generously.
-const SPACE_PER_MESSAGE: u64 = 64;
-const SPACE_PER_EXTENT: u64 = 64 * 1024;
-
 /// An extent being written, and whose messages are in it.
 struct Open {
     writer: ExtentWriter,
@@ -147,7 +143,7 @@ impl Storage {
         bytes: u64,
     ) -> Result<(u64, ExtentWriter), Trouble> {
         let number = self.table.lock().next();
-        let least = bytes + messages * SPACE_PER_MESSAGE + SPACE_PER_EXTENT;
+        let least = ExtentWriter::space_bytes(1, messages, bytes);
         let space = self.options.extent_bytes.max(least);
         let disk = Arc::clone(&self.disk);
         let writer = ExtentWriter::create(disk, number, durable, space).map_err(Trouble::Space)?;

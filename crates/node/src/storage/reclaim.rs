@@ -10,7 +10,8 @@ use std::sync::Arc;
 use warren_broker::queue::{Range, Stretch};
 use warren_store::extent::{ExtentWriter, Head, Section};
 
-/// Sparse extents are rewritten when there are so many, or when what they waste is worth an extent.
+/// Sparse extents are rewritten when there are so many. Fewer stay as they are: they waste less than what a
+/// copy for each of them would write.
 const SPARSE_MIN: usize = 4;
 
 /// Messages rewritten at a time.
