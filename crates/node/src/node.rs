@@ -249,7 +249,7 @@ impl Node {
         let Some(storage) = &self.backing.storage else {
             return self.backing.log.is_congested();
         };
-        let is_full = self.backing.memory.held_bytes() > storage.options.recent_bytes * 2;
+        let is_full = self.backing.memory.queues_bytes() > storage.options.recent_bytes * 2;
         (is_full || self.backing.log.is_congested()) && !storage.is_disk_alarmed()
     }
 

@@ -133,7 +133,7 @@ impl LiveQueue {
         reserved: u64,
         needed_from: Position,
     ) -> Self {
-        backing.memory.changed(0, machine.totals().bytes);
+        backing.memory.queue_changed(0, machine.totals().bytes);
         let mut marks = VecDeque::new();
         if machine.first_unstored().is_some() {
             marks.push_back((needed_from, 0));
@@ -328,7 +328,7 @@ impl LiveQueue {
             return Err(Refusal::InUse(self.subject()));
         }
         self.stop_locked(&mut state, touched);
-        self.backing.memory.changed(bytes, 0);
+        self.backing.memory.queue_changed(bytes, 0);
         Ok(ready)
     }
 
@@ -340,7 +340,7 @@ impl LiveQueue {
         }
         let bytes = state.machine.totals().bytes;
         self.stop_locked(&mut state, touched);
-        self.backing.memory.changed(bytes, 0);
+        self.backing.memory.queue_changed(bytes, 0);
         true
     }
 
@@ -461,7 +461,7 @@ impl LiveQueue {
     fn settle_accounts(self: &Arc<Self>, state: &mut State, bytes_before: usize) {
         self.backing
             .memory
-            .changed(bytes_before, state.machine.totals().bytes);
+            .queue_changed(bytes_before, state.machine.totals().bytes);
         if let Some(storage) = &self.backing.storage {
             let released = state.machine.take_released();
             if !released.is_empty() {

@@ -133,7 +133,7 @@ impl Storage {
         while !self.is_closing.load(Ordering::Acquire) {
             let wait = match self.keep(node) {
                 // Whoever fills memory is faster: go on, but not at once: there may be nothing to write.
-                Ok(Step::Done) if node.memory().held_bytes() > self.options.recent_bytes => LOOK_AT_ONCE,
+                Ok(Step::Done) if node.memory().queues_bytes() > self.options.recent_bytes => LOOK_AT_ONCE,
                 Ok(Step::Done) => LOOK_EVERY,
                 Ok(Step::Full) => LOOK_AGAIN,
                 Err(_) => return,
@@ -235,7 +235,7 @@ impl Storage {
 
     /// Brings memory back to half of its budget.
     fn flush_memory(&self, node: &Arc<Node>, keeping: &mut Keeping) -> Result<(), Trouble> {
-        let (held, budget) = (node.memory().held_bytes(), self.options.recent_bytes);
+        let (held, budget) = (node.memory().queues_bytes(), self.options.recent_bytes);
         if held <= budget {
             return Ok(());
         }

@@ -126,6 +126,11 @@ impl Bell {
         self.rung.notify_one();
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_rung(&self) -> bool {
+        *self.is_rung.lock()
+    }
+
     /// Returns when it is rung, or after some time.
     fn wait(&self, at_most: Duration) {
         let mut is_rung = self.is_rung.lock();

@@ -165,14 +165,14 @@ fn the_alarm_agrees_with_what_is_held_when_threads_cross_the_watermark() {
     const ROUNDS: usize = 200_000;
     // With what one thread adds it is high, and low again with what the other takes away.
     let memory = Memory::new(1000);
-    memory.changed(0, 940);
+    memory.session_changed(0, 940);
     let come = AtomicUsize::new(0);
     // Counted, and asserted at the end: a thread that failed would leave the other waiting.
     let wrong = AtomicUsize::new(0);
     let cross = |before, after| {
         for round in 0..ROUNDS {
             meet(&come, 4 * round + 2);
-            memory.changed(before, after);
+            memory.session_changed(before, after);
             meet(&come, 4 * round + 4);
             wrong.fetch_add(usize::from(memory.is_alarmed()), Ordering::Relaxed);
         }
