@@ -6,6 +6,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +26,8 @@ pub struct Options {
     pub nodelay: bool,
     /// The system probes idle connections.
     pub keepalive: bool,
+    /// File descriptors from this number on are not for connections: one that gets it is closed.
+    pub descriptors: Option<u64>,
 }
 
 /// A socket that listens, and is not yet served.
@@ -121,10 +124,17 @@ impl Server {
         let alive = self.alive.clone();
         let open = Arc::clone(&self.open);
         tokio::spawn(async move {
+            let mut shortage = Shortage::default();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
                         Ok((stream, peer)) => {
+                            if is_beyond(&stream, options) {
+                                drop(stream);
+                                shortage.begin(peer);
+                                continue;
+                            }
+                            shortage.end();
                             // A socket for both families names IPv4 peers in IPv6's way.
                             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                             let session = session(peer);
@@ -193,6 +203,32 @@ fn enter(open: &Arc<Mutex<Open>>, mailbox: &Arc<Mailbox>, alive: mpsc::Sender<()
         number,
         open: Arc::clone(open),
         _alive: alive,
+    }
+}
+
+/// Whether a connection has a file descriptor that connections may not have.
+fn is_beyond(stream: &TcpStream, options: Options) -> bool {
+    let number = u64::try_from(stream.as_raw_fd()).unwrap_or_default();
+    options.descriptors.is_some_and(|first| number >= first)
+}
+
+/// A time without file descriptors for more connections: told once, not for each of perhaps thousands.
+#[derive(Debug, Default)]
+struct Shortage {
+    is_on: bool,
+}
+
+impl Shortage {
+    fn begin(&mut self, peer: SocketAddr) {
+        if !std::mem::replace(&mut self.is_on, true) {
+            tracing::warn!(%peer, "connections are refused: too many files are open (see ulimit -n)");
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_on) {
+            tracing::info!("connections are accepted again");
+        }
     }
 }
 

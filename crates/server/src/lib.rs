@@ -16,6 +16,7 @@ pub mod check;
 pub mod config;
 pub mod data_dir;
 pub mod definitions;
+pub mod descriptors;
 pub mod fail;
 pub mod import;
 pub mod log;

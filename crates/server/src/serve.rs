@@ -20,7 +20,7 @@ use warren_node::Node;
 use crate::config::Config;
 use crate::config::model::Listeners;
 use crate::fail::Failure;
-use crate::{import, log};
+use crate::{descriptors, import, log};
 
 /// How long clients may take to answer that the broker stops. Container runtimes kill after 10 s,
 /// and what comes after this must still have its time.
@@ -71,6 +71,7 @@ const EADDRNOTAVAIL: i32 = 99;
 
 fn options(listeners: &Listeners) -> Options {
     Options {
+        descriptors: None,
         backlog: i32::try_from(listeners.backlog).unwrap_or(i32::MAX),
         nodelay: listeners.nodelay,
         keepalive: listeners.keepalive,
@@ -96,6 +97,10 @@ pub fn run(
         .map_err(Failure::Runtime)?;
     runtime.block_on(async {
         let server = Server::default();
+        let options = Options {
+            descriptors: descriptors::for_connections(),
+            ..options(&config.listeners)
+        };
         let settings = Arc::new(settings);
         for listener in bound {
             let (node, settings) = (Arc::clone(node), Arc::clone(&settings));
@@ -108,7 +113,7 @@ pub fn run(
                 ))
             };
             server
-                .serve(listener, options(&config.listeners), session)
+                .serve(listener, options, session)
                 .map_err(Failure::Runtime)?;
         }
         let mut signals = Signals::new().map_err(Failure::Runtime)?;

@@ -1,7 +1,7 @@
 //! Numbers at fixed places of headers and entries, little-endian; and reads that get what a bad
 //! disk still gives.
 
-use crate::disk::File;
+use crate::disk::{File, is_shortage};
 use std::io;
 
 /// What is tried alone when a larger read is refused: a page.
@@ -51,10 +51,11 @@ pub(crate) fn is_sealed(bytes: &[u8], seed: u32) -> bool {
 /// page; pages that it keeps refusing come as zeros, which no checksum passes.
 ///
 /// # Errors
-/// The disk refuses all of it.
+/// The disk refuses all of it, or the system lacks what it needs to read anything.
 pub(crate) fn read_what_can_be(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let error = match file.read(bytes, offset) {
         Ok(read) => return Ok(read),
+        Err(error) if is_shortage(&error) => return Err(error),
         Err(error) => error,
     };
     let mut rest = bytes;
@@ -71,6 +72,7 @@ pub(crate) fn read_what_can_be(file: &dyn File, bytes: &mut [u8], offset: u64) -
                     break;
                 }
             }
+            Err(error) if is_shortage(&error) => return Err(error),
             Err(_) => {
                 piece.fill(0);
                 length += piece.len();

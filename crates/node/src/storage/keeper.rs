@@ -161,7 +161,7 @@ impl Storage {
             }
             Err(Trouble::Space(error)) => {
                 if !self.is_full.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "the disk is full: publishers wait");
+                    tracing::warn!(%error, "no file can be made on the disk: publishers wait");
                 }
                 Step::Full
             }

@@ -3,10 +3,13 @@
 use super::{Storage, TRANSIENT};
 use crate::mailbox::Touched;
 use crate::queues::{LiveQueue, record};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use warren_broker::message::Message;
 use warren_broker::queue::{Fetch, Range};
+use warren_store::disk::is_shortage;
 use warren_store::extent::{Found, Section};
 
 /// Bytes that one wish brings into memory, one message more at most.
@@ -18,6 +21,9 @@ struct Outcome {
     found: Vec<(u64, Message)>,
     lost: Vec<u64>,
 }
+
+/// How long the reader waits when the system lacks what it needs.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Storage {
     /// Reads until the storage closes.
@@ -31,21 +37,39 @@ impl Storage {
                 fetches.pop_front()
             };
             let Some((queue, fetch)) = next else { return };
-            self.serve(&queue, &fetch);
+            if let Err(shortage) = self.serve(&queue, &fetch) {
+                self.put_off(queue, fetch, &shortage);
+            }
         }
+    }
+
+    /// Another wish is looked at first, after a pause.
+    fn put_off(&self, queue: Arc<LiveQueue>, fetch: Fetch, error: &io::Error) {
+        let extent = fetch.stretch.extent;
+        tracing::warn!(%error, extent, "an extent cannot be read now: tried again");
+        let mut fetches = self.fetches.lock();
+        if !self.is_closing.load(Ordering::Acquire) {
+            self.has_fetch.wait_for(&mut fetches, SHORTAGE_PAUSE);
+        }
+        fetches.push_back((queue, fetch));
     }
 
     /// Reads what is asked for now; without threads. Answers whether there was anything.
     pub(crate) fn read_once(&self) -> bool {
         let next = self.fetches.lock().pop_front();
-        if let Some((queue, fetch)) = &next {
-            self.serve(queue, fetch);
+        let Some((queue, fetch)) = next else {
+            return false;
+        };
+        if self.serve(&queue, &fetch).is_err() {
+            self.fetches.lock().push_back((queue, fetch));
+            return false;
         }
-        next.is_some()
+        true
     }
 
-    fn serve(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) {
-        let outcome = self.read(queue, fetch);
+    /// Reads what is wished for. An error is a shortage: nothing is known then, and nothing was done.
+    fn serve(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> io::Result<()> {
+        let outcome = self.read(queue, fetch)?;
         if !outcome.lost.is_empty() {
             self.table.lock().mark_damaged(fetch.stretch.extent);
             let lost = outcome.lost.len();
@@ -56,9 +80,10 @@ impl Storage {
         let mut touched = Touched::default();
         queue.fetched(fetch.ticket, outcome.found, &outcome.lost, &mut touched);
         touched.wake_all();
+        Ok(())
     }
 
-    fn read(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> Outcome {
+    fn read(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> io::Result<Outcome> {
         let section = Section {
             extent: fetch.stretch.extent,
             owner: queue.id().0,
@@ -93,7 +118,10 @@ impl Storage {
         if let Err(error) = read {
             if !queue.has_stretch(fetch.durable, &fetch.stretch) {
                 // It moved, or is settled, while it was to be read.
-                return Outcome::default();
+                return Ok(Outcome::default());
+            }
+            if is_shortage(&error) {
+                return Err(error);
             }
             tracing::error!(%error, extent = section.extent, "an extent cannot be read");
         }
@@ -113,7 +141,7 @@ impl Storage {
                 lost.push(seq);
             }
         }
-        Outcome { found, lost }
+        Ok(Outcome { found, lost })
     }
 }
 

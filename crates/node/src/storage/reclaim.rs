@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
 use warren_broker::queue::{Range, Stretch};
+use warren_store::disk::is_shortage;
 use warren_store::extent::{ExtentWriter, Head, Section};
 
 /// Sparse extents are rewritten when there are so many. Fewer stay as they are: they waste less than what a
@@ -117,8 +118,10 @@ impl Storage {
             },
             &mut |_, damage| tracing::error!(%damage, "damage in the store"),
         );
-        if read.is_ok() && found.len() as u64 == wanted_count {
-            return Some(found);
+        match read {
+            Ok(()) if found.len() as u64 == wanted_count => return Some(found),
+            Err(error) if is_shortage(&error) => return None,
+            _ => {}
         }
         if run.queue.has_stretch(durable, &run.stretch) {
             self.table.lock().mark_damaged(run.stretch.extent);

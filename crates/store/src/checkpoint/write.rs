@@ -60,10 +60,11 @@ impl Writer {
         if self.is_too_long {
             return Err(Failed::Io(io::ErrorKind::InvalidInput.into()));
         }
-        let names = disk.list("").map_err(Failed::Io)?;
+        // Nothing is begun yet: whatever fails here can be tried again.
+        let names = disk.list("").map_err(Failed::Space)?;
         for stale in FILES_NEW {
             if names.iter().any(|name| name == stale) {
-                disk.remove(stale).map_err(Failed::Io)?;
+                disk.remove(stale).map_err(Failed::Space)?;
             }
         }
         // Neither is, or a start was cut off between the two: then this one may be, too.

@@ -1,10 +1,12 @@
 //! The real disk: a folder of the operating system.
 
 use super::{Disk, File};
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
+use std::collections::HashMap;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,9 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Folders are held open from their creation on, by name: that too many files are open must not be a
+    /// reason for a sync to fail, since after that nothing can be believed any more.
+    held: Mutex<HashMap<String, Arc<fs::File>>>,
 }
 
 impl Folder {
@@ -23,7 +28,19 @@ impl Folder {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            held: Mutex::default(),
         }
+    }
+
+    /// The folder of this name, open; `""` is the data folder.
+    fn hold(&self, folder: &str) -> io::Result<Arc<fs::File>> {
+        let mut held = self.held.lock();
+        if let Some(file) = held.get(folder) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(fs::File::open(self.at(folder))?);
+        held.insert(folder.to_owned(), Arc::clone(&file));
+        Ok(file)
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -85,13 +102,15 @@ impl Disk for Folder {
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
         match fs::DirBuilder::new().mode(0o700).create(self.at(folder)) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            done => done,
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
+        self.hold("")?;
+        self.hold(folder).map(|_| ())
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        fs::File::open(self.at(folder))?.sync_all()
+        self.hold(folder)?.sync_all()
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -195,6 +214,20 @@ mod tests {
         disk.remove("log/b").unwrap();
         assert!(disk.list("none").is_err());
         assert!(disk.free_bytes().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_folder_that_was_made_can_be_synced_when_it_can_no_longer_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("data");
+        fs::create_dir(&inner).unwrap();
+        let disk = Folder::new(&inner);
+        disk.create_folder("log").unwrap();
+        fs::rename(&inner, folder.path().join("elsewhere")).unwrap();
+        assert!(disk.list("log").is_err());
+        disk.sync_folder("log").unwrap();
+        disk.sync_folder("").unwrap();
+        assert!(disk.sync_folder("none").is_err());
     }
 
     #[test]

@@ -69,6 +69,15 @@ pub trait Disk: Send + Sync {
     fn free_bytes(&self) -> io::Result<u64>;
 }
 
+/// `EAGAIN`, `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS`.
+const SHORTAGES: [i32; 5] = [11, 12, 23, 24, 105];
+
+/// Whether an error of [`Disk::open`] or [`File::read`] says nothing about the file: the system lacks what
+/// it needs to open or read any, and may have it again in a moment.
+pub fn is_shortage(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
+}
+
 /// An open file. Reads and writes name their place, so it can be shared between threads.
 pub trait File: Send + Sync {
     /// Fills `bytes` from `offset` on; answers how many bytes there were, which is fewer than asked

@@ -6,6 +6,7 @@ use super::open::Open;
 use super::{Found, Lost, Section};
 use crate::bytes::read_what_can_be;
 use crate::damage::Damage;
+use crate::disk::is_shortage;
 use std::io;
 use std::ops::ControlFlow;
 
@@ -88,7 +89,15 @@ impl Reading<'_> {
             buffer.resize(length, 0);
         }
         let bytes = buffer.get_mut(..length).unwrap_or_default();
-        let read = read_what_can_be(&*self.open.file, bytes, block.offset)?;
+        let read = match read_what_can_be(&*self.open.file, bytes, block.offset) {
+            Ok(read) => read,
+            Err(error) if is_shortage(&error) => return Err(error),
+            // Then nothing of it is there, but the blocks behind it may be.
+            Err(error) => {
+                self.note(block, format!("a block cannot be read: {error}"));
+                0
+            }
+        };
         let bytes = bytes.get(..read).unwrap_or_default();
         self.check_header(block, bytes);
         Ok(self.messages(block, bytes, alone))
@@ -99,13 +108,18 @@ impl Reading<'_> {
             .first_chunk()
             .and_then(|bytes| Block::decode(bytes, self.open.number));
         if header != Some(*block) {
-            (self.harmless)(Damage {
-                file: self.open.name.clone(),
-                offset: block.offset,
-                what: "the header of a block is damaged: the directory is used in its place".to_owned(),
-                messages_lost: Some(0),
-            });
+            let what = "the header of a block is damaged: the directory is used in its place";
+            self.note(block, what.to_owned());
         }
+    }
+
+    fn note(&mut self, block: &Block, what: String) {
+        (self.harmless)(Damage {
+            file: self.open.name.clone(),
+            offset: block.offset,
+            what,
+            messages_lost: Some(0),
+        });
     }
 
     fn messages(&mut self, block: &Block, bytes: &[u8], is_wanted: bool) -> ControlFlow<()> {

@@ -78,7 +78,8 @@ impl Extents {
     ///
     /// # Errors
     /// The file is not there ([`io::ErrorKind::NotFound`]), is of a newer format version
-    /// ([`io::ErrorKind::Unsupported`]), or a block of it cannot be read at all.
+    /// ([`io::ErrorKind::Unsupported`]), neither of its ends can be read, or the system lacks what it needs
+    /// to read anything ([`is_shortage`](crate::disk::is_shortage)).
     pub fn read(
         &self,
         durable: bool,

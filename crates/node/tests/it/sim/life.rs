@@ -70,6 +70,8 @@ pub(crate) struct Life {
     mood: Mood,
     /// No consumers come, no queues go, no session ends.
     pub(crate) is_calm: bool,
+    /// Nothing can be opened, so nothing is read.
+    pub(crate) is_blind: bool,
     /// Messages are small, for the most part, and many.
     has_small: bool,
     /// Of 100 operations of the disk, at how many somebody does something meanwhile.
@@ -120,6 +122,7 @@ impl Life {
             failed_at: None,
             mood: Mood::Any,
             is_calm: false,
+            is_blind: false,
             has_small: false,
             liveliness: 0,
             is_meanwhile: false,
@@ -432,7 +435,7 @@ impl Life {
         let no_ack = self.mood != Mood::Thin && self.random.chance(40);
         // What waits is for consumers.
         self.collect(began)?;
-        let came = self.sessions[at].get(&name, no_ack, !self.is_meanwhile);
+        let came = self.sessions[at].get(&name, no_ack, !self.is_meanwhile && !self.is_blind);
         self.collect(began)?;
         let (id, _) = self.model.now.queues[&name];
         match came {

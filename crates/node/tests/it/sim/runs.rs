@@ -100,7 +100,7 @@ fn check_stopped(life: &Life, options: &warren_node::storage::Options) -> Result
         .map_err(|wrong| format!("after a stop: {wrong}"))
 }
 
-/// The disk is full now and then: work stops and goes on, and what was confirmed is there.
+/// The disk is full now and then, or too many files are open: work stops and goes on, and what was confirmed is there.
 pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
     let mut random = Random::new(seed);
     let options = options(&mut random);
@@ -114,10 +114,16 @@ pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
     for _ in 0..3 {
         let disk = life.watch.disk.clone();
         steps(&mut life, 30 + random.below(150))?;
-        if random.chance(70) {
-            disk.set_capacity(Some(used(&disk) + random.below(64 * 1024)));
-        } else {
-            disk.fail_always(Kind::Create, Fault::NoSpace);
+        match random.below(10) {
+            0..=5 => disk.set_capacity(Some(used(&disk) + random.below(64 * 1024))),
+            6..=7 => disk.fail_always(Kind::Create, Fault::NoSpace),
+            // Nothing can be opened any more, neither what is there nor what is new.
+            _ => {
+                life.is_blind = true;
+                counts.saw("without descriptors", 1);
+                disk.fail_always(Kind::Create, Fault::TooManyFiles);
+                disk.fail_always(Kind::Open, Fault::TooManyFiles);
+            }
         }
         for _ in 0..30 + random.below(150) {
             life.step()?;
@@ -125,6 +131,7 @@ pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
         }
         disk.set_capacity(None);
         disk.heal();
+        life.is_blind = false;
         // Nobody else does anything, or there would be no end to what is to be written.
         let liveliness = std::mem::take(&mut life.liveliness);
         for _ in 0..4 {

@@ -131,9 +131,28 @@ fn a_bad_sector_costs_the_messages_in_it() {
     disk.spoil(PATH, 100_000..100_100);
     let lost = read_all(&extents(&disk), &sections, &model).unwrap();
     assert!((30..=90).contains(&lost), "{lost} lost");
-    // A whole block that is refused is an error: it may be the whole disk.
-    disk.spoil(PATH, 0..250_000);
-    assert!(read(&extents(&disk), &sections[0], 0, |_| true).is_err());
+}
+
+#[test]
+fn a_block_that_the_disk_refuses_costs_its_messages_and_no_others() {
+    let disk = MemoryDisk::default();
+    let model = model(&[(1, 1, 1, 5000, 100)]);
+    let sections = write(&disk, true, &model).unwrap();
+    let blocks = super::super::open::Open::load(&disk, true, NUMBER).unwrap().blocks;
+    let [before, refused, behind, ..] = blocks.as_slice() else {
+        panic!("{} blocks", blocks.len())
+    };
+    disk.spoil(PATH, refused.offset..behind.offset);
+    let extents = extents(&disk);
+    let lost = read_all(&extents, &sections, &model).unwrap() as u64;
+    // Its neighbours share a page with it.
+    let neighbours = u64::from(before.count + behind.count) / 10;
+    assert!(
+        (refused.count.into()..u64::from(refused.count) + neighbours).contains(&lost),
+        "{lost} lost"
+    );
+    let told = extents.take_repaired();
+    assert!(told.iter().any(|damage| damage.what == "a block cannot be read: bad sector"));
 }
 
 #[test]
