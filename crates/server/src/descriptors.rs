@@ -26,7 +26,11 @@ pub fn for_connections() -> Option<u64> {
         }
     };
     let left = current.map(left_for_connections);
-    tracing::debug!(?current, ?left, "open files that the system allows, and connections of them");
+    tracing::debug!(
+        ?current,
+        ?left,
+        "open files that the system allows, and connections of them"
+    );
     left
 }
 

@@ -208,7 +208,9 @@ impl Shared {
     /// Tells the broker's account of memory what this session holds for publishers.
     pub(super) fn account(&mut self) {
         let held_bytes = self.unfinished_bytes + self.uncommitted_bytes;
-        self.node.memory().session_changed(self.accounted_bytes, held_bytes);
+        self.node
+            .memory()
+            .session_changed(self.accounted_bytes, held_bytes);
         self.accounted_bytes = held_bytes;
     }
 

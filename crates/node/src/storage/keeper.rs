@@ -1,7 +1,7 @@
 //! Keeping house: memory within its budget, the log within its bounds, no extent that nobody needs.
 
+use super::Storage;
 use super::flush::Flush;
-use super::{Bell, Storage};
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::io;
@@ -12,6 +12,9 @@ use warren_store::{Log, Poisoned, Position};
 
 /// How often the keeper looks without being called.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often it sees, meanwhile, how far the next file of the log is to be made.
+const PREPARE_EVERY: Duration = Duration::from_millis(10);
 
 /// How soon it looks again while memory is over its budget.
 const LOOK_AT_ONCE: Duration = Duration::from_millis(2);
@@ -138,9 +141,25 @@ impl Storage {
                 Ok(Step::Full) => LOOK_AGAIN,
                 Err(_) => return,
             };
-            let bell: &Bell = &self.bell;
-            bell.wait(wait);
+            self.rest(wait);
         }
+    }
+
+    /// Waits until the bell is rung, or for some time. The next file of the log is made meanwhile: little by
+    /// little, so that no commit has to wait for long.
+    fn rest(&self, wait: Duration) {
+        let end = Instant::now() + wait;
+        while self.wal.is_preparing() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.bell.wait(left.min(PREPARE_EVERY)) {
+                return;
+            }
+            if self.wal.prepare().is_err() {
+                // The next look says of it what is to be said.
+                return;
+            }
+        }
+        self.bell.wait(end.saturating_duration_since(Instant::now()));
     }
 
     /// Looks once after everything.

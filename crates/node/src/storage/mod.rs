@@ -131,13 +131,13 @@ impl Bell {
         *self.is_rung.lock()
     }
 
-    /// Returns when it is rung, or after some time.
-    fn wait(&self, at_most: Duration) {
+    /// Returns when it is rung, or after some time. Answers whether it was.
+    fn wait(&self, at_most: Duration) -> bool {
         let mut is_rung = self.is_rung.lock();
         if !*is_rung {
             self.rung.wait_for(&mut is_rung, at_most);
         }
-        *is_rung = false;
+        std::mem::take(&mut *is_rung)
     }
 }
 

@@ -2,24 +2,23 @@
 //! that are no longer needed.
 //!
 //! ```text
-//!   making (.new) ─► ready ─► current ─► kept ─► free ─► ready ...      renamed to a new number
-//!                                          └───► doomed                 of another size: deleted
+//!   filling (.new) ─► ready ─► current ─► kept ─► free ─► ready ...     renamed to a new number
+//!                                           └───► doomed                of another size: deleted
 //! ```
 //!
 //! A new file has its size and its header, on disk, before it has its name, and every name is on disk
 //! before a record is written into the file. So a file that is too short is damaged, whatever it holds.
 
 use super::Poisoned;
+use super::filling::Filling;
 use super::format::{FOLDER, NO_BASE, SEGMENT_HEADER, SegmentHeader, VERSION, file_name, new_name};
 use crate::disk::{Disk, File};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Written at once when a file is filled with zeros.
-const FILL_BYTES: usize = 1 << 20;
 /// Size of the file that a process begins with, where there is none to be used again: so small that it is
 /// filled with zeros in no time, and the next one is there before it is full.
 const FIRST_BYTES: u64 = 4 << 20;
@@ -29,8 +28,7 @@ const PAGE: u64 = 4096;
 /// What a file is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum For {
-    /// To be at hand when the current one is full: filled with zeros, because the first write into a
-    /// block costs more than the next.
+    /// To be at hand when the current one is full.
     Later,
     /// To go on now.
     Now,
@@ -80,11 +78,15 @@ pub(super) struct Table {
     /// The last one is the current.
     pub(super) kept: VecDeque<Kept>,
     ready: Option<Ready>,
+    /// What becomes ready next, when there is none to be used again.
+    filling: Option<Filling>,
     /// Numbers of files of the usual size that hold nothing any more.
     pub(super) free: Vec<u64>,
     /// Files to delete, with their sizes.
     pub(super) doomed: Vec<(String, u64)>,
     pub(super) next_number: u64,
+    /// Number of the last file that was begun by this process, which its first name has.
+    last_made: u64,
     /// The header of the current file may not be on disk yet: until it is, the file before says where the
     /// log goes on, and is kept for that.
     is_fresh: bool,
@@ -98,8 +100,9 @@ impl Table {
     fn total_bytes(&self, segment_bytes: u64) -> u64 {
         let kept: u64 = self.kept.iter().map(|kept| kept.bytes).sum();
         let doomed: u64 = self.doomed.iter().map(|(_, bytes)| bytes).sum();
-        let usual = self.free.len() as u64 + u64::from(self.ready.is_some());
-        kept.saturating_add(doomed).saturating_add(usual * segment_bytes)
+        let usual = self.free.len() + usize::from(self.ready.is_some()) + usize::from(self.filling.is_some());
+        kept.saturating_add(doomed)
+            .saturating_add(usual as u64 * segment_bytes)
     }
 
     /// Lets go of a file that holds nothing any more.
@@ -164,9 +167,15 @@ impl Files {
         self.may_exceed.store(may_exceed, Ordering::Release);
     }
 
+    /// Size of the current file.
+    pub(super) fn capacity(&self) -> u64 {
+        self.table.lock().kept.back().map_or(0, |current| current.bytes)
+    }
+
     pub(super) fn count(&self) -> usize {
         let table = self.table.lock();
-        table.kept.len() + table.free.len() + table.doomed.len() + usize::from(table.ready.is_some())
+        let next = usize::from(table.ready.is_some()) + usize::from(table.filling.is_some());
+        table.kept.len() + table.free.len() + table.doomed.len() + next
     }
 
     /// Bytes of files between the oldest record that is kept and `current`, the offset in the current
@@ -200,15 +209,60 @@ impl Files {
         self.note(table);
     }
 
-    /// Deletes what is to be deleted and sees to it that the next file is there.
-    pub(super) fn prepare(&self) -> Result<(), Trouble> {
-        let _making = self.making.lock();
-        self.delete_doomed().map_err(Trouble::Space)?;
-        if self.table.lock().ready.is_some() {
-            return Ok(());
+    /// Deletes what is to be deleted and sees to it that the next file is there, or comes to be: piece by
+    /// piece, as much as `piece` wants by the file's size and what of it is done, until that is nothing.
+    pub(super) fn prepare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
+        loop {
+            let making = self.making.lock();
+            self.delete_doomed().map_err(Trouble::Space)?;
+            if self.table.lock().ready.is_some() {
+                return Ok(());
+            }
+            let is_done = self.noted(self.prepare_piece(piece))?;
+            // Whoever needs the file now takes it as it is.
+            MutexGuard::unlock_fair(making);
+            if is_done {
+                return Ok(());
+            }
         }
-        let made = self.make(For::Later, self.segment_bytes);
-        self.made(made, |table, ready| table.ready = Some(ready))
+    }
+
+    /// Whether a file is being filled for later.
+    pub(super) fn is_filling(&self) -> bool {
+        self.table.lock().filling.is_some()
+    }
+
+    fn prepare_piece(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<bool, Trouble> {
+        let filling = self.table.lock().filling.clone();
+        let mut filling = match filling {
+            Some(filling) => filling,
+            None if self.table.lock().free.is_empty() => {
+                let filling = self.begin(For::Later, self.segment_bytes)?;
+                self.table.lock().filling = Some(filling.clone());
+                filling
+            }
+            None => {
+                let ready = self.make(For::Later, self.segment_bytes)?;
+                self.table.lock().ready = Some(ready);
+                return Ok(true);
+            }
+        };
+        let bytes = piece(filling.size, filling.done);
+        if bytes == 0 {
+            return Ok(true);
+        }
+        let written = filling.write(bytes);
+        self.checked(&filling, written)?;
+        self.sync_file(&*filling.file, &filling.name)?;
+        if filling.done < filling.size {
+            self.table.lock().filling = Some(filling);
+            return Ok(false);
+        }
+        let ready = self.finish(&filling)?;
+        let mut table = self.table.lock();
+        table.filling = None;
+        table.ready = Some(ready);
+        Ok(true)
     }
 
     /// The file to go on with, with room for `bytes` behind its header.
@@ -221,10 +275,17 @@ impl Files {
             self.make_room(size).map_err(Trouble::Space)?;
             return self.noted(self.make(why, size));
         }
-        if let Some(ready) = self.table.lock().ready.take() {
-            return Ok(ready);
-        }
-        self.noted(self.make(why, self.segment_bytes))
+        let filling = {
+            let mut table = self.table.lock();
+            if let Some(ready) = table.ready.take() {
+                return Ok(ready);
+            }
+            table.filling.take()
+        };
+        self.noted(match filling {
+            Some(filling) => self.finish(&filling),
+            None => self.make(why, self.segment_bytes),
+        })
     }
 
     /// The file that a process begins with.
@@ -251,19 +312,7 @@ impl Files {
         self.let_go(&mut table);
     }
 
-    fn made(
-        &self,
-        made: Result<Ready, Trouble>,
-        place: impl FnOnce(&mut Table, Ready),
-    ) -> Result<(), Trouble> {
-        let ready = self.noted(made)?;
-        let mut table = self.table.lock();
-        place(&mut table, ready);
-        self.note(&table);
-        Ok(())
-    }
-
-    fn noted(&self, made: Result<Ready, Trouble>) -> Result<Ready, Trouble> {
+    fn noted<T>(&self, made: Result<T, Trouble>) -> Result<T, Trouble> {
         let mut table = self.table.lock();
         // The log's own limit is no shortage of the disk.
         table.has_failed = matches!(&made, Err(Trouble::Space(error)) if !is_limit(error));
@@ -272,7 +321,7 @@ impl Files {
     }
 
     fn note(&self, table: &Table) {
-        let has_next = table.ready.is_some() || !table.free.is_empty();
+        let has_next = table.ready.is_some() || table.filling.is_some() || !table.free.is_empty();
         let is_full = !self.is_within_limit(table, self.segment_bytes);
         let is_last = !has_next && (table.has_failed || is_full);
         self.is_last.store(is_last, Ordering::Relaxed);
@@ -302,6 +351,11 @@ impl Files {
                 table.doomed.push((file_name(number), self.segment_bytes));
                 excess = excess.saturating_sub(self.segment_bytes);
             }
+            if excess > 0
+                && let Some(filling) = table.filling.take()
+            {
+                table.doomed.push((filling.name, filling.size));
+            }
         }
         self.delete_doomed()
     }
@@ -322,22 +376,27 @@ impl Files {
     }
 
     fn make(&self, why: For, size: u64) -> Result<Ready, Trouble> {
-        let (number, old) = {
+        let old = {
             let mut table = self.table.lock();
             let is_usual = size == self.segment_bytes;
-            let old = if is_usual { table.free.pop() } else { None };
-            let may_exceed = why == For::Now && self.may_exceed.load(Ordering::Acquire);
-            if old.is_none() && !matches!(why, For::Must | For::First) && !may_exceed {
-                self.check_limit(&table, size)?;
-            }
-            let number = table.next_number;
-            table.next_number += 1;
-            (number, old)
+            if is_usual { table.free.pop() } else { None }
         };
-        match old {
-            Some(old) => self.recycle(why, old, number),
-            None => self.create(why, number, size),
+        if let Some(old) = old {
+            return self.recycle(why, old);
         }
+        let mut filling = self.begin(why, size)?;
+        if why == For::First {
+            let written = filling.write(size);
+            self.checked(&filling, written)?;
+        }
+        self.finish(&filling)
+    }
+
+    fn new_number(&self) -> u64 {
+        let mut table = self.table.lock();
+        let number = table.next_number;
+        table.next_number += 1;
+        number
     }
 
     /// Where only the current file is kept, there is nothing to wait for: one that was made to measure may
@@ -361,7 +420,8 @@ impl Files {
 
     /// Gives a file a new number. The name goes first: what the file holds counts only together with
     /// the number that it was written under, so from then on nothing of it can come back.
-    fn recycle(&self, why: For, old: u64, number: u64) -> Result<Ready, Trouble> {
+    fn recycle(&self, why: For, old: u64) -> Result<Ready, Trouble> {
+        let number = self.new_number();
         let (from, to) = (file_name(old), file_name(number));
         let renamed = self
             .disk
@@ -389,30 +449,62 @@ impl Files {
         })
     }
 
-    fn create(&self, why: For, number: u64, size: u64) -> Result<Ready, Trouble> {
-        let (new, name) = (new_name(number), file_name(number));
-        let file = self.disk.create(&new, size).map_err(Trouble::Space)?;
-        let written = if matches!(why, For::Later | For::First) {
-            fill(&*file, size)
-        } else {
-            Ok(())
+    /// Takes the space of a new file.
+    fn begin(&self, why: For, size: u64) -> Result<Filling, Trouble> {
+        let may_exceed = match why {
+            For::Must | For::First => true,
+            For::Now => self.may_exceed.load(Ordering::Acquire),
+            For::Later => false,
+        };
+        if !may_exceed {
+            self.check_limit(&self.table.lock(), size)?;
         }
-        .and_then(|()| self.write_header(&*file, number, NO_BASE, size));
-        if let Err(error) = written {
-            // Nothing was in it, so nothing is lost by an error.
-            self.table.lock().doomed.push((new, size));
-            return Err(Trouble::Space(error));
-        }
-        self.sync_file(&*file, &new)?;
-        if let Err(error) = self.disk.rename(&new, &name) {
-            self.table.lock().doomed.push((new, size));
-            return Err(Trouble::Space(error));
-        }
+        // The number that counts comes when it is ready: numbers rise in the order of use.
+        let name = {
+            let mut table = self.table.lock();
+            table.last_made += 1;
+            new_name(table.last_made)
+        };
+        let file = self.disk.create(&name, size).map_err(Trouble::Space)?;
+        let done = 0;
+        Ok(Filling {
+            file,
+            name,
+            size,
+            done,
+        })
+    }
+
+    /// Gives a new file its header and its name.
+    fn finish(&self, filling: &Filling) -> Result<Ready, Trouble> {
+        let Filling { file, name, size, .. } = filling;
+        let number = self.new_number();
+        let written = self.write_header(&**file, number, NO_BASE, *size);
+        self.checked(filling, written)?;
+        self.sync_file(&**file, name)?;
+        let renamed = self.disk.rename(name, &file_name(number));
+        self.checked(filling, renamed)?;
         self.sync_names()?;
         Ok(Ready {
-            file,
+            file: Arc::clone(file),
             number,
-            capacity: size,
+            capacity: *size,
+        })
+    }
+
+    /// An error while a file was made: nothing was in it, so nothing is lost, and it is deleted.
+    fn checked(&self, filling: &Filling, done: io::Result<()>) -> Result<(), Trouble> {
+        done.map_err(|error| {
+            let mut table = self.table.lock();
+            if table
+                .filling
+                .as_ref()
+                .is_some_and(|other| other.name == filling.name)
+            {
+                table.filling = None;
+            }
+            table.doomed.push((filling.name.clone(), filling.size));
+            Trouble::Space(error)
         })
     }
 
@@ -455,16 +547,4 @@ pub(super) fn is_limit(error: &io::Error) -> bool {
 
 fn broken(what: &'static str, file: &str, error: &io::Error) -> Trouble {
     Trouble::Broken(Poisoned::new(what, file, error))
-}
-
-fn fill(file: &dyn File, size: u64) -> io::Result<()> {
-    let zeros = vec![0; FILL_BYTES];
-    let mut done = 0;
-    while done < size {
-        let rest = usize::try_from(size - done).unwrap_or(usize::MAX);
-        let zeros = zeros.get(..rest).unwrap_or(&zeros);
-        file.write(zeros, done)?;
-        done += zeros.len() as u64;
-    }
-    Ok(())
 }

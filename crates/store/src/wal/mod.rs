@@ -5,6 +5,7 @@
 
 mod append;
 mod files;
+mod filling;
 mod format;
 mod found;
 mod memory;

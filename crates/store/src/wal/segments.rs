@@ -9,6 +9,7 @@
 //! order of locks is writer, then files, then state; the disk works under the first two only.
 
 use super::files::{Files, For, Ready, Trouble, is_limit};
+use super::filling::{Pace, Present};
 use super::format::{BATCH_HEADER, BatchHeader, SEGMENT_HEADER, file_name};
 use super::{Appender, Log, Options, Poisoned, Position, Waiter};
 use crate::disk::{Disk, File};
@@ -32,6 +33,7 @@ const SPACE_RETRY: Duration = Duration::from_millis(100);
 pub struct Wal {
     options: Options,
     files: Files,
+    pace: Pace,
     writer: Mutex<Writer>,
     state: Mutex<State>,
     /// Wakes the commit thread.
@@ -143,6 +145,7 @@ impl Wal {
         Ok(Arc::new(Self {
             options,
             files,
+            pace: Pace::default(),
             offset: AtomicU64::new(writer.offset),
             writer: Mutex::new(writer),
             state: Mutex::new(State {
@@ -231,7 +234,8 @@ impl Wal {
     }
 
     /// Makes the file that comes next, so that no commit has to wait for it, and deletes files that are
-    /// of no use. Called by a thread that may wait, again and again.
+    /// of no use. Called by a thread that may wait, again and again: most often while
+    /// [`Wal::is_preparing`], since then it does a part of it each time.
     ///
     /// # Errors
     /// There is no file to go on with after the present one: the disk is full, or (`QuotaExceeded`) all
@@ -240,7 +244,9 @@ impl Wal {
         if let Some(poisoned) = self.poisoned() {
             return Err(io::Error::other(poisoned));
         }
-        match self.files.prepare() {
+        let growth = self.pace.growth(self.present());
+        let mut piece = |size, done| self.pace.piece(self.present(), growth, size, done);
+        match self.files.prepare(&mut piece) {
             Ok(()) => {
                 self.wake_from(Sleep::ForSpace);
                 Ok(())
@@ -248,6 +254,19 @@ impl Wal {
             Err(Trouble::Space(error)) => Err(error),
             Err(Trouble::Broken(poisoned)) => Err(io::Error::other(self.poison(poisoned))),
         }
+    }
+
+    fn present(&self) -> Present {
+        Present {
+            commits: self.commits.load(Ordering::Relaxed),
+            offset: self.offset.load(Ordering::Relaxed),
+            capacity: self.files.capacity(),
+        }
+    }
+
+    /// Whether the file that comes next is half made.
+    pub fn is_preparing(&self) -> bool {
+        self.files.is_filling()
     }
 
     /// How full the log is, in per cent: bytes of files between the oldest record that is kept and the

@@ -138,7 +138,9 @@ fn a_block_that_the_disk_refuses_costs_its_messages_and_no_others() {
     let disk = MemoryDisk::default();
     let model = model(&[(1, 1, 1, 5000, 100)]);
     let sections = write(&disk, true, &model).unwrap();
-    let blocks = super::super::open::Open::load(&disk, true, NUMBER).unwrap().blocks;
+    let blocks = super::super::open::Open::load(&disk, true, NUMBER)
+        .unwrap()
+        .blocks;
     let [before, refused, behind, ..] = blocks.as_slice() else {
         panic!("{} blocks", blocks.len())
     };
@@ -152,7 +154,10 @@ fn a_block_that_the_disk_refuses_costs_its_messages_and_no_others() {
         "{lost} lost"
     );
     let told = extents.take_repaired();
-    assert!(told.iter().any(|damage| damage.what == "a block cannot be read: bad sector"));
+    assert!(
+        told.iter()
+            .any(|damage| damage.what == "a block cannot be read: bad sector")
+    );
 }
 
 #[test]
