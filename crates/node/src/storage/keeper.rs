@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::flush::Flush;
+use super::reclaim::SPARSE_MIN;
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::io;
@@ -51,6 +52,8 @@ pub(super) struct Keeping {
     ballast_bytes: u64,
     /// When queues were last asked to give back memory.
     unloaded_time: Option<Instant>,
+    /// When sparse extents were last rewritten.
+    rewritten_time: Option<Instant>,
 }
 
 /// What a look came to.
@@ -128,6 +131,10 @@ impl Storage {
             // The log has it all.
             Err(Trouble::Space(error)) => tracing::warn!(%error, "no space for a checkpoint at the end"),
             Err(Trouble::Poison(poisoned)) => return Err(self.wal.poison(poisoned)),
+        }
+        if self.wal.waits_for_file() || self.is_full.load(Ordering::Relaxed) {
+            // Its space is for what the log still has to take.
+            let _ = self.disk.remove(BALLAST);
         }
         self.wal.close()
     }
@@ -360,6 +367,7 @@ impl Storage {
             checkpoint_time: Some(Instant::now()),
             is_due: false,
             unloaded_time: keeping.unloaded_time,
+            rewritten_time: keeping.rewritten_time,
             ballast_bytes: keeping.ballast_bytes,
         };
         self.wal.trim(made.needed_from);
@@ -383,8 +391,16 @@ impl Storage {
 
     fn reclaim(&self, node: &Arc<Node>, keeping: &mut Keeping) -> Result<(), Trouble> {
         let sparse = self.table.lock().sparse(SPARSE_PERCENT);
-        if self.rewrite(node, &sparse)? {
+        if sparse.is_empty() {
+            return Ok(());
+        }
+        let has_waited = keeping
+            .rewritten_time
+            .is_none_or(|time| time.elapsed() >= self.options.rewrite_every);
+        let least = if has_waited { 1 } else { SPARSE_MIN };
+        if self.rewrite(node, &sparse, least)? {
             keeping.is_due = true;
+            keeping.rewritten_time = Some(Instant::now());
         }
         Ok(())
     }

@@ -53,6 +53,8 @@ pub struct Options {
     pub extent_bytes: u64,
     /// Checkpoints are not closer than this, unless the log is wanted.
     pub checkpoint_every: Duration,
+    /// A few extents that are mostly empty are not copied into one more often than this. Many are.
+    pub rewrite_every: Duration,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             disk_free_limit: 50_000_000,
             extent_bytes: 16 * MIB,
             checkpoint_every: Duration::from_secs(1),
+            rewrite_every: Duration::from_secs(10),
         }
     }
 }

@@ -11,12 +11,13 @@ use warren_broker::queue::{Range, Stretch};
 use warren_store::disk::is_shortage;
 use warren_store::extent::{ExtentWriter, Head, Section};
 
-/// Sparse extents are rewritten when there are so many. Fewer stay as they are: they waste less than what a
-/// copy for each of them would write.
-const SPARSE_MIN: usize = 4;
+/// Sparse extents are rewritten when there are so many. Fewer wait for others for a while, so that not each
+/// of them becomes a small extent of its own.
+pub(super) const SPARSE_MIN: usize = 4;
 
-/// Messages rewritten at a time.
+/// Messages rewritten at a time, and extents: not more than a moment's work.
 const REWRITTEN_MAX: u64 = 200_000;
+const REWRITTEN_EXTENTS_MAX: usize = 32;
 
 /// A run of a queue that is to be copied.
 struct Run {
@@ -41,27 +42,30 @@ impl Storage {
         }
     }
 
-    /// Copies what is needed of sparse extents into a new one. Answers whether anything was.
-    pub(super) fn rewrite(&self, node: &Arc<Node>, sparse: &[(u64, Known)]) -> Result<bool, Trouble> {
+    /// Copies what is needed of sparse extents into a new one, if there are `least` of a kind. Answers
+    /// whether anything was.
+    pub(super) fn rewrite(
+        &self,
+        node: &Arc<Node>,
+        sparse: &[(u64, Known)],
+        least: usize,
+    ) -> Result<bool, Trouble> {
         let mut is_changed = false;
         for durable in [true, false] {
             let of_kind: Vec<_> = sparse
                 .iter()
                 .filter(|(_, known)| known.durable == durable)
                 .collect();
-            if of_kind.len() < SPARSE_MIN {
-                continue;
-            }
             let mut left = REWRITTEN_MAX;
             let mut chosen: Vec<u64> = Vec::new();
-            for (extent, known) in of_kind {
+            for (extent, known) in of_kind.into_iter().take(REWRITTEN_EXTENTS_MAX) {
                 if known.live > left {
                     break;
                 }
                 left -= known.live;
                 chosen.push(*extent);
             }
-            if chosen.len() >= SPARSE_MIN {
+            if !chosen.is_empty() && chosen.len() >= least {
                 self.copy(node, durable, &chosen)?;
                 is_changed = true;
             }

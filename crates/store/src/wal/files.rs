@@ -282,9 +282,14 @@ impl Files {
             }
             table.filling.take()
         };
-        self.noted(match filling {
+        let made = match filling {
             Some(filling) => self.finish(&filling),
             None => self.make(why, self.segment_bytes),
+        };
+        self.noted(match made {
+            // The log ends with it: it need not be larger than what goes into it.
+            Err(Trouble::Space(_)) if why == For::Must => self.make(why, needed.next_multiple_of(PAGE)),
+            made => made,
         })
     }
 

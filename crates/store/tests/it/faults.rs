@@ -177,6 +177,26 @@ fn a_full_disk_keeps_what_was_appended_and_goes_on() {
 }
 
 #[test]
+fn closing_takes_what_space_there_is() {
+    // A file of the usual size has no room in either.
+    for (left, is_enough) in [(14 * 1024, true), (100, false)] {
+        let disk = SimDisk::new(1);
+        disk.set_capacity(Some(OPTIONS.segment_bytes + 100));
+        let wal = open(&disk, &OPTIONS);
+        while wal.commit().unwrap() || wal.durable() == Position(0) {
+            append(&wal, 5000);
+        }
+        let last = wal.appended();
+        disk.set_capacity(Some(OPTIONS.segment_bytes + left));
+        let closed = wal.close();
+        assert_eq!(closed.is_ok(), is_enough, "{closed:?}");
+        let (_, damages, tail) = read(&disk, 0).unwrap();
+        assert_eq!(damages, []);
+        assert_eq!((tail.end == last, tail.is_closed), (is_enough, is_enough));
+    }
+}
+
+#[test]
 fn the_thread_waits_for_space_and_ends_when_it_is_told_to() {
     let disk = SimDisk::new(1);
     disk.set_capacity(Some(OPTIONS.segment_bytes + 100));

@@ -38,6 +38,11 @@ pub(crate) fn options(random: &mut Random) -> Options {
         } else {
             Duration::MAX
         },
+        rewrite_every: if random.chance(50) {
+            Duration::ZERO
+        } else {
+            Duration::MAX
+        },
     }
 }
 
