@@ -125,6 +125,10 @@ pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
                 disk.fail_always(Kind::Open, Fault::TooManyFiles);
             }
         }
+        // A read that fails once says nothing yet: it is tried again, page by page.
+        if random.chance(70) {
+            disk.fail(Kind::Read, 1 + random.below(40), Fault::Io);
+        }
         for _ in 0..30 + random.below(150) {
             life.step()?;
             counts.saw("steps with an alarm", usize::from(life.node.alarm().is_some()));
