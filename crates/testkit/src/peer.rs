@@ -92,6 +92,12 @@ pub struct Delivery {
     pub tag: u64,
     /// Whether the broker says that it may have been delivered before.
     pub redelivered: bool,
+    /// The exchange that it was published to.
+    pub exchange: String,
+    /// The routing key that it was published with.
+    pub routing_key: String,
+    /// The properties as they came, flags included.
+    pub properties: Vec<u8>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -378,17 +384,15 @@ impl Peer {
     /// # Errors
     /// When it is another method, or something else comes than its content.
     pub fn content_of(&mut self, heard: &Heard) -> io::Result<Delivery> {
-        let (tag, redelivered) = match heard.method()? {
-            Method::BasicDeliver(m) => (m.delivery_tag, m.redelivered),
-            Method::BasicGetOk(m) => (m.delivery_tag, m.redelivered),
+        let (tag, redelivered, exchange, routing_key) = match heard.method()? {
+            Method::BasicDeliver(m) => (m.delivery_tag, m.redelivered, m.exchange, m.routing_key),
+            Method::BasicGetOk(m) => (m.delivery_tag, m.redelivered, m.exchange, m.routing_key),
             other => return Err(wrong(format!("{other:?} is no delivery"))),
         };
-        let header = self.frame()?;
-        let size = ContentHeader::parse(&header.payload)
-            .map_err(|error| wrong(error.to_string()))?
-            .body_size;
+        let frame = self.frame()?;
+        let header = ContentHeader::parse(&frame.payload).map_err(|error| wrong(error.to_string()))?;
         let mut body = Vec::new();
-        while (body.len() as u64) < size {
+        while (body.len() as u64) < header.body_size {
             let piece = self.frame()?;
             if piece.kind != Kind::Body.octet() {
                 return Err(wrong(format!("a frame of kind {} within a body", piece.kind)));
@@ -399,8 +403,29 @@ impl Peer {
             channel: heard.channel,
             tag,
             redelivered,
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+            properties: header.properties.to_vec(),
             body,
         })
+    }
+
+    /// Gets a message on channel 1; `None` when none is ready.
+    ///
+    /// # Errors
+    /// When something else is heard.
+    pub fn get(&mut self, queue: &str, no_ack: bool) -> io::Result<Option<Delivery>> {
+        let get = basic::Get {
+            queue,
+            no_ack,
+            ..basic::Get::default()
+        };
+        self.send(1, get)?;
+        let heard = self.frame()?;
+        match heard.method()? {
+            Method::BasicGetEmpty(_) => Ok(None),
+            _ => self.content_of(&heard).map(Some),
+        }
     }
 
     /// Waits until the broker closes. Answers the octets that came before, but for what was looked at.
@@ -448,6 +473,8 @@ impl Peer {
                     .extend_from_slice(buffer.get(..count).unwrap_or_default());
                 Ok(())
             }
+            // A socket with a timeout is not read on by the system itself after a signal.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             // Which of the two it is differs between systems.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Err(ErrorKind::TimedOut.into())
@@ -459,6 +486,19 @@ impl Peer {
 
 /// Appends a persistent message: the method, the header, the body.
 pub fn publish(channel: u16, exchange: &str, routing_key: &str, body: &[u8], out: &mut Vec<u8>) {
+    // Delivery mode 2.
+    publish_with(channel, exchange, routing_key, &[0x10, 0, 2], body, out);
+}
+
+/// Appends a message with properties, flags included, as they go over the wire.
+pub fn publish_with(
+    channel: u16,
+    exchange: &str,
+    routing_key: &str,
+    properties: &[u8],
+    body: &[u8],
+    out: &mut Vec<u8>,
+) {
     let method = basic::Publish {
         exchange,
         routing_key,
@@ -469,8 +509,7 @@ pub fn publish(channel: u16, exchange: &str, routing_key: &str, body: &[u8], out
         class_id: basic::Publish::CLASS,
         weight: 0,
         body_size: body.len() as u64,
-        // Delivery mode 2.
-        properties: &[0x10, 0, 2],
+        properties,
     };
     header.encode(channel, out);
     for piece in body.chunks(BODY_FRAME_BYTES) {

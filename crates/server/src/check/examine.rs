@@ -190,18 +190,27 @@ fn malformed_at(record: &Record<'_>, what: impl Into<String>) -> Damage {
 fn read_extents(disk: &Arc<dyn Disk>, report: &mut Report) -> io::Result<()> {
     let extents = Extents::new(Arc::clone(disk), OPEN_MAX);
     let present: BTreeSet<u64> = extents.list()?.into_iter().collect();
+    // Where something is damaged, a start looks for messages in extents that nothing names, too.
+    let is_sound = report.is_sound();
     for number in present.iter().copied() {
         let file = extent_file(number);
+        let before = report.damage.len();
         let mut damage = Vec::new();
         let checked = extents.verify(number, &mut |found| damage.push(found));
         report.damage.append(&mut damage);
-        let Some(checked) = or_damage(checked, &file, report)? else {
+        let checked = or_damage(checked, &file, report)?;
+        let named = report.checkpoint.as_ref().map(|found| &found.extents);
+        let is_named = named.is_some_and(|named| named.contains(&number));
+        if report.damage.len() > before && is_sound && !is_named {
+            // The broker died over it: what it was to hold stands in the log.
+            report.damage.truncate(before);
+            report.unfinished.push(file);
             continue;
-        };
-        report.extents.push(Extent {
+        }
+        report.extents.extend(checked.map(|checked| Extent {
             messages: checked.messages,
             bytes: checked.bytes,
-        });
+        }));
     }
     missing_extents(&present, report);
     Ok(())

@@ -36,6 +36,8 @@ pub struct Report {
     /// By id.
     pub(super) queues: BTreeMap<u64, Messages>,
     pub(super) set_aside: Vec<String>,
+    /// Extents that a broker was writing when it died, and that the next start deletes.
+    pub(super) unfinished: Vec<String>,
     pub(super) damage: Vec<Damage>,
 }
 
@@ -166,6 +168,10 @@ impl Report {
         )?;
         if !self.set_aside.is_empty() {
             writeln!(f, "set aside   {}", self.set_aside.join(", "))?;
+        }
+        if !self.unfinished.is_empty() {
+            let files = self.unfinished.join(", ");
+            writeln!(f, "unfinished  {files}; of no use, and deleted by the next start")?;
         }
         Ok(())
     }

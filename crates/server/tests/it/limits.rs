@@ -9,7 +9,7 @@ use warren_protocol::amqp091::frame::Kind;
 use warren_protocol::amqp091::header::{AMQP_0_9_1, AMQP_1_0_SASL};
 use warren_testkit::peer::{Login, PATIENCE, Peer};
 
-use crate::program::{Program, read, start, wait_for};
+use crate::program::{start, wait_for};
 
 #[test]
 fn no_more_connections_than_allowed() {
@@ -156,17 +156,6 @@ fn a_refused_login_is_answered_whatever_follows_it() {
     }
 }
 
-/// The resident memory of a program, in bytes.
-fn memory(program: &Program) -> u64 {
-    let status = read(format!("/proc/{}/status", program.pid()).as_ref());
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    let kib: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    kib * 1024
-}
-
 #[test]
 fn who_has_not_logged_in_gets_little_memory() {
     const PEERS: usize = 500;
@@ -174,7 +163,7 @@ fn who_has_not_logged_in_gets_little_memory() {
     const BYTES_EACH: u64 = 24 * 1024;
     let program = start(&[]);
     program.peer().close().unwrap();
-    let before = memory(&program);
+    let before = program.memory("VmRSS");
     let mut held = Vec::new();
     for number in 0..PEERS {
         let mut peer = Peer::connect(program.address()).unwrap();
@@ -193,7 +182,7 @@ fn who_has_not_logged_in_gets_little_memory() {
     let mut legit = program.peer();
     legit.declare("q").unwrap();
     assert_eq!(legit.ready("q").unwrap(), 0);
-    let grown = memory(&program).saturating_sub(before);
+    let grown = program.memory("VmRSS").saturating_sub(before);
     assert!(
         grown < PEERS as u64 * BYTES_EACH,
         "{PEERS} peers cost {grown} bytes"

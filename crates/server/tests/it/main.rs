@@ -14,6 +14,7 @@
 mod alarm;
 mod clients;
 mod definitions;
+mod durability;
 mod limits;
 mod logs;
 mod program;

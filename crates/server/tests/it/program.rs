@@ -111,11 +111,10 @@ impl Setup {
     }
 
     fn spawn(mut self) -> Program {
-        let say = |name| File::create(self.folder.path().join(name)).unwrap();
-        let (stdout, stderr) = (say("stdout"), say("stderr"));
-        let child = self.command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        let child = spawn(&self.folder, &mut self.command);
         Program {
             folder: self.folder,
+            command: self.command,
             child,
             addresses: Vec::new(),
         }
@@ -124,19 +123,7 @@ impl Setup {
     /// Starts it and waits until clients can connect.
     pub(crate) fn start(self) -> Program {
         let mut program = self.spawn();
-        let ready = program.path("ready");
-        let text = wait_for("the ready file", || {
-            if let Some(status) = program.child.try_wait().unwrap() {
-                panic!("ended with {status} before it was ready:\n{}", program.stderr());
-            }
-            fs::read_to_string(&ready).ok()
-        });
-        let content: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let listeners = content["listeners"].as_array().unwrap();
-        program.addresses = listeners
-            .iter()
-            .map(|listener| listener["address"].as_str().unwrap().parse().unwrap())
-            .collect();
+        program.hear_ready();
         program
     }
 
@@ -150,6 +137,13 @@ impl Setup {
             stderr: program.stderr(),
         }
     }
+}
+
+/// What an earlier run said is overwritten.
+fn spawn(folder: &TempDir, command: &mut Command) -> Child {
+    let say = |name| File::create(folder.path().join(name)).unwrap();
+    let (stdout, stderr) = (say("stdout"), say("stderr"));
+    command.stdout(stdout).stderr(stderr).spawn().unwrap()
 }
 
 /// How a program ended that did not start.
@@ -172,6 +166,7 @@ impl Failed {
 /// A program that runs.
 pub(crate) struct Program {
     folder: TempDir,
+    command: Command,
     child: Child,
     addresses: Vec<SocketAddr>,
 }
@@ -236,6 +231,67 @@ impl Program {
         self.signal("TERM");
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{}", self.stderr());
+    }
+
+    /// Kills it, with whatever it is at.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it anew in its folder, after it ended, with more settings than before.
+    pub(crate) fn start_again(&mut self, settings: &[&str]) {
+        self.spawn_again(settings);
+        self.hear_ready();
+    }
+
+    /// The same for a start that is going to fail.
+    pub(crate) fn fail_again(&mut self) -> Failed {
+        self.spawn_again(&[]);
+        let status = self.wait();
+        assert!(!self.path("ready").exists());
+        Failed {
+            status: status.code(),
+            stderr: self.stderr(),
+        }
+    }
+
+    fn spawn_again(&mut self, settings: &[&str]) {
+        // One that was killed left it.
+        let _ = fs::remove_file(self.path("ready"));
+        // What it died of is not to be met again.
+        self.command.env_remove("WARREN_FAILPOINT");
+        for setting in settings {
+            self.command.args(["--set", setting]);
+        }
+        self.child = spawn(&self.folder, &mut self.command);
+    }
+
+    /// Waits until clients can connect.
+    fn hear_ready(&mut self) {
+        let ready = self.path("ready");
+        let text = wait_for("the ready file", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("ended with {status} before it was ready:\n{}", self.stderr());
+            }
+            fs::read_to_string(&ready).ok()
+        });
+        let content: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let listeners = content["listeners"].as_array().unwrap();
+        self.addresses = listeners
+            .iter()
+            .map(|listener| listener["address"].as_str().unwrap().parse().unwrap())
+            .collect();
+    }
+
+    /// Its resident memory as `/proc` has it under a name such as `VmRSS`, in bytes.
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        let status = read(format!("/proc/{}/status", self.pid()).as_ref());
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib: u64 = line.unwrap().trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kib * 1024
     }
 }
 
