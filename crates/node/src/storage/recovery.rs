@@ -219,6 +219,7 @@ impl Node {
         let has_checkpoint = entries.is_some();
         entries.iter().flatten().for_each(|entry| recovery.entry(entry));
         let extents = Extents::new(Arc::clone(&disk), OPEN_EXTENTS_MAX);
+        extents.check_version().map_err(io("opening extents"))?;
         if !recovery.report.damages.is_empty() {
             recovery.salvage(&extents)?;
         }

@@ -3,7 +3,7 @@
 use super::layout::{self, Decoded, End, HEAD_BYTES, Head, ROW_BYTES, Row};
 use crate::bytes::read_what_can_be;
 use crate::damage::Damage;
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, too_new};
 use std::io;
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ impl Copy {
         // What cannot be read is damaged: there is the other file.
         let _ = read_what_can_be(&*self.file, &mut bytes, offset);
         match Head::decode(&bytes, end) {
-            Decoded::Newer(version) => Err(layout::newer(version)),
+            Decoded::Newer(version) => Err(too_new(self.name, version, layout::VERSION)),
             Decoded::Damaged => Ok(None),
             Decoded::Head(head) => Ok(Some(head)),
         }

@@ -5,7 +5,6 @@
 //! ```
 
 use crate::bytes::{is_sealed, put, seal, u8_at, u32_at, u64_at};
-use std::io;
 
 /// The newest format that this program knows.
 pub(super) const VERSION: u32 = 1;
@@ -102,14 +101,6 @@ impl Head {
             .checked_mul(ROW_BYTES as u64)?
             .checked_add(HEAD_BYTES as u64)
     }
-}
-
-/// That a file is of a format this program does not know.
-pub(super) fn newer(version: u32) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        format!("checkpoint has format version {version}, this program reads up to {VERSION}"),
-    )
 }
 
 /// A row of the table: an entry.

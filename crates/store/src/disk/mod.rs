@@ -78,6 +78,12 @@ pub fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
 }
 
+/// That a file is of a later version of its format than `known`, the latest that this program knows.
+pub(crate) fn too_new(name: &str, version: u32, known: u32) -> io::Error {
+    let what = format!("{name} has format version {version}, this program reads up to {known}");
+    io::Error::new(io::ErrorKind::Unsupported, what)
+}
+
 /// An open file. Reads and writes name their place, so it can be shared between threads.
 pub trait File: Send + Sync {
     /// Fills `bytes` from `offset` on; answers how many bytes there were, which is fewer than asked

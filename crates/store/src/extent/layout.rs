@@ -7,7 +7,6 @@
 
 use super::Head;
 use crate::bytes::{is_sealed, put, seal, u8_at, u16_at, u32_at, u64_at};
-use std::io;
 
 /// The newest format that this program knows.
 pub(super) const VERSION: u32 = 1;
@@ -124,14 +123,6 @@ impl Footer {
             messages: u64_at(bytes, 32)?,
         })
     }
-}
-
-/// That a file is of a format this program does not know.
-pub(super) fn newer(version: u32) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        format!("extent has format version {version}, this program reads up to {VERSION}"),
-    )
 }
 
 /// A block, as its header and the directory tell of it.

@@ -5,7 +5,7 @@ use super::layout::{self, Block, ENDS_BYTES, Footer, HEADER_BYTES, Header};
 use super::scan::scan;
 use crate::bytes::read_what_can_be;
 use crate::damage::Damage;
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, too_new};
 use std::io;
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ impl Open {
         let mut bytes = [0; ENDS_BYTES];
         read_what_can_be(&*self.file, &mut bytes, 0)?;
         match layout::decode_header(&bytes) {
-            Header::Newer(version) => return Err(layout::newer(version)),
+            Header::Newer(version) => return Err(too_new(&self.name, version, layout::VERSION)),
             Header::Damaged => self.found(0, "the header is damaged: what follows it is read all the same"),
             Header::Whole {
                 number,
@@ -138,7 +138,9 @@ impl Open {
         let mut bytes = [0; ENDS_BYTES];
         read_what_can_be(&*self.file, &mut bytes, self.last_end())?;
         match Footer::decode(&bytes) {
-            Some(footer) if footer.version > layout::VERSION => Err(layout::newer(footer.version)),
+            Some(footer) if footer.version > layout::VERSION => {
+                Err(too_new(&self.name, footer.version, layout::VERSION))
+            }
             Some(footer) if footer.number == self.number => Ok(Some(footer)),
             _ => Ok(None),
         }

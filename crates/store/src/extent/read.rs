@@ -136,6 +136,22 @@ impl Extents {
         Ok(numbers)
     }
 
+    /// Looks whether durable extents are of a version that this program knows. Numbers rise, and a program
+    /// that meets a later version does not go on: so the last one tells.
+    ///
+    /// # Errors
+    /// It is of a newer format version ([`io::ErrorKind::Unsupported`]), or the folder cannot be read.
+    pub fn check_version(&self) -> io::Result<()> {
+        let Some(last) = self.list()?.pop() else {
+            return Ok(());
+        };
+        match self.open(true, last) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(error),
+            // What else is wrong with it is found when it is read.
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes all extents that are not durable: they are of an earlier run.
     ///
     /// # Errors

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn pieces_are_small_while_there_is_time_and_none_passes_the_end() {
         let pace = Pace::default();
-        let mut piece = |commits, offset, done| pace.piece(present(commits, offset), 0, 64 * MIB, done);
+        let piece = |commits, offset, done| pace.piece(present(commits, offset), 0, 64 * MIB, done);
         assert_eq!(piece(1, 0, 8 * MIB), 0);
         assert_eq!(piece(2, 1000, 8 * MIB), PIECE_BYTES_MIN);
         assert_eq!(piece(3, 20 * MIB, 8 * MIB), PIECE_BYTES_MAX);
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn while_nobody_commits_it_goes_on() {
         let pace = Pace::default();
-        let mut piece = |done| pace.piece(present(7, 0), 0, 64 * MIB, done);
+        let piece = |done| pace.piece(present(7, 0), 0, 64 * MIB, done);
         assert_eq!(piece(8 * MIB), 0);
         assert_eq!(piece(8 * MIB), PIECE_BYTES_MAX);
         assert_eq!(piece(64 * MIB - 5), 5);

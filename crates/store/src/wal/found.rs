@@ -1,7 +1,7 @@
 //! The files of a log as they are found on the disk.
 
 use super::format::{FOLDER, NEW, NO_BASE, SEGMENT_HEADER, SegmentHeader, VERSION, file_name, number_of};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, too_new};
 use std::io;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn look(disk: &dyn Disk, number: u64) -> io::Result<Found> {
     let mut bytes = [0; SEGMENT_HEADER];
     let read = file.read(&mut bytes, 0)?;
     let state = match bytes.get(..read).and_then(SegmentHeader::decode) {
-        Some(header) if header.version > VERSION => return Err(too_new(&name, header.version)),
+        Some(header) if header.version > VERSION => return Err(too_new(&name, header.version, VERSION)),
         Some(header) if header.base == NO_BASE => State::Prepared,
         Some(header) if header.epoch == number => State::Used(header),
         _ => State::Unknown,
@@ -65,11 +65,6 @@ fn look(disk: &dyn Disk, number: u64) -> io::Result<Found> {
         size,
         state,
     })
-}
-
-fn too_new(name: &str, version: u32) -> io::Error {
-    let what = format!("{name} has version {version} of the log's format, this program knows {VERSION}");
-    io::Error::new(io::ErrorKind::Unsupported, what)
 }
 
 /// Fewer bytes than this are not asked of the disk while there are more.

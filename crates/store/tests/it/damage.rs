@@ -336,6 +336,6 @@ fn a_newer_version_is_an_error_that_says_so() {
     let error = Replay::open(&small.disk).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "log/00000000000000000002.log has version 2 of the log's format, this program knows 1"
+        "log/00000000000000000002.log has format version 2, this program reads up to 1"
     );
 }

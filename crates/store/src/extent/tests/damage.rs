@@ -170,7 +170,7 @@ fn a_newer_format_version_is_an_error_of_its_own() {
     assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     assert_eq!(
         error.to_string(),
-        "extent has format version 2, this program reads up to 1"
+        format!("{PATH} has format version 2, this program reads up to 1")
     );
 }
 
