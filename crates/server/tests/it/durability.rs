@@ -13,6 +13,7 @@ mod client;
 mod death;
 mod folder;
 mod rounds;
+mod shortage;
 mod space;
 mod survival;
 mod topology;

@@ -104,6 +104,26 @@ impl Setup {
         self
     }
 
+    /// Lets the program have so many files open, sockets among them.
+    pub(crate) fn files(mut self, limit: u64) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        command
+            .arg("-c")
+            .arg(script)
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// Puts a file into the folder.
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.path(name), text).unwrap();
