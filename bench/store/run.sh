@@ -66,7 +66,7 @@ if wants latency; then
         fresh && sleep 2
         load confirm-latency --rate 2000 --secs 1 >/dev/null
         load drain --count 2000 >/dev/null
-        fast "$null" sync-latency --dir "$folder" --rate 2000 --secs 5
+        fast "$null" sync-latency --dir "$folder" --rate 2000 --secs 8
         load drain --count 16000 --ack 20 --prefetch 500 >/dev/null &
         load confirm-latency --rate 2000 --secs 8
         wait $! || true

@@ -242,6 +242,10 @@ pub fn confirm_latency(a: &Args) -> R<()> {
         s.write_all(&encoded)?;
     }
     let mut took = took.join().map_err(|_| bad("the reader failed"))?;
+    let slow = a.num("slow", 0) as f64;
+    if slow > 0.0 {
+        print_slow(&took, slow, rate as f64);
+    }
     took.sort_unstable_by(f64::total_cmp);
     let at = |part: f64| took.get(((took.len() as f64 - 1.0) * part) as usize).copied().unwrap_or(0.0);
     println!(
@@ -253,6 +257,19 @@ pub fn confirm_latency(a: &Args) -> R<()> {
         at(1.0)
     );
     Ok(())
+}
+
+/// Tells when confirms took longer than `slow` us: the time of each run of them, in seconds from the start.
+fn print_slow(took: &[f64], slow: f64, rate: f64) {
+    let mut first = 0;
+    while first < took.len() {
+        let length = took[first..].iter().take_while(|took| **took > slow).count();
+        if length > 0 {
+            let most = took[first..first + length].iter().copied().fold(0.0, f64::max);
+            println!("{{\"slow_at_s\":{:.4},\"confirms\":{length},\"most_us\":{most:.0}}}", first as f64 / rate);
+        }
+        first += length.max(1);
+    }
 }
 
 /// What `fdatasync` alone costs in `--dir`: `--size` bytes written over and over into space written before, at
@@ -268,23 +285,39 @@ pub fn sync_latency(a: &Args) -> R<()> {
     }
     file.sync_all()?;
     let bytes = vec![7u8; size];
-    let (started, mut took, mut at) = (Instant::now(), vec![], 0u64);
+    let (started, mut took, mut late, mut at) = (Instant::now(), vec![], vec![], 0u64);
     while started.elapsed().as_secs() < secs as u64 {
+        let mut due = Instant::now();
         if rate > 0 {
-            let due = started + Duration::from_secs_f64(took.len() as f64 / rate as f64);
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            due = started + Duration::from_secs_f64(took.len() as f64 / rate as f64);
+            while Instant::now() < due {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
         }
         let begun = Instant::now();
         file.write_all_at(&bytes, at)?;
         file.sync_data()?;
         took.push(begun.elapsed().as_secs_f64() * 1e6);
+        late.push(due.elapsed().as_secs_f64() * 1e6);
         at = (at + size as u64) % (63 << 20);
     }
     std::fs::remove_file(&path)?;
     let per_s = took.len() as f64 / started.elapsed().as_secs_f64();
-    took.sort_unstable_by(f64::total_cmp);
-    let p = |part: f64| took[((took.len() as f64 - 1.0) * part) as usize];
-    println!("{{\"syncs_per_s\":{per_s:.0},\"p50_us\":{:.0},\"p99_us\":{:.0},\"p999_us\":{:.0}}}", p(0.5), p(0.99), p(0.999));
+    let slow = a.num("slow", 0) as f64;
+    if slow > 0.0 {
+        print_slow(&late, slow, per_s);
+    }
+    // From when it was begun, and from when it was due: a stall then counts for all that it held up.
+    for (what, times) in [("syncs", &mut took), ("syncs_from_due", &mut late)] {
+        times.sort_unstable_by(f64::total_cmp);
+        let p = |part: f64| times[((times.len() as f64 - 1.0) * part) as usize];
+        println!(
+            "{{\"{what}_per_s\":{per_s:.0},\"p50_us\":{:.0},\"p99_us\":{:.0},\"p999_us\":{:.0}}}",
+            p(0.5),
+            p(0.99),
+            p(0.999)
+        );
+    }
     Ok(())
 }
 
