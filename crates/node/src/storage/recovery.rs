@@ -90,6 +90,8 @@ struct Recovery {
     catalog: Catalog,
     queues: HashMap<u64, Rising>,
     node: NodeEntry,
+    /// Entries of the checkpoint are missing.
+    has_gaps: bool,
     bodies: Reader,
     report: Recovered,
 }
@@ -218,8 +220,11 @@ impl Node {
         damages.drain(..).for_each(|damage| recovery.damaged(damage));
         let has_checkpoint = entries.is_some();
         entries.iter().flatten().for_each(|entry| recovery.entry(entry));
+        // What is damaged in one of the two files is whole in the other, and costs nothing.
+        let costs = |damage: &Damage| damage.messages_lost != Some(0);
+        recovery.has_gaps = recovery.report.damages.iter().any(costs);
         let extents = Extents::new(Arc::clone(&disk), OPEN_EXTENTS_MAX);
-        if !recovery.report.damages.is_empty() {
+        if recovery.has_gaps {
             recovery.salvage(&extents)?;
         }
         recovery.catalog.raise_last_id(recovery.node.last_id);
@@ -383,7 +388,8 @@ impl Recovery {
     }
 
     /// Queues that the catalog does not know: they were deleted before the checkpoint, and the log still
-    /// tells of them. Only where something is damaged can it be that their declaration is lost.
+    /// tells of them. Only where the checkpoint has gaps, or the log behind it is damaged, can it be that
+    /// their declaration is lost.
     fn drop_unknown(&mut self) {
         let known: hashbrown::HashSet<u64> = self
             .catalog
@@ -401,7 +407,9 @@ impl Recovery {
         if self.report.damages.is_empty() {
             return;
         }
-        for (id, messages) in unknown {
+        // A whole checkpoint has every queue that was declared before it and not deleted.
+        let told_up_to = if self.has_gaps { 0 } else { self.node.last_id };
+        for (id, messages) in unknown.into_iter().filter(|(id, _)| *id > told_up_to) {
             self.damaged(Damage {
                 file: "log".to_owned(),
                 offset: 0,
