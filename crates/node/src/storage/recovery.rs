@@ -92,6 +92,8 @@ struct Recovery {
     node: NodeEntry,
     /// Entries of the checkpoint are missing.
     has_gaps: bool,
+    /// Records of the log are missing, or parts of them.
+    has_lost_records: bool,
     bodies: Reader,
     report: Recovered,
 }
@@ -221,7 +223,6 @@ impl Node {
         let has_checkpoint = entries.is_some();
         entries.iter().flatten().for_each(|entry| recovery.entry(entry));
         // What is damaged in one of the two files is whole in the other, and costs nothing.
-        let costs = |damage: &Damage| damage.messages_lost != Some(0);
         recovery.has_gaps = recovery.report.damages.iter().any(costs);
         let extents = Extents::new(Arc::clone(&disk), OPEN_EXTENTS_MAX);
         if recovery.has_gaps {
@@ -250,8 +251,14 @@ fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
             damages.push(damage)
         })
         .map_err(io("reading the log"))?;
+    recovery.has_lost_records = damages.iter().any(costs);
     damages.into_iter().for_each(|damage| recovery.damaged(damage));
     Ok(tail)
+}
+
+/// Whether damage may have cost anything.
+fn costs(damage: &Damage) -> bool {
+    damage.messages_lost != Some(0)
 }
 
 /// Makes the node of what was recovered.
@@ -263,8 +270,9 @@ fn finish(
     extents: Extents,
     mut recovery: Recovery,
 ) -> Result<Opened, Error> {
+    // After a crash, and after the loss of records that settled or returned, nobody knows what was out.
     let is_crash = !recovery.report.is_clean && !recovery.report.is_new;
-    if is_crash {
+    if is_crash || recovery.has_lost_records {
         recovery
             .queues
             .values_mut()

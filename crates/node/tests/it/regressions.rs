@@ -384,3 +384,40 @@ fn messages_of_a_queue_whose_declaration_is_lost_are_told_as_lost() {
     // Those of the queue that is lost, and of the deleted one, which nobody can tell from it.
     assert_eq!((recovered.messages, recovered.messages_lost), (0, 6));
 }
+
+/// Where the record of an acknowledgement is damaged the message comes back, and had been out.
+#[test]
+fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
+    let disk = SimDisk::new(1);
+    let opened = Node::open(Config::default(), options(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let queue = declare_queue(&mut session, "q");
+    publish(&session, &queue, 3, 0);
+    node.commit_log().unwrap();
+    let Got::Message(taken) = session.take(&name("q"), false).unwrap().1 else {
+        panic!("there is a message");
+    };
+    let mut batch = Batch::default();
+    batch.settle(&queue, taken.delivery.seq);
+    session.flush(&mut batch, &mut Touched::default());
+    drop(session);
+    node.stop().unwrap();
+    let log = "log/00000000000000000001.log";
+    let used = disk.bytes(log).iter().rposition(|byte| *byte != 0).unwrap();
+    let mut came_back = 0;
+    for at in 4096..=used {
+        let damaged = disk.kill();
+        damaged.flip(log, at, 1);
+        let opened = Node::open(Config::default(), options(), Arc::new(damaged)).unwrap();
+        let mut session = client(&opened.node, "u");
+        while let Got::Message(back) = session.take(&name("q"), true).unwrap().1 {
+            if back.delivery.seq == taken.delivery.seq {
+                came_back += 1;
+                assert!(back.delivery.redelivered, "byte {at}");
+            }
+        }
+    }
+    assert!(came_back > 20, "{came_back} of the bytes are those of the record");
+}
