@@ -16,7 +16,6 @@ const BATCH_MAGIC: [u8; 4] = [0xB7, 0x57, 0x62, 0x1A];
 const NODE: u64 = 0;
 const ENQUEUED: u8 = 1;
 const SETTLED: u8 = 2;
-const RETURNED: u8 = 3;
 const PURGED: u8 = 4;
 
 /// Instead of a message's content stands its place.
@@ -93,11 +92,6 @@ impl Record {
 
     pub(super) fn is_change(&self) -> bool {
         self.owner == NODE
-    }
-
-    /// Whether it says that messages came back, so that they are to be marked.
-    pub(super) fn marks(&self) -> bool {
-        self.owner == NODE || self.kind == RETURNED
     }
 }
 

@@ -73,8 +73,8 @@ pub(crate) struct Reach {
     pub(crate) record_bytes: u64,
     /// Messages that were settled and may come back.
     pub(crate) back: BTreeSet<Copy>,
-    /// Messages may come back unmarked.
-    pub(crate) unmarked: bool,
+    /// Records may be missing of which nobody has to tell.
+    pub(crate) is_torn: bool,
     /// The catalog may be another.
     pub(crate) catalog: bool,
 }
@@ -132,7 +132,9 @@ impl Folder {
             let is_torn = record.at >= tail;
             if is_torn || changed.hits(&record.header()) || changed.cuts(&all) {
                 // What is cut off shows by the file's length.
-                lost.records.push((record, !is_torn || changed.is_cut));
+                let is_told = !is_torn || changed.is_cut;
+                reach.is_torn |= !is_told;
+                lost.records.push((record, is_told));
             } else {
                 self.lose_parts(record, changed, &mut lost, reach);
             }
@@ -167,7 +169,6 @@ impl Folder {
 
     /// What a record said besides messages is not known any more.
     fn lose_facts(&self, record: &Record, reach: &mut Reach) {
-        reach.unmarked |= record.marks() && record.position >= self.checkpoint.needed_from;
         reach.catalog |= record.is_change() && record.position >= self.checkpoint.catalog_at;
         if record.position >= self.checkpoint.needed_from {
             let gone = record.gone.iter().cloned().flatten();

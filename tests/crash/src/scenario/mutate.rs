@@ -344,7 +344,6 @@ impl Weighing<'_> {
         // Both are weighed message by message below.
         let _ = (figures.forgive(Fault::Lost), figures.forgive(Fault::SettledBack));
         let catalog = figures.forgive(Fault::Topology);
-        let unmarked = figures.forgive(Fault::Unmarked);
         let mut wrong = figures.failures();
         let missing = self.missing(&outcome, &mut wrong);
         let back = self.back(&outcome, &mut wrong);
@@ -354,18 +353,13 @@ impl Weighing<'_> {
                 "{catalog} faults of the catalog, and no change of it was touched"
             ));
         }
-        if unmarked > 0 && !self.reach.unmarked {
-            wrong.push(format!(
-                "{unmarked} unmarked, and no record was touched that marks"
-            ));
-        }
         let lost = missing.len() as u64 + short.values().sum::<u64>();
         self.compare(&missing, &short, &mut wrong);
         let untold = missing
             .iter()
             .filter(|copy| self.reach.untold.contains(copy))
             .count() as u64;
-        if !said && (lost > untold || back + catalog + unmarked > 0 && !self.reach.unmarked) {
+        if !said && (lost > untold || back + catalog > 0 && !self.reach.is_torn) {
             wrong.push(format!(
                 "{lost} lost, {back} back, {catalog} of the catalog, and no word about it"
             ));
