@@ -4,9 +4,9 @@
 //! log file header, batch header      nothing
 //! record header                      the record: its messages, or what it settles, or what it changes
 //! part of a message                  the message, and those of other queues that refer to its content
-//! last batches of the log            all of them from the first on behind which no batch header is whole, and
-//!                                    the one before if any byte of it is not; nobody can say that they were
-//!                                    there, so nobody need say that they are lost
+//! last batches of the log            all of them from the first on behind which no batch header is whole,
+//!                                    and the one before if any byte of it is not; nobody can say that they
+//!                                    were there, so nobody need say that they are lost
 //! extent's header, footer, directory nothing
 //! block header                       nothing, unless its row in the directory is touched too: its messages
 //! entry, content                     the message
@@ -65,7 +65,7 @@ pub(crate) struct Reach {
     pub(crate) untold: BTreeSet<Copy>,
     /// Of these, those that stand in blocks which only the footer counts, and that is damaged too.
     pub(crate) uncounted: BTreeSet<Copy>,
-    /// Messages in the damaged bytes that were settled or moved before: who cannot read them cannot know that.
+    /// Messages in the damaged bytes that were settled or moved before: who cannot read them cannot know it.
     pub(crate) settled: u64,
     /// Of these, those of extents. Whoever serves queues never asks for them.
     pub(crate) settled_in_extents: u64,

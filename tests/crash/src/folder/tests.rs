@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::checkpoint::{Stored, Stretch};
+use std::ops::Range;
+
 use super::*;
 
 const QUEUE: u64 = 7;
@@ -92,7 +94,7 @@ fn folder(log: &Log, queues: &[u64], extents: Vec<Extent>) -> Folder {
     folder
 }
 
-fn changed(file: &str, ranges: &[std::ops::Range<u64>], is_cut: bool) -> Changed {
+fn changed(file: &str, ranges: &[Range<u64>], is_cut: bool) -> Changed {
     Changed {
         file: file.to_owned(),
         ranges: ranges.to_vec(),
@@ -100,15 +102,20 @@ fn changed(file: &str, ranges: &[std::ops::Range<u64>], is_cut: bool) -> Changed
     }
 }
 
+/// What a change of one range may cost.
+fn reach_of(folder: &Folder, file: &str, range: Range<u64>, is_cut: bool) -> Reach {
+    folder.reach(&changed(file, std::slice::from_ref(&range), is_cut))
+}
+
 fn missing(reach: &Reach) -> Vec<(u64, u64)> {
     reach.missing.keys().map(|copy| (copy.owner, copy.seq)).collect()
 }
 
-/// One record with messages 0 to 2 of a queue, one of another queue that refers to message 1, one that settles
-/// message 0; and a batch without records, which proves them.
+/// One record with messages 0 to 2 of a queue, one of another queue that refers to message 1, one that
+/// settles message 0; and a batch without records, which proves them.
 fn three_records() -> (Log, Vec<u64>) {
     let mut log = Log::new();
-    let reference = (0_u64 << 16 | 2).to_le_bytes();
+    let reference = 2_u64.to_le_bytes();
     let mut begin = log.batch(&[(
         QUEUE,
         1,
@@ -142,7 +149,7 @@ fn a_part_costs_its_message_and_those_that_refer_to_it() {
     let folder = folder(&log, &[QUEUE, OTHER], Vec::new());
     // Header 32, the time 20, then parts of 12 + 36.
     let part = |nth: u64| begin[0] + 52 + nth * 48;
-    let at = |at: u64| folder.reach(&changed(LOG, &[at..at + 1], false));
+    let at = |at: u64| reach_of(&folder, LOG, at..at + 1, false);
     let cases = [
         (0, vec![]),
         (4096, vec![]),
@@ -181,7 +188,7 @@ fn what_no_batch_proves_need_not_be_told() {
     assert_eq!(missing(&torn), [(OTHER, 9)]);
     assert_eq!((torn.untold.len(), torn.back.len()), (1, 1));
     // The end of the file tells that there was more.
-    let cut = folder.reach(&changed(LOG, &[begin[1] + 3..8192], true));
+    let cut = reach_of(&folder, LOG, begin[1] + 3..8192, true);
     assert_eq!((missing(&cut), cut.untold.len()), (vec![(OTHER, 9)], 0));
     // Nothing that counts is touched by the proof alone.
     assert!(missing(&folder.reach(&changed(LOG, &[proof], false))).is_empty());
@@ -241,7 +248,7 @@ fn a_block_is_lost_only_with_both_of_its_headers() {
         live: vec![1..=2],
     };
     folder.live = folder.find_live();
-    let reach = |ranges: &[std::ops::Range<u64>]| folder.reach(&changed(EXTENT, ranges, false));
+    let reach = |ranges: &[Range<u64>]| folder.reach(&changed(EXTENT, ranges, false));
     for harmless in [0..64, header.clone(), row.clone(), footer.clone()] {
         assert!(
             missing(&reach(std::slice::from_ref(&harmless))).is_empty(),
@@ -255,16 +262,15 @@ fn a_block_is_lost_only_with_both_of_its_headers() {
         (missing(&block), block.uncounted.len()),
         (vec![(QUEUE, 1), (QUEUE, 2)], 0)
     );
-    let cut = changed(EXTENT, &[header.start + 3..bytes.len() as u64], true);
-    let cut = folder.reach(&cut);
+    let cut = reach_of(&folder, EXTENT, header.start + 3..bytes.len() as u64, true);
     assert_eq!(
         (missing(&cut), cut.uncounted.len()),
         (vec![(QUEUE, 1), (QUEUE, 2)], 2)
     );
     // Message 0 is settled.
-    let settled = reach(&[64 + 48..64 + 49]);
+    let settled = reach_of(&folder, EXTENT, 64 + 48..64 + 49, false);
     assert_eq!((missing(&settled), settled.settled), (vec![], 1));
-    assert!(missing(&folder.reach(&changed("checkpoint", &[0..9999], true))).is_empty());
+    assert!(missing(&reach_of(&folder, "checkpoint", 0..9999, true)).is_empty());
 }
 
 #[test]

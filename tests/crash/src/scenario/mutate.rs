@@ -15,6 +15,7 @@
 
 mod mutation;
 mod told;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -24,13 +25,14 @@ use std::sync::Arc;
 
 use super::disk::Tmpfs;
 use super::{Done, sleep};
-use crate::folder::{Changed, Copy, Folder, Reach};
-use crate::ledger::{Fault, Figures, Ledger, Queue};
+use crate::folder::{Changed, Copy, Folder};
+use crate::ledger::{Ledger, Queue};
 use crate::load::{Catalog, Plan};
 use crate::rig::{Context, Rig};
 use crate::survey::Manner;
 use mutation::{MUTATIONS, Mutation};
 use told::Told;
+use weigh::{Outcome, Weighing};
 
 /// Room for a copy of the data folder, and for what the broker adds to it.
 const COPY_MIB: u64 = 2048;
@@ -172,11 +174,11 @@ impl Sound {
                 "the queues hold {found} messages, and the bytes of the folder say {by_bytes}, or others"
             ));
         }
-        for (name, count) in rig.catalog.counts() {
-            let by_bytes = sound.count(&name, &sound.present);
-            if by_bytes != u64::from(count) {
+        for (name, held) in rig.catalog.counts() {
+            let by_bytes = count(&sound.queues, &name, &sound.present);
+            if by_bytes != u64::from(held) {
                 return Err(format!(
-                    "{name} holds {count} messages, and by its bytes {by_bytes}"
+                    "{name} holds {held} messages, and by its bytes {by_bytes}"
                 ));
             }
         }
@@ -195,11 +197,12 @@ impl Sound {
         // Those that were settled have names, too: they may come back.
         self.folder.identities.keys().filter_map(name).collect::<Names>()
     }
+}
 
-    fn count<'a>(&self, queue: &str, of: impl IntoIterator<Item = &'a Copy>) -> u64 {
-        let is_in = |copy: &&Copy| self.queues.get(&copy.owner).is_some_and(|name| name == queue);
-        of.into_iter().filter(is_in).count() as u64
-    }
+/// How many of some messages are in a queue.
+fn count<'a>(queues: &HashMap<u64, String>, queue: &str, of: impl IntoIterator<Item = &'a Copy>) -> u64 {
+    let is_in = |copy: &&Copy| queues.get(&copy.owner).is_some_and(|name| name == queue);
+    of.into_iter().filter(is_in).count() as u64
 }
 
 /// `  queue "NAME" (classic, id ID): ...`, as `warren check` says it.
@@ -257,15 +260,6 @@ fn damage(rig: &mut Rig, sound: &Sound, copy: &Path, number: usize) -> Result<(S
     Ok((what, changed))
 }
 
-/// What was found in a damaged copy.
-struct Outcome {
-    figures: Figures,
-    /// What its queues held, the declarer's aside.
-    present: HashSet<(Queue, u32, u32)>,
-    /// How many messages the declarer's queues held.
-    counts: BTreeMap<String, u32>,
-}
-
 /// Starts the broker on damaged data and compares.
 fn judge(
     rig: &mut Rig,
@@ -300,7 +294,7 @@ fn judge(
     let said = log.contains(&last) || check.contains(&last);
     tally.checked += u64::from(check.contains(&last));
     let weighing = Weighing {
-        sound,
+        queues: &sound.queues,
         reach: sound.folder.reach(changed),
         names: sound.names(&rig.ledger),
         told: Told::by_broker(&log),
@@ -323,183 +317,6 @@ fn look(rig: &mut Rig) -> Result<Outcome, String> {
         present,
         counts,
     })
-}
-
-/// Everything that a verdict needs.
-struct Weighing<'a> {
-    sound: &'a Sound,
-    reach: Reach,
-    names: Names,
-    told: Told,
-    told_by_check: Told,
-    /// What the undamaged folder held.
-    was_present: HashSet<(Queue, u32, u32)>,
-    had: BTreeMap<String, u32>,
-}
-
-impl Weighing<'_> {
-    /// See the module.
-    fn weigh(&self, mut outcome: Outcome, said: bool, tally: &mut Tally) -> Result<(), String> {
-        let figures = &mut outcome.figures;
-        // Both are weighed message by message below.
-        let _ = (figures.forgive(Fault::Lost), figures.forgive(Fault::SettledBack));
-        let catalog = figures.forgive(Fault::Topology);
-        let mut wrong = figures.failures();
-        let missing = self.missing(&outcome, &mut wrong);
-        let back = self.back(&outcome, &mut wrong);
-        let short = self.short(&outcome, &mut wrong);
-        if catalog > short.len() as u64 && !self.reach.catalog {
-            wrong.push(format!(
-                "{catalog} faults of the catalog, and no change of it was touched"
-            ));
-        }
-        let lost = missing.len() as u64 + short.values().sum::<u64>();
-        self.compare(&missing, &short, &mut wrong);
-        let untold = missing
-            .iter()
-            .filter(|copy| self.reach.untold.contains(copy))
-            .count() as u64;
-        if !said && (lost > untold || back + catalog > 0 && !self.reach.is_torn) {
-            wrong.push(format!(
-                "{lost} lost, {back} back, {catalog} of the catalog, and no word about it"
-            ));
-        }
-        tally.lost += lost;
-        tally.lost_max = tally.lost_max.max(lost);
-        tally.reach += self.reach.missing.len() as u64;
-        tally.told += self.told.messages;
-        tally.told_bytes += self.told.bytes;
-        tally.came_back += back;
-        match said {
-            true => tally.reported += 1,
-            false => tally.harmless += 1,
-        }
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(wrong.join("; ")),
-        }
-    }
-
-    /// The load's messages that are not there any more. Each must have been touched.
-    fn missing(&self, outcome: &Outcome, wrong: &mut Vec<String>) -> BTreeSet<Copy> {
-        let gone = self.was_present.difference(&outcome.present);
-        let missing: BTreeSet<Copy> = gone.filter_map(|name| self.names.get(name).copied()).collect();
-        let untouched = missing
-            .iter()
-            .filter(|copy| !self.reach.missing.contains_key(copy));
-        let untouched: Vec<&Copy> = untouched.collect();
-        if let Some(first) = untouched.first() {
-            wrong.push(format!(
-                "{} of {} missing messages were not touched, the first is {first:?}",
-                untouched.len(),
-                missing.len()
-            ));
-        }
-        missing
-    }
-
-    /// How many of the load's messages are there again. Each one's settlement must have been touched.
-    fn back(&self, outcome: &Outcome, wrong: &mut Vec<String>) -> u64 {
-        let back: Vec<_> = outcome.present.difference(&self.was_present).collect();
-        let is_due = |name: &&&(Queue, u32, u32)| {
-            let copy = self.names.get(**name);
-            !copy.is_some_and(|copy| self.reach.back.contains(copy))
-        };
-        if let Some(first) = back.iter().find(is_due) {
-            let count = back.iter().filter(is_due).count();
-            wrong.push(format!(
-                "{count} are back whose settlement was not touched, the first is {first:?}"
-            ));
-        }
-        back.len() as u64
-    }
-
-    /// By how many messages queues of the declarer are short. They are never read, so what they have in
-    /// extents still counts.
-    fn short(&self, outcome: &Outcome, wrong: &mut Vec<String>) -> BTreeMap<String, u64> {
-        let mut short = BTreeMap::new();
-        for (name, had) in &self.had {
-            let has = outcome.counts.get(name).copied().unwrap_or(0);
-            let lost = u64::from(had.saturating_sub(has));
-            let most = self.sound.count(name, self.reach.missing.keys());
-            if lost > most && !self.reach.catalog || has > *had {
-                wrong.push(format!(
-                    "{name} has {has} messages and had {had}, of which {most} were touched"
-                ));
-            }
-            if has != *had {
-                short.insert(name.clone(), lost);
-            }
-        }
-        short
-    }
-
-    /// Holds what was said to what is missing.
-    fn compare(&self, missing: &BTreeSet<Copy>, short: &BTreeMap<String, u64>, wrong: &mut Vec<String>) {
-        let untold = |copy: &&Copy| self.reach.untold.contains(copy);
-        let covered = |told: &Told, copy: &Copy| {
-            let place = self.reach.missing.get(copy).and_then(Option::as_ref);
-            place.is_some_and(|place| told.covers(place))
-        };
-        // Which of a queue of the declarer are missing is not known; those that can be.
-        let declared: BTreeSet<Copy> = self
-            .reach
-            .missing
-            .keys()
-            .filter(|copy| {
-                self.sound
-                    .queues
-                    .get(&copy.owner)
-                    .is_some_and(|name| short.contains_key(name))
-            })
-            .copied()
-            .collect();
-        let all: BTreeSet<Copy> = missing.union(&declared).copied().collect();
-        let settled = self.reach.settled;
-        let of_check = |copy: &&Copy| !self.reach.uncounted.contains(copy);
-        for (who, told, most) in [
-            ("the broker", &self.told, settled - self.reach.settled_in_extents),
-            ("warren check", &self.told_by_check, settled),
-        ] {
-            let is_checking = who == "warren check";
-            let counted = all
-                .iter()
-                .filter(|copy| !untold(copy) && !covered(told, copy))
-                .filter(|copy| !is_checking || of_check(copy))
-                .count() as u64;
-            // A queue that nobody reads says nothing of what it has lost in extents.
-            let unread = if is_checking { self.unread() } else { 0 };
-            if told.messages < counted {
-                let told = told.messages;
-                wrong.push(format!(
-                    "{who} told of {told} lost messages, and {counted} are missing"
-                ));
-            }
-            if told.messages > all.len() as u64 + most + unread {
-                wrong.push(format!(
-                    "{who} told of {} lost messages; {} are missing, and {} settled ones were touched",
-                    told.messages,
-                    all.len(),
-                    most
-                ));
-            }
-            if told.bytes > self.reach.record_bytes {
-                wrong.push(format!(
-                    "{who} told of {} lost bytes of records, of which {} were touched",
-                    told.bytes, self.reach.record_bytes
-                ));
-            }
-        }
-    }
-
-    /// Messages of the declarer's queues in extents that were touched.
-    fn unread(&self) -> u64 {
-        let is_in_extent = |(copy, place): &(&Copy, &Option<crate::folder::Place>)| {
-            let name = self.sound.queues.get(&copy.owner);
-            place.is_none() && name.is_some_and(|name| self.had.contains_key(name))
-        };
-        self.reach.missing.iter().filter(is_in_extent).count() as u64
-    }
 }
 
 /// Whether `warren check` finds a data folder sound, and what it says about it.

@@ -65,11 +65,13 @@ impl Mutation {
                 file.read_exact_at(&mut byte, within)?;
                 let flipped = byte.map(|byte| byte ^ (1 << rng.below(8)));
                 file.write_all_at(&flipped, within)?;
-                (done.at, done.ranges) = (within, vec![within..within + 1]);
+                done.at = within;
+                done.ranges.push(within..within + 1);
             }
             Mutation::Truncate => {
                 file.set_len(within)?;
-                (done.at, done.ranges) = (within, vec![within..length]);
+                done.at = within;
+                done.ranges.push(within..length);
             }
             Mutation::Zeroed => {
                 let zeros = vec![0; BLOCK.min(length - block) as usize];

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::folder::Place;
 
 /// What was said.
-#[derive(Default, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Messages.
     pub(super) messages: u64,
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn a_start_tells_messages_and_records() {
-        let log = "t ERROR r: damage in the store damage=log/1.log at byte 9: 100 bytes of records, from position \
-                   500 on, are damaged\n\
-                   t ERROR r: damage in the store damage=log/1.log at byte 9: 70 of 90 bytes of records, from \
-                   position 1000 on, are lost\n\
+        let log = "t ERROR r: damage in the store damage=log/1.log at byte 9: \
+                   100 bytes of records, from position 500 on, are damaged\n\
+                   t ERROR r: damage in the store damage=log/1.log at byte 9: \
+                   70 of 90 bytes of records, from position 1000 on, are lost\n\
                    t ERROR r: messages are lost queue=7 lost=3 file=log/1.log offset=1\n\
                    t ERROR b: the data folder is damaged: what is whole is served damages=2 messages_lost=3\n\
                    t ERROR s: messages cannot be read and are set aside queue=a lost=4 extent=5\n";
