@@ -114,16 +114,15 @@ impl LogFile {
         };
         let (mut at, mut position) = (FILE_HEADER, base);
         while let Some(batch) = batch(bytes, at, file.batches.len() as u64, position) {
-            let records = batch.records();
-            let mut from = records.start;
-            while from < records.end {
-                let record = record(bytes, from, position, known)?;
-                from += record.bytes;
-                position += record.bytes;
-                file.records.push(record);
-            }
-            at = records.end;
+            let place = batch.records();
             file.batches.push(batch);
+            let Some(mut records) = records(bytes, &place, position, known) else {
+                // The broker was killed while it wrote.
+                break;
+            };
+            at = place.end;
+            position += place.end - place.start;
+            file.records.append(&mut records);
         }
         Some(Some(file))
     }
@@ -143,6 +142,18 @@ fn batch(bytes: Bytes<'_>, at: u64, number: u64, start: u64) -> Option<Batch> {
         bytes.slice(at, 4)? == BATCH_MAGIC && bytes.u64(at + 8)? == number && bytes.u64(at + 16)? == start;
     let payload = bytes.u64(at + 32)?;
     is_next.then_some(Batch { at, payload })
+}
+
+/// All records of a batch.
+fn records(bytes: Bytes<'_>, place: &Range<u64>, position: u64, known: &mut Known) -> Option<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut from = place.start;
+    while from < place.end {
+        let record = record(bytes, from, position + from - place.start, known)?;
+        from += record.bytes;
+        records.push(record);
+    }
+    Some(records)
 }
 
 fn record(bytes: Bytes<'_>, at: u64, position: u64, known: &mut Known) -> Option<Record> {

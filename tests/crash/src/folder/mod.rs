@@ -41,8 +41,10 @@ pub(crate) struct Folder {
     /// Those with records, in their order.
     log: Vec<LogFile>,
     extents: Vec<Extent>,
-    /// What is not settled, of every queue that the checkpoint has.
+    /// What is not settled, of every queue that is declared.
     pub(crate) live: BTreeSet<Copy>,
+    /// How many messages the log still has of queues that were deleted.
+    pub(crate) undeclared: u64,
     /// Which of the load's messages they are.
     pub(crate) identities: HashMap<Copy, Identity>,
 }
@@ -56,11 +58,11 @@ struct Known {
 }
 
 impl Folder {
-    /// Reads a folder.
+    /// Reads a folder, in which queues of some ids are declared.
     ///
     /// # Errors
     /// What of it is not as the format says.
-    pub(crate) fn read(data: &Path) -> Result<Folder, String> {
+    pub(crate) fn read(data: &Path, is_declared: &dyn Fn(u64) -> bool) -> Result<Folder, String> {
         let checkpoint = Checkpoint::read(&bytes_of(&data.join("checkpoint"))?)
             .ok_or("the checkpoint is not as the format says")?;
         let mut known = Known::default();
@@ -69,6 +71,7 @@ impl Folder {
             log: Vec::new(),
             extents: Vec::new(),
             live: BTreeSet::new(),
+            undeclared: 0,
             identities: HashMap::new(),
         };
         for name in names(&data.join("log"), ".log")? {
@@ -87,7 +90,12 @@ impl Folder {
                 .extents
                 .push(read.ok_or_else(|| format!("{path} is not as the format says"))?);
         }
-        folder.live = folder.find_live();
+        let (live, of_others) = folder
+            .find_live()
+            .into_iter()
+            .partition(|copy| is_declared(copy.owner));
+        let of_others: BTreeSet<Copy> = of_others;
+        (folder.live, folder.undeclared) = (live, of_others.len() as u64);
         folder.identities = known.of_copy;
         Ok(folder)
     }
@@ -105,9 +113,7 @@ impl Folder {
         let records = self.log.iter().flat_map(|file| &file.records);
         for record in records.filter(|record| record.position >= self.checkpoint.needed_from) {
             // Of queues that are deleted the log may still tell.
-            let Some(next) = next.get_mut(&record.owner) else {
-                continue;
-            };
+            let next = next.entry(record.owner).or_default();
             for message in &record.messages {
                 if message.seq >= *next {
                     live.insert(message.copy(record));

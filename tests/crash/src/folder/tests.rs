@@ -88,6 +88,7 @@ fn folder(log: &Log, queues: &[u64], extents: Vec<Extent>) -> Folder {
         log: vec![log.read()],
         extents,
         live: BTreeSet::new(),
+        undeclared: 0,
         identities: HashMap::new(),
     };
     folder.live = folder.find_live();

@@ -17,8 +17,9 @@ mod mutation;
 mod told;
 mod weigh;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ const SETS: [&str; 3] = [
     "wal.segment_bytes=4194304",
     "wal.max_bytes=67108864",
 ];
+
+/// How often a folder is made anew that was left in the middle of something.
+const TRIES: usize = 5;
 
 /// Files of these folders are damaged so many times as often as the others, which are there twice or hold
 /// nothing.
@@ -72,8 +76,6 @@ struct Sound {
     folder: Folder,
     /// By their ids.
     queues: HashMap<u64, String>,
-    /// What its queues held.
-    present: BTreeSet<Copy>,
 }
 
 /// A message as the harness knows it, and as the broker does.
@@ -86,29 +88,18 @@ pub(super) fn mutate(context: &mut Context, done: &mut Done) -> Result<(), Strin
         let is_free = |set: &&&str| !rig.launch.sets.iter().any(|own| same_key(own, set));
         let sets: Vec<String> = SETS.iter().filter(is_free).map(|set| (*set).to_owned()).collect();
         rig.launch.sets.extend(sets);
-        make_data(rig)?;
-        let original = rig.data().to_owned();
-        let (is_sound, said) = check(rig, &original);
-        done.expect(is_sound, || {
-            format!("warren check finds fault with what is undamaged: {said}")
-        });
-        let sound = Sound::read(rig, &said)?;
         let copies = rig.launch.scratch.join("copies");
         // In memory if that may be: a disk is busy for seconds with every copy.
         let _tmpfs = Tmpfs::mount(&copies, COPY_MIB);
         fs::create_dir_all(&copies).map_err(|error| error.to_string())?;
-        for number in 0..count {
-            let copy = copies.join("data");
-            copy_folder(&original, &copy)?;
-            let (what, changed) = damage(rig, &sound, &copy, number)?;
-            let before = tally.lost_max;
-            let judged = judge(rig, &sound, &copy, &changed, &mut tally);
-            if tally.lost_max > before {
-                tally.worst.clone_from(&what);
-            }
-            if let Err(reason) = judged {
-                done.failures.push(format!("round {number}, {what}: {reason}"));
-            }
+        let copy = copies.join("data");
+        make_stopped(rig)?;
+        let stopped = rig.data().to_owned();
+        let half = count.div_ceil(2);
+        rounds(rig, done, &stopped, &copy, 0..half, &mut tally)?;
+        if half < count {
+            let killed = make_killed(rig, &copy)?;
+            rounds(rig, done, &killed, &copy, half..count, &mut tally)?;
         }
         Ok(())
     });
@@ -129,21 +120,85 @@ fn same_key(one: &str, other: &str) -> bool {
     one.split('=').next() == other.split('=').next()
 }
 
-/// A data folder with a history: a kill, a clean stop, and messages of all sizes.
-fn make_data(rig: &mut Rig) -> Result<(), String> {
-    rig.start()?;
-    // Every mutation looks at all of it.
-    let plan = Plan {
+/// Damages copies of a folder, which is what the harness knows it to be.
+fn rounds(
+    rig: &mut Rig,
+    done: &mut Done,
+    original: &Path,
+    copy: &Path,
+    numbers: Range<usize>,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let (is_sound, said) = check(rig, original);
+    done.expect(is_sound, || {
+        format!("warren check finds fault with what is undamaged: {said}")
+    });
+    let sound = Sound::read(rig, original, &said)?;
+    for number in numbers {
+        copy_folder(original, copy)?;
+        let (what, changed) = damage(rig, &sound, copy, number)?;
+        let before = tally.lost_max;
+        let judged = judge(rig, &sound, copy, &changed, tally);
+        if tally.lost_max > before {
+            tally.worst.clone_from(&what);
+        }
+        if let Err(reason) = judged {
+            done.failures.push(format!("round {number}, {what}: {reason}"));
+        }
+    }
+    Ok(())
+}
+
+/// A load of which every mutation looks at all.
+fn plan() -> Plan {
+    Plan {
         budget: 16 << 20,
         messages: 8000,
         ..Plan::USUAL
-    };
-    rig.load(plan)?;
+    }
+}
+
+/// The same folder after another load and a kill: the checkpoint is older than the log, and nothing says
+/// where that ends.
+fn make_killed(rig: &mut Rig, copy: &Path) -> Result<PathBuf, String> {
+    let killed = rig.launch.scratch.join("killed");
+    copy_folder(rig.data(), &killed)?;
+    rig.launch.data.clone_from(&killed);
+    for _ in 0..TRIES {
+        rig.start()?;
+        rig.load(plan())?;
+        sleep(1500);
+        rig.kill()?;
+        // What is there is known for certain once a start on the same bytes was looked at.
+        copy_folder(&killed, copy)?;
+        let home = std::mem::replace(&mut rig.launch.data, copy.to_owned());
+        rig.start()?;
+        rig.look(Manner::Peek)?;
+        rig.broker = None;
+        rig.launch.data = home;
+        if !is_between_files(rig, &killed)? {
+            return Ok(killed);
+        }
+    }
+    Err("it was always killed while it made files".to_owned())
+}
+
+/// Whether the broker was killed while it made a checkpoint or an extent: what is half there is no damage.
+fn is_between_files(rig: &Rig, data: &Path) -> Result<bool, String> {
+    let read = |name| fs::read(data.join(name)).map_err(|error| format!("{name}: {error}"));
+    let (is_sound, _) = check(rig, data);
+    Ok(!is_sound || read("checkpoint")? != read("checkpoint.copy")?)
+}
+
+/// A data folder with a history: a kill, a clean stop, and messages of all sizes.
+fn make_stopped(rig: &mut Rig) -> Result<(), String> {
+    rig.start()?;
+    rig.load(plan())?;
     sleep(2000);
     rig.kill()?;
     rig.start()?;
     rig.verify(Manner::Peek)?;
-    rig.load(plan)?;
+    rig.load(plan())?;
     sleep(1000);
     rig.terminate()?;
     // What is there is known for certain from here on: a survey of the undamaged folder.
@@ -154,19 +209,13 @@ fn make_data(rig: &mut Rig) -> Result<(), String> {
 
 impl Sound {
     /// Reads the undamaged folder. What its bytes say must be what its queues held.
-    fn read(rig: &Rig, check: &str) -> Result<Sound, String> {
-        let folder = Folder::read(rig.data())?;
+    fn read(rig: &Rig, data: &Path, check: &str) -> Result<Sound, String> {
         let queues = queues_of(check);
-        let present = folder.live.iter().copied();
-        let present = present.filter(|copy| queues.contains_key(&copy.owner)).collect();
-        let sound = Sound {
-            folder,
-            queues,
-            present,
-        };
+        let folder = Folder::read(data, &|id| queues.contains_key(&id))?;
+        let sound = Sound { folder, queues };
         let names = sound.names(&rig.ledger);
         let found: HashSet<_> = rig.ledger.present();
-        let is_live = |(_, copy): &(&_, &Copy)| sound.present.contains(copy);
+        let is_live = |(_, copy): &(&_, &Copy)| sound.folder.live.contains(copy);
         let by_bytes: HashSet<_> = names.iter().filter(is_live).map(|(name, _)| *name).collect();
         if found != by_bytes {
             let (found, by_bytes) = (found.len(), by_bytes.len());
@@ -175,7 +224,7 @@ impl Sound {
             ));
         }
         for (name, held) in rig.catalog.counts() {
-            let by_bytes = count(&sound.queues, &name, &sound.present);
+            let by_bytes = count(&sound.queues, &name, &sound.folder.live);
             if by_bytes != u64::from(held) {
                 return Err(format!(
                     "{name} holds {held} messages, and by its bytes {by_bytes}"
@@ -296,6 +345,7 @@ fn judge(
     let weighing = Weighing {
         queues: &sound.queues,
         reach: sound.folder.reach(changed),
+        undeclared: sound.folder.undeclared,
         names: sound.names(&rig.ledger),
         told: Told::by_broker(&log),
         told_by_check: Told::by_check(&check),

@@ -21,6 +21,8 @@ pub(super) struct Weighing<'a> {
     /// By their ids.
     pub(super) queues: &'a HashMap<u64, String>,
     pub(super) reach: Reach,
+    /// Messages of deleted queues that the log still has.
+    pub(super) undeclared: u64,
     pub(super) names: Names,
     pub(super) told: Told,
     pub(super) told_by_check: Told,
@@ -146,7 +148,9 @@ impl Weighing<'_> {
             .copied()
             .collect();
         let all: BTreeSet<Copy> = missing.union(&declared).copied().collect();
-        let settled = self.reach.settled;
+        // Where a declaration or a deletion is lost, all of a queue counts as lost, the deleted included.
+        let of_catalog = self.had.values().copied().map(u64::from).sum::<u64>() + self.undeclared;
+        let settled = self.reach.settled + if self.reach.catalog { of_catalog } else { 0 };
         let of_check = |copy: &&Copy| !self.reach.uncounted.contains(copy);
         for (who, told, most) in [
             ("the broker", &self.told, settled - self.reach.settled_in_extents),

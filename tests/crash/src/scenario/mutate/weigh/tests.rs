@@ -68,6 +68,7 @@ impl Case {
         let weighing = Weighing {
             queues: &self.queues,
             reach: self.reach,
+            undeclared: 0,
             names,
             told_by_check: self.told.clone(),
             told: self.told,
