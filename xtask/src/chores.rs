@@ -11,6 +11,9 @@ use crate::{codegen, conform, crash, tidy};
 /// Seconds of simulation when no number is given.
 const SIM_SECS: u64 = 600;
 
+/// No input takes so long: what does hangs. libFuzzer's own limit is 20 minutes.
+const FUZZ_INPUT_SECS: u32 = 20;
+
 /// Seconds of fuzzing when no number is given.
 const FUZZ_SECS: u32 = 60;
 
@@ -149,7 +152,11 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<(), String> {
     if seeds.is_dir() {
         command.arg(seeds);
     }
-    command.args(["--", &format!("-max_total_time={secs}")]);
+    let (total, one) = (
+        format!("-max_total_time={secs}"),
+        format!("-timeout={FUZZ_INPUT_SECS}"),
+    );
+    command.args(["--", &total, &one]);
     let mut steps = Steps::default();
     steps.run(&format!("fuzz {target}"), || {
         call(&mut command)

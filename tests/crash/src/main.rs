@@ -25,6 +25,7 @@
 
 mod amqp;
 mod broker;
+mod folder;
 mod guard;
 mod ledger;
 mod load;

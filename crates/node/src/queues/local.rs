@@ -5,7 +5,7 @@
 //! (in this order, so that a settle never precedes its message in the log). Sessions are woken
 //! by the caller, after the lock is free.
 
-use super::{SharedCredit, record};
+use super::{SharedCredit, marks, record};
 use crate::mailbox::{Address, Mailbox, Notice, OpenMailbox, Parcel, Touched};
 use crate::storage::Backing;
 use parking_lot::Mutex;
@@ -101,9 +101,6 @@ struct State {
 
 /// Numbers reserved in the log at a time: after a crash none is given out twice.
 const RESERVED_SEQS: u64 = 1 << 20;
-
-/// Marks are so far apart, in bytes of the log, that a few dozen span all of it.
-const MARK_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A running queue.
 pub struct LiveQueue {
@@ -431,7 +428,8 @@ impl LiveQueue {
             }
         }
         let id = self.declared.id;
-        let mut begin = floor;
+        // Nothing that is referred to stands before, and no checkpoint that was begun needs less.
+        let mut begin = references_from;
         let position = self.backing.log.append(&mut |out| {
             if floor == Position::default() {
                 begin = out.position();
@@ -448,10 +446,7 @@ impl LiveQueue {
             storage.log_grew(position);
         }
         if let Some(first) = first_enqueued {
-            let is_far = |last: &(Position, u64)| begin.0 >= last.0.0 + MARK_BYTES;
-            if marks.back().is_none_or(is_far) {
-                marks.push_back((begin, first));
-            }
+            marks::note(marks, begin, first);
         }
         position
     }

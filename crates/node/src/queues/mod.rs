@@ -2,6 +2,7 @@
 
 mod credit;
 mod local;
+mod marks;
 pub(crate) mod record;
 
 pub use credit::SharedCredit;

@@ -33,6 +33,9 @@ pub mod entry {
 
 const QUEUE_VERSION: u8 = 1;
 
+/// The highest number that is believed of an id, a file or a position.
+const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// A checkpoint that was made.
 pub(super) struct Made {
     /// The log's end when it was begun.
@@ -64,11 +67,13 @@ impl NodeEntry {
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
+        // What no node comes to is none of this: the next number has to be one, too.
+        let mut number = || reader.u64().filter(|number| *number <= NUMBER_MAX);
         Some(Self {
-            catalog_at: Position(reader.u64()?),
-            needed_from: Position(reader.u64()?),
-            last_id: reader.u64()?,
-            last_extent: reader.u64()?,
+            catalog_at: Position(number()?),
+            needed_from: Position(number()?),
+            last_id: number()?,
+            last_extent: number()?,
         })
     }
 }

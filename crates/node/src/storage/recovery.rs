@@ -90,6 +90,10 @@ struct Recovery {
     catalog: Catalog,
     queues: HashMap<u64, Rising>,
     node: NodeEntry,
+    /// Entries of the checkpoint are missing.
+    has_gaps: bool,
+    /// Records of the log are missing, or parts of them.
+    has_lost_records: bool,
     bodies: Reader,
     report: Recovered,
 }
@@ -218,9 +222,11 @@ impl Node {
         damages.drain(..).for_each(|damage| recovery.damaged(damage));
         let has_checkpoint = entries.is_some();
         entries.iter().flatten().for_each(|entry| recovery.entry(entry));
+        // What is damaged in one of the two files is whole in the other, and costs nothing.
+        recovery.has_gaps = recovery.report.damages.iter().any(costs);
         let extents = Extents::new(Arc::clone(&disk), OPEN_EXTENTS_MAX);
         extents.check_version().map_err(io("opening extents"))?;
-        if !recovery.report.damages.is_empty() {
+        if recovery.has_gaps {
             recovery.salvage(&extents)?;
         }
         recovery.catalog.raise_last_id(recovery.node.last_id);
@@ -246,8 +252,14 @@ fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
             damages.push(damage)
         })
         .map_err(io("reading the log"))?;
+    recovery.has_lost_records = damages.iter().any(costs);
     damages.into_iter().for_each(|damage| recovery.damaged(damage));
     Ok(tail)
+}
+
+/// Whether damage may have cost anything.
+fn costs(damage: &Damage) -> bool {
+    damage.messages_lost != Some(0)
 }
 
 /// Makes the node of what was recovered.
@@ -259,8 +271,9 @@ fn finish(
     extents: Extents,
     mut recovery: Recovery,
 ) -> Result<Opened, Error> {
+    // After a crash, and after the loss of records that settled or returned, nobody knows what was out.
     let is_crash = !recovery.report.is_clean && !recovery.report.is_new;
-    if is_crash {
+    if is_crash || recovery.has_lost_records {
         recovery
             .queues
             .values_mut()
@@ -384,7 +397,8 @@ impl Recovery {
     }
 
     /// Queues that the catalog does not know: they were deleted before the checkpoint, and the log still
-    /// tells of them. Only where something is damaged can it be that their declaration is lost.
+    /// tells of them. Only where the checkpoint has gaps, or the log behind it is damaged, can it be that
+    /// their declaration is lost.
     fn drop_unknown(&mut self) {
         let known: hashbrown::HashSet<u64> = self
             .catalog
@@ -402,7 +416,9 @@ impl Recovery {
         if self.report.damages.is_empty() {
             return;
         }
-        for (id, messages) in unknown {
+        // A whole checkpoint has every queue that was declared before it and not deleted.
+        let told_up_to = if self.has_gaps { 0 } else { self.node.last_id };
+        for (id, messages) in unknown.into_iter().filter(|(id, _)| *id > told_up_to) {
             self.damaged(Damage {
                 file: "log".to_owned(),
                 offset: 0,

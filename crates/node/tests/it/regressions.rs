@@ -1,16 +1,18 @@
 //! What once went wrong, one test a defect, named by the behaviour that is right.
 
 use crate::broker::{client, declare_queue, message, node, vhost};
+use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use warren_broker::access::User;
-use warren_broker::catalog::QueueDeclaration;
+use warren_broker::catalog::{QueueDeclaration, Vhost};
 use warren_broker::name::{QueueName, UserName};
 use warren_broker::value::Table;
+use warren_node::storage::{Options, Recovered};
 use warren_node::{
-    Address, Batch, Client, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory, ROOM_BYTES,
-    SharedCredit, Touched,
+    Address, Batch, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory, Node,
+    ROOM_BYTES, SharedCredit, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -304,4 +306,118 @@ fn a_session_forgets_its_exclusive_queues_when_they_go_before_it() {
     client.cancel(&consumed.queue, consumed.key, &mut Touched::default());
     assert!(client.vhost().queue("private-auto").is_none());
     assert!(!format!("{client:?}").contains("private"), "{client:?}");
+}
+
+/// A folder of a node that had three messages in a queue, deleted it and stopped. The log still tells of
+/// them.
+fn folder_with_a_deleted_queue() -> SimDisk {
+    let disk = SimDisk::new(1);
+    let opened = Node::open(Config::default(), options(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut publisher = client(&node, "publisher");
+    for queue in ["stays", "goes"] {
+        let queue = declare_queue(&mut publisher, queue);
+        publish(&publisher, &queue, 3, 0);
+    }
+    node.commit_log().unwrap();
+    let mut touched = Touched::default();
+    publisher
+        .delete_queue(&name("goes"), false, false, &mut touched)
+        .unwrap();
+    touched.wake_all();
+    drop(publisher);
+    node.stop().unwrap();
+    disk.kill()
+}
+
+fn options() -> Options {
+    let log = warren_store::Options {
+        segment_bytes: 64 * 1024,
+        log_bytes_max: 512 * 1024,
+        waiting_bytes_max: 256 * 1024,
+        sync: true,
+    };
+    Options {
+        log,
+        disk_free_limit: 0,
+        ..Options::default()
+    }
+}
+
+fn recovered(disk: SimDisk) -> Recovered {
+    let opened = Node::open(Config::default(), options(), Arc::new(disk));
+    opened.unwrap().recovered
+}
+
+/// A queue that a whole checkpoint does not have was deleted: its messages are no loss, whatever is damaged.
+#[test]
+fn messages_of_a_deleted_queue_are_not_told_as_lost() {
+    let sound = folder_with_a_deleted_queue();
+    assert_eq!(recovered(sound.kill()).messages, 3);
+    for file in ["checkpoint", "checkpoint.copy"] {
+        for at in 0..sound.bytes(file).len() {
+            let disk = sound.kill();
+            disk.flip(file, at, 1);
+            let recovered = recovered(disk);
+            assert!(!recovered.damages.is_empty(), "{file} at {at}");
+            let told = (recovered.messages, recovered.messages_lost);
+            assert_eq!(told, (3, 0), "{file} at {at}");
+        }
+    }
+    let disk = sound.kill();
+    disk.damage("checkpoint.copy", Vec::clear);
+    assert_eq!(recovered(disk).messages_lost, 0);
+}
+
+/// Where an entry is gone from both files nobody can say that the queue was deleted.
+#[test]
+fn messages_of_a_queue_whose_declaration_is_lost_are_told_as_lost() {
+    let sound = folder_with_a_deleted_queue();
+    let bytes = sound.bytes("checkpoint");
+    let declaration = bytes.windows(5).rposition(|bytes| bytes == b"stays").unwrap();
+    let disk = sound.kill();
+    for file in ["checkpoint", "checkpoint.copy"] {
+        disk.flip(file, declaration, 1);
+    }
+    let recovered = recovered(disk);
+    // Those of the queue that is lost, and of the deleted one, which nobody can tell from it.
+    assert_eq!((recovered.messages, recovered.messages_lost), (0, 6));
+}
+
+/// Where the record of an acknowledgement is damaged the message comes back, and had been out.
+#[test]
+fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
+    let disk = SimDisk::new(1);
+    let opened = Node::open(Config::default(), options(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let queue = declare_queue(&mut session, "q");
+    publish(&session, &queue, 3, 0);
+    node.commit_log().unwrap();
+    let Got::Message(taken) = session.take(&name("q"), false).unwrap().1 else {
+        panic!("there is a message");
+    };
+    let mut batch = Batch::default();
+    batch.settle(&queue, taken.delivery.seq);
+    session.flush(&mut batch, &mut Touched::default());
+    drop(session);
+    node.stop().unwrap();
+    let log = "log/00000000000000000001.log";
+    let used = disk.bytes(log).iter().rposition(|byte| *byte != 0).unwrap();
+    let mut came_back = 0;
+    for at in 4096..=used {
+        let damaged = disk.kill();
+        damaged.flip(log, at, 1);
+        let opened = Node::open(Config::default(), options(), Arc::new(damaged)).unwrap();
+        let mut session = client(&opened.node, "u");
+        while let Got::Message(back) = session.take(&name("q"), true).unwrap().1 {
+            if back.delivery.seq == taken.delivery.seq {
+                came_back += 1;
+                assert!(back.delivery.redelivered, "byte {at}");
+            }
+        }
+    }
+    assert!(came_back > 20, "{came_back} of the bytes are those of the record");
 }

@@ -10,7 +10,7 @@ use warren_store::disk::Disk;
 use warren_store::extent::Extents;
 use warren_store::{Damage, Part, Position, Record, Replay, checkpoint};
 
-use super::queues::Messages;
+use super::queues::{Messages, Shared};
 use super::report::{Checkpoint, Extent, LogFile, NodeEntry, Report};
 
 /// Whose records and entries are no queue's.
@@ -141,11 +141,13 @@ fn read_log(disk: &dyn Disk, report: &mut Report) -> io::Result<()> {
     let catalog_position = node.map_or(0, |node| node.catalog_position);
     let mut damage = Vec::new();
     let mut malformed = Vec::new();
+    let mut shared = Shared::default();
     let read = Replay::open(disk).and_then(|mut replay| {
         let mut each = |read: &Record<'_>| {
             report.log.count(read);
             if read.owner != NODE {
-                if !report.queues.entry(read.owner).or_default().read(read) {
+                let queue = report.queues.entry(read.owner).or_default();
+                if !queue.read(read, &mut shared) {
                     malformed.push(malformed_at(read, "a record of a queue cannot be understood"));
                 }
             } else if read.kind == record::CHANGE && read.position.0 >= catalog_position {

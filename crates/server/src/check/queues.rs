@@ -6,10 +6,24 @@
 //!
 //! It comes to what a start would come to, without holding the messages.
 
+use std::collections::HashSet;
+
 use warren_broker::queue::{Range, SeqSet, Summary};
 use warren_store::{Part, Record};
 
 use warren_node::storage::queue_record as kind;
+
+/// Flags of a message in the log: others may refer to its content; it refers to that of another.
+const SHARED: u8 = 1;
+const REFERENCE: u8 = 2;
+
+/// Where the flags stand behind a message's number. The content, or the place of the one that is referred to,
+/// is next.
+const FLAGS_AT: usize = 7;
+
+/// The places of contents that stand in the log whole, and to which others may refer.
+#[derive(Debug, Default)]
+pub(super) struct Shared(HashSet<u64>);
 
 /// Messages of a queue.
 #[derive(Debug, Default)]
@@ -66,14 +80,16 @@ impl Messages {
     }
 
     /// Goes on with a record of the log. `false`: a part of it makes no sense, though its checksum is right.
-    pub(super) fn read(&mut self, record: &Record<'_>) -> bool {
+    pub(super) fn read(&mut self, record: &Record<'_>, shared: &mut Shared) -> bool {
         let mut is_understood = true;
         match record.kind {
             // The first part is the time.
             kind::ENQUEUED => {
-                for part in record.parts.iter().skip(1) {
+                for (at, part) in record.parts.iter().enumerate().skip(1) {
+                    let place = record.position.0 << 16 | at as u64;
                     match part {
                         Part::Whole(bytes) => match number(bytes) {
+                            Some((_, rest)) if !shared.has_content(rest, place) => self.lost += 1,
                             Some((seq, _)) => self.came(seq),
                             None => is_understood = false,
                         },
@@ -106,6 +122,21 @@ impl Messages {
             self.left.insert(seq);
             self.next = seq.saturating_add(1);
         }
+    }
+}
+
+impl Shared {
+    /// Whether a message has its content, here or where it says. `rest` is what follows its number.
+    fn has_content(&mut self, rest: &[u8], place: u64) -> bool {
+        let flags = rest.get(FLAGS_AT).copied().unwrap_or(0);
+        if flags & REFERENCE != 0 {
+            let content = rest.get(FLAGS_AT + 1..).and_then(number);
+            return content.is_some_and(|(place, _)| self.0.contains(&place));
+        }
+        if flags & SHARED != 0 {
+            self.0.insert(place);
+        }
+        true
     }
 }
 

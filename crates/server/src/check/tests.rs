@@ -21,7 +21,7 @@ use warren_node::storage::{entry, record};
 use warren_store::checkpoint::Writer;
 use warren_store::disk::Disk;
 use warren_store::extent::{ExtentWriter, Head};
-use warren_store::{Log, Options, Position, Tail, Wal};
+use warren_store::{Appender, Log, Options, Position, Tail, Wal};
 
 use super::examine::NODE;
 use super::*;
@@ -118,19 +118,7 @@ fn write_checkpoint(disk: &dyn Disk, entries: impl FnOnce(&mut Writer)) {
 }
 
 fn write_log(disk: Arc<dyn Disk>) {
-    let options = Options {
-        segment_bytes: 1 << 20,
-        log_bytes_max: 3 << 20,
-        waiting_bytes_max: 1 << 20,
-        sync: true,
-    };
-    let tail = Tail {
-        end: Position(0),
-        is_closed: true,
-        torn_bytes: 0,
-    };
-    let wal = Wal::open(disk, options, Position(0), &tail).unwrap();
-    wal.append(&mut |out| {
+    append(disk, &mut |out| {
         out.begin(NODE, record::CHANGE);
         out.part(|out| codec::encode(&queue(8, "late"), out));
         out.end();
@@ -148,6 +136,23 @@ fn write_log(disk: Arc<dyn Disk>) {
         });
         out.end();
     });
+}
+
+/// A log of one file.
+fn append(disk: Arc<dyn Disk>, write: &mut dyn FnMut(&mut Appender<'_>)) {
+    let options = Options {
+        segment_bytes: 1 << 20,
+        log_bytes_max: 3 << 20,
+        waiting_bytes_max: 1 << 20,
+        sync: true,
+    };
+    let tail = Tail {
+        end: Position(0),
+        is_closed: true,
+        torn_bytes: 0,
+    };
+    let wal = Wal::open(disk, options, Position(0), &tail).unwrap();
+    wal.append(write);
     wal.commit().unwrap();
     wal.close().unwrap();
 }
@@ -243,6 +248,46 @@ fn a_message_of_the_log_that_is_damaged_is_counted() {
     assert_eq!(
         text.lines().last(),
         Some("damaged: 1 place, 1 message known to be lost")
+    );
+}
+
+/// A body that goes to several queues stands in the log once.
+#[test]
+fn messages_that_refer_to_a_damaged_content_are_counted() {
+    let folder = folder();
+    let path = folder.path().join("log/00000000000000000001.log");
+    let disk: Arc<dyn Disk> = Arc::new(Folder::new(folder.path()));
+    fs::remove_file(&path).unwrap();
+    let message = |seq: u64, flags: u8, content: &[u8]| {
+        let head = [&seq.to_le_bytes()[..], &[0, 0, 0, 0, 0, 0, 0, flags]].concat();
+        [&head, content].concat()
+    };
+    append(disk, &mut |out| {
+        let record = out.position().0;
+        out.begin(QUEUE, kind::ENQUEUED);
+        out.part(|out| out.extend([0; 8]));
+        out.part(|out| out.extend(message(21, 1, b"the content")));
+        out.part(|out| out.extend(message(22, 1, b"another one")));
+        out.end();
+        for seq in [30, 31] {
+            out.begin(QUEUE, kind::ENQUEUED);
+            out.part(|out| out.extend([0; 8]));
+            out.part(|out| out.extend(message(seq, 2, &(record << 16 | (seq - 29)).to_le_bytes())));
+            out.end();
+        }
+    });
+    assert!(run(folder.path()).unwrap().is_sound());
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes
+        .windows(11)
+        .position(|found| found == b"the content")
+        .unwrap();
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let text = run(folder.path()).unwrap().to_string();
+    assert_eq!(
+        text.lines().last(),
+        Some("damaged: 1 place, 2 messages known to be lost")
     );
 }
 

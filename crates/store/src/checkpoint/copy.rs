@@ -135,6 +135,7 @@ impl Copy {
         std::mem::take(&mut self.damage)
     }
 
+    /// The report of an entry that is lost: whoever knows what was in it tells what that costs.
     pub(super) fn damage(&self, offset: u64, what: String) -> Damage {
         Damage {
             file: self.name.to_owned(),
@@ -144,8 +145,13 @@ impl Copy {
         }
     }
 
+    /// Something is wrong that costs nothing by itself: the other end or the other file tells the same. An
+    /// entry that neither tells is reported as lost besides.
     fn found(&mut self, offset: u64, what: String) {
-        self.damage.push(self.damage(offset, what));
+        self.damage.push(Damage {
+            messages_lost: Some(0),
+            ..self.damage(offset, what)
+        });
     }
 
     fn read_head(&self, offset: u64, end: End) -> io::Result<Option<Head>> {

@@ -16,7 +16,8 @@ struct Gathered {
 }
 
 /// Reads the checkpoint, from whichever file is whole, or entry by entry from both. `None` when
-/// there is none.
+/// there is none. What is damaged and costs nothing, as all entries are there, is reported with
+/// `messages_lost` being 0.
 ///
 /// # Errors
 /// A file cannot be opened or is of a newer format version ([`io::ErrorKind::Unsupported`]), or neither
@@ -36,7 +37,7 @@ pub fn read(disk: &dyn Disk, report: &mut dyn FnMut(Damage)) -> io::Result<Optio
             file: missing.to_owned(),
             offset: 0,
             what: "the file is missing: the checkpoint is read from the other one".to_owned(),
-            messages_lost: None,
+            messages_lost: Some(0),
         });
     }
     Ok(Some(gather(&mut [&mut file], &head).told(report)))
@@ -59,7 +60,12 @@ fn read_both(mut file: Copy, mut copy: Copy, report: &mut dyn FnMut(Damage)) -> 
         (older, newer)
     };
     for damage in passed_over.damage {
-        report(damage);
+        // Whatever is lost of it, the other one is read.
+        let messages_lost = Some(0);
+        report(Damage {
+            messages_lost,
+            ..damage
+        });
     }
     Ok(chosen.told(report))
 }
@@ -75,7 +81,14 @@ fn unreadable(copies: &mut [&mut Copy], report: &mut dyn FnMut(Damage)) -> io::E
     copies
         .iter_mut()
         .flat_map(|copy| copy.take_damage())
-        .for_each(report);
+        .for_each(|damage| {
+            // There is no other one that tells the same.
+            let messages_lost = None;
+            report(Damage {
+                messages_lost,
+                ..damage
+            });
+        });
     io::Error::new(
         io::ErrorKind::InvalidData,
         "the checkpoint is damaged beyond reading, and so is its copy",

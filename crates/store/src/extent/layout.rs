@@ -42,11 +42,15 @@ pub(super) fn path(durable: bool, number: u64) -> String {
     format!("{FOLDER}/{number:020}{ending}")
 }
 
+/// No store comes to so many extents. One whose name says so is not ours, and the next would have no number.
+const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// The number of a durable extent, by its file's name.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(ENDING_DURABLE)?;
     let is_number = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
-    digits.parse().ok().filter(|_| is_number)
+    let number = digits.parse().ok().filter(|_| is_number);
+    number.filter(|number| *number <= NUMBER_MAX)
 }
 
 /// What the first 64 bytes of a file say.

@@ -44,11 +44,15 @@ pub(super) fn new_name(number: u64) -> String {
 /// How the name of a file ends that is still being made. It holds nothing.
 pub(super) const NEW: &str = ".new";
 
+/// No log comes to so many files. One whose name says so is not ours, and the next would have no number.
+const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// The number in a file's name, without the folder.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     let is_ours = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_ours.then(|| digits.parse().ok()).flatten()
+    let number = is_ours.then(|| digits.parse().ok()).flatten();
+    number.filter(|number| *number <= NUMBER_MAX)
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -367,6 +371,8 @@ mod tests {
             "1.log",
             "00000000000000000001.new",
             "+0000000000000000001.log",
+            // There is none that could follow.
+            "18446744073709551615.log",
             "",
             "lock",
         ] {

@@ -1,7 +1,9 @@
 //! Reading the records of a batch, and what is left of them when it is damaged.
 
 use super::Position;
-use super::format::{PART_HEADER, PartHeader, RECORD_HEADER, RecordHeader, record_seed, u64_at};
+use super::format::{
+    BATCH_HEADER, PART_HEADER, PartHeader, RECORD_HEADER, RecordHeader, record_seed, u64_at,
+};
 use crate::damage::Damage;
 
 /// A part of a record as it was read.
@@ -89,13 +91,22 @@ impl<'a> Area<'a> {
     }
 
     /// Hands on what records there are, of positions from `lowest` to `end`, where no header of a batch says
-    /// what is there. Answers how many bytes of records they were.
-    pub(super) fn salvage(&self, lowest: u64, end: u64, sink: &mut Sink<'_>) -> u64 {
+    /// what is there. Answers how many bytes of records they were. `begin`, if that is known, is the position
+    /// of the batch whose header should stand at the area's front.
+    ///
+    /// A block may stand in another's place. A record that comes before others of lower positions would cost
+    /// these, and one whose end stands elsewhere those which stand there now. So none is taken that has less
+    /// before it than is due, and only what is whole is passed over as one piece.
+    pub(super) fn salvage(&self, lowest: u64, end: u64, begin: Option<u64>, sink: &mut Sink<'_>) -> u64 {
         let mut lowest = lowest;
         let mut at = 0_usize;
         let mut found = 0;
         while let Some(position) = u64_at(self.bytes, at.saturating_add(16)) {
-            let header = if (lowest..end).contains(&position) {
+            let is_due = begin.is_none_or(|begin| {
+                let before = position.saturating_sub(begin).saturating_add(BATCH_HEADER as u64);
+                at as u64 >= before
+            });
+            let header = if is_due && (lowest..end).contains(&position) {
                 self.header(at, position)
             } else {
                 None
@@ -104,11 +115,11 @@ impl<'a> Area<'a> {
                 at += 1;
                 continue;
             };
-            self.hand_on(at, &header, sink);
+            let is_whole = self.hand_on(at, &header, sink);
             let bytes = record_bytes(&header);
             lowest = position.saturating_add(bytes as u64);
             found += bytes as u64;
-            at += bytes;
+            at += if is_whole { bytes } else { RECORD_HEADER };
         }
         found
     }
@@ -122,9 +133,10 @@ impl<'a> Area<'a> {
         (has_parts && is_sane).then_some(header)
     }
 
-    fn hand_on(&self, at: usize, header: &RecordHeader, sink: &mut Sink<'_>) {
+    /// Answers whether all of it is whole, or was handed on before.
+    fn hand_on(&self, at: usize, header: &RecordHeader, sink: &mut Sink<'_>) -> bool {
         if header.position < sink.floor {
-            return;
+            return true;
         }
         let end = header.position.saturating_add(record_bytes(header) as u64);
         sink.floor = end;
@@ -138,6 +150,7 @@ impl<'a> Area<'a> {
             offset: self.offset + at as u64,
         };
         (sink.each)(&record);
+        !record.parts.contains(&Part::Damaged)
     }
 
     fn parts(&self, record: usize, header: &RecordHeader, sink: &mut Sink<'_>) -> Vec<Part<'a>> {
@@ -272,7 +285,7 @@ mod tests {
         let all = vec![(1, 3, 0), (2, 3, 0), (3, 3, 0)];
         assert_eq!(read_batch(&bytes, bytes.len()), (all.clone(), 0));
         let salvaged = read(&bytes, |area, sink| {
-            assert_eq!(area.salvage(START, u64::MAX, sink), bytes.len() as u64);
+            assert_eq!(area.salvage(START, u64::MAX, None, sink), bytes.len() as u64);
         });
         assert_eq!(salvaged, (all, 0));
     }
@@ -312,10 +325,47 @@ mod tests {
         let bytes = batch();
         let (records, _) = read(&bytes, |area, sink| {
             area.read_batch(START, bytes.len() as u64, sink);
-            area.salvage(START, u64::MAX, sink);
+            area.salvage(START, u64::MAX, None, sink);
             area.read_batch(START, bytes.len() as u64, sink);
         });
         assert_eq!(records.len(), 3);
+    }
+
+    /// Salvages the records behind a damaged header of a batch, and tells whose whole ones were found.
+    fn salvage(area: &[u8]) -> Vec<u64> {
+        let (records, _) = read(area, |area, sink| {
+            area.salvage(START, u64::MAX, Some(START), sink);
+        });
+        let whole = records.into_iter().filter(|(_, _, damaged)| *damaged == 0);
+        whole.map(|(owner, _, _)| owner).collect()
+    }
+
+    #[test]
+    fn a_record_in_the_place_of_an_earlier_one_costs_none_between() {
+        let record = RECORD_HEADER + 3 * (PART_HEADER + 20);
+        let mut area = vec![0; BATCH_HEADER];
+        area.extend(batch());
+        assert_eq!(salvage(&area), [1, 2, 3]);
+        let (first, third) = (BATCH_HEADER, BATCH_HEADER + 2 * record);
+        for nth in 0..record {
+            area.swap(first + nth, third + nth);
+        }
+        // The first stands behind the second now, and is left out.
+        assert_eq!(salvage(&area), [2]);
+        area.copy_within(third..third + record, first);
+        assert_eq!(salvage(&area), [1, 2]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_record_costs_none_of_those_that_stand_in_the_place_of_its_end() {
+        let record = RECORD_HEADER + 3 * (PART_HEADER + 20);
+        let mut area = vec![0; BATCH_HEADER];
+        area.extend(batch());
+        // It says that it goes on to where the next one ends.
+        let half = record / 2;
+        area.copy_within(BATCH_HEADER..BATCH_HEADER + half, BATCH_HEADER + half);
+        area[BATCH_HEADER..BATCH_HEADER + half].fill(0);
+        assert_eq!(salvage(&area), [2, 3]);
     }
 
     #[test]
@@ -365,7 +415,7 @@ mod tests {
             report: &mut |_| {},
         };
         other.read_batch(START, bytes.len() as u64, &mut sink);
-        other.salvage(0, u64::MAX, &mut sink);
+        other.salvage(0, u64::MAX, None, &mut sink);
         let moved = Area { run: RUN, ..other };
         moved.read_batch(START + 1, bytes.len() as u64, &mut sink);
     }

@@ -414,7 +414,10 @@ impl Walk<'_, '_> {
             file: &segment.name,
             offset: first,
         };
-        let found = area.salvage(start, position, &mut self.sink);
+        // Of a file whose beginning is damaged only the place of a batch that was found is known.
+        let is_known = segment.is_exact || place.wanted.number > 0;
+        let begin = is_known.then_some(place.wanted.start);
+        let found = area.salvage(start, position, begin, &mut self.sink);
         let wanted = position.saturating_sub(start);
         let lost = wanted.saturating_sub(found);
         let what = if lost == 0 {

@@ -338,6 +338,16 @@ impl Ledger {
         state.producers.iter().flatten().filter(open).count() as u64
     }
 
+    /// The copies that the last look at the queues found.
+    pub(crate) fn present(&self) -> HashSet<(Queue, u32, u32)> {
+        let state = self.state();
+        let is_there = |(_, copy): &(&(Queue, u32, u32), &CopyState)| {
+            copy.deliveries > 0 && !copy.gone && copy.acked_at.is_none()
+        };
+        let there = state.copies.iter().filter(is_there);
+        there.map(|(key, _)| *key).collect()
+    }
+
     /// How many publishes never got an answer, and were delivered or found all the same.
     pub(crate) fn unanswered_there(&self) -> u64 {
         let state = self.state();

@@ -122,6 +122,14 @@ impl Catalog {
         there.map(|(thing, _)| thing.clone()).collect()
     }
 
+    /// How many messages each queue of the declarer held when it was last looked at.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u32> {
+        let state = self.state();
+        let there = |name: &String| state.things.get(&Thing::Queue(name.clone())) == Some(&Known::There);
+        let counts = state.counts.iter().filter(|(name, _)| there(name));
+        counts.map(|(name, count)| (name.clone(), count.least)).collect()
+    }
+
     /// After a restart: asks for every queue and exchange, and books in the ledger what is not as it must be.
     pub(crate) fn verify(&self, address: SocketAddr, ledger: &Ledger) -> Result<(), Trouble> {
         let things: Vec<(Thing, Known)> = {

@@ -19,7 +19,7 @@ mod runs;
 mod said;
 #[path = "../../../../testkit/src/sim_disk.rs"]
 #[allow(dead_code, unreachable_pub)] // a file of another crate, whose tests use the rest
-mod sim_disk;
+pub(crate) mod sim_disk;
 mod watch;
 
 use runs::Counts;

@@ -261,6 +261,14 @@ fn numbers_and_owners_that_do_not_rise_are_refused() {
 }
 
 #[test]
+fn a_file_whose_number_none_can_follow_is_not_ours() {
+    let disk = MemoryDisk::default();
+    write(&disk, true, &model(&[(1, 0, 1, 1, 10)])).unwrap();
+    disk.set_contents("extents/18446744073709551615.ext", vec![0; 100]);
+    assert_eq!(extents(&disk).list().unwrap().len(), 1);
+}
+
+#[test]
 fn a_bounded_number_of_files_is_open_and_threads_share_them() {
     let disk = MemoryDisk::default();
     let bytes = model(&[(1, 1, 1, 500, 100)]);
