@@ -421,3 +421,55 @@ fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
     }
     assert!(came_back > 20, "{came_back} of the bytes are those of the record");
 }
+
+/// A session's batch refers to a body that it logged for the queue before. In between another session wrote to
+/// the queue that comes next, and a checkpoint must not let go of the body for that.
+#[test]
+fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
+    let disk = SimDisk::new(1);
+    let log = warren_store::Options {
+        segment_bytes: 256 * 1024,
+        log_bytes_max: 16 * 1024 * 1024,
+        waiting_bytes_max: 4 * 1024 * 1024,
+        sync: true,
+    };
+    let options = Options {
+        log,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let opened = Node::open(Config::default(), options.clone(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let (mut session, other) = (client(&node, "u"), client(&node, "other"));
+    let queues = ["a", "b", "c"].map(|queue| declare_queue(&mut session, queue));
+    let [a, b, c] = &queues;
+    // The batch of a session, half done.
+    let floor = node.appended();
+    let shared = message((1, 7), 100);
+    shared.expect_sharing();
+    let half = |queue: &Arc<LiveQueue>| {
+        let (mut batch, mut touched) = (Batch::default(), Touched::default());
+        batch.publish(queue, shared.clone());
+        batch.flush(floor, &mut touched);
+        touched.wake_all();
+    };
+    half(a);
+    // Several files of the log.
+    publish(&other, c, 20, 64 * 1024);
+    publish(&other, b, 1, 0);
+    half(b);
+    while node.commit_log().unwrap() {}
+    for (queue, count) in [("a", 1), ("b", 1), ("c", 20)] {
+        for _ in 0..count {
+            session.take(&name(queue), true).unwrap();
+        }
+    }
+    node.stop().unwrap();
+    let opened = Node::open(Config::default(), options, Arc::new(disk.kill())).unwrap();
+    assert_eq!(opened.recovered.damages, []);
+    let Got::Message(got) = client(&opened.node, "u").take(&name("b"), true).unwrap().1 else {
+        panic!("the message is lost");
+    };
+    assert_eq!(got.delivery.message.body(), shared.body());
+}

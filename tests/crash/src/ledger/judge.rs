@@ -49,6 +49,7 @@ impl Ledger {
             producers,
             copies,
             figures,
+            ..
         } = &mut *state;
         let queue = survey.queue;
         let name = queues.get(usize::from(queue)).copied().unwrap_or("?");

@@ -60,6 +60,8 @@ struct CopyState {
     settled_at: Option<Instant>,
     /// It was missing after a restart, and rightly so: it may not come back.
     gone: bool,
+    /// A delivery came that was not marked as redelivered.
+    came_new: bool,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +71,8 @@ struct State {
     producers: Vec<Vec<Sent>>,
     copies: HashMap<(Queue, u32, u32), CopyState>,
     figures: Figures,
+    /// The broker may close connections while others go on.
+    may_close: bool,
 }
 
 /// See the module.
@@ -106,6 +110,12 @@ impl Ledger {
         Ledger {
             state: Mutex::new(state),
         }
+    }
+
+    /// From now on the broker may close connections by itself, while it still serves others: what was sent to
+    /// them and what they sent may then be seen by nobody.
+    pub(crate) fn let_close(&self) {
+        self.state().may_close = true;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -203,16 +213,31 @@ impl Ledger {
     pub(crate) fn deliver(&self, content: &Content) -> Option<Held> {
         let mut held = self.examine(content)?;
         let mut state = self.state();
-        let State { copies, figures, .. } = &mut *state;
+        let State {
+            copies,
+            figures,
+            may_close,
+            ..
+        } = &mut *state;
         figures.delivered += 1;
         let copy = copies.entry((held.queue, held.producer, held.seq)).or_default();
         let name = || format!("{}-{} of {}", held.producer, held.seq, content.consumer);
-        if copy.acked_at.is_some() || copy.gone {
-            figures.fault(Fault::SettledBack, format!("{} again, without a restart", name()));
+        // It comes from a connection that is closed already, which gave it back: the next consumer had it
+        // before this one looked at it.
+        let is_overtaken = *may_close && !content.redelivered && copy.deliveries > 0 && !copy.came_new;
+        copy.came_new |= !content.redelivered;
+        if !is_overtaken && (copy.acked_at.is_some() || copy.gone) {
+            if *may_close && copy.settled_at.is_none() && !copy.gone {
+                // Nobody had read the acknowledgement when the connection was closed.
+                figures.acks_undone += 1;
+                copy.acked_at = None;
+            } else {
+                figures.fault(Fault::SettledBack, format!("{} again, without a restart", name()));
+            }
         }
         if copy.deliveries > 0 {
             figures.duplicates += 1;
-            if !content.redelivered {
+            if !content.redelivered && !is_overtaken {
                 figures.fault(Fault::Unmarked, format!("{} delivered again as new", name()));
             }
         }

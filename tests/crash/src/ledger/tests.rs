@@ -241,3 +241,41 @@ fn a_message_that_is_there_and_never_had_an_answer_is_counted() {
     assert_eq!(ledger.unanswered(), 2);
     assert_eq!(ledger.unanswered_there(), 1);
 }
+
+#[test]
+fn a_consumer_that_looks_late_at_what_a_closed_connection_brought_proves_nothing() {
+    let faults = |may_close: bool| {
+        let ledger = ledger();
+        if may_close {
+            ledger.let_close();
+        }
+        publish(&ledger, 1);
+        // It was given back by the first consumer's connection, before that one looked at it.
+        let second = ledger.deliver(&content(identity(0), true)).unwrap();
+        ledger.ack(&[second]);
+        ledger.settle(&[second]);
+        ledger.deliver(&content(identity(0), false)).unwrap();
+        let figures = ledger.figures();
+        (figures.count(Fault::Unmarked), figures.count(Fault::SettledBack))
+    };
+    assert_eq!(faults(true), (0, 0));
+    assert_eq!(faults(false), (1, 1));
+}
+
+#[test]
+fn what_is_delivered_twice_as_new_is_found_where_connections_may_close_too() {
+    let ledger = ledger();
+    ledger.let_close();
+    publish(&ledger, 2);
+    for _ in 0..2 {
+        ledger.deliver(&content(identity(0), false)).unwrap();
+    }
+    // An acknowledgement that the broker had seen is not undone.
+    let held = ledger.deliver(&content(identity(1), false)).unwrap();
+    ledger.ack(&[held]);
+    ledger.settle(&[held]);
+    ledger.deliver(&content(identity(1), true)).unwrap();
+    let figures = ledger.figures();
+    let counts = (figures.count(Fault::Unmarked), figures.count(Fault::SettledBack));
+    assert_eq!(counts, (1, 1));
+}

@@ -232,17 +232,21 @@ pub(super) const PERSISTENT: [u8; 3] = [0x10, 0, 2];
 /// Waits until the `count` publishes behind the first `before` of this connection are confirmed; returns how
 /// many of them were routed.
 pub(super) fn published(connection: &mut Connection, count: u32, before: u64) -> Result<u32, Trouble> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut deadline, mut late) = (Instant::now() + Duration::from_secs(60), "a confirm of the declarer");
     let (mut returned, mut open) = (0, BTreeSet::from_iter(before + 1..=before + u64::from(count)));
     while !open.is_empty() {
         match connection.next(Duration::from_millis(50))? {
             Some(Event::Returned(_)) => returned += 1,
             Some(Event::Ack { tag, multiple }) => open.retain(|of| *of > tag || (!multiple && *of != tag)),
-            Some(Event::Nack { .. }) => return Err(Trouble::Late("a publish was nacked".to_owned())),
+            // The broker fails, and says so next: that is the trouble to tell.
+            Some(Event::Nack { .. }) => {
+                late = "the close behind a nack";
+                deadline = deadline.min(Instant::now() + Duration::from_secs(5));
+            }
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(Trouble::Late("a confirm of the declarer".to_owned()));
+            return Err(Trouble::Late(late.to_owned()));
         }
     }
     Ok(count - returned)
