@@ -422,8 +422,8 @@ fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
     assert!(came_back > 20, "{came_back} of the bytes are those of the record");
 }
 
-/// A session's batch refers to a body that it logged for the queue before. In between another session wrote to
-/// the queue that comes next, and a checkpoint must not let go of the body for that.
+/// A session's batch refers to a body that it logged for the queue before. In between another session wrote
+/// to the queue that comes next, and a checkpoint must not let go of the body for that.
 #[test]
 fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
     let disk = SimDisk::new(1);

@@ -232,7 +232,10 @@ pub(super) const PERSISTENT: [u8; 3] = [0x10, 0, 2];
 /// Waits until the `count` publishes behind the first `before` of this connection are confirmed; returns how
 /// many of them were routed.
 pub(super) fn published(connection: &mut Connection, count: u32, before: u64) -> Result<u32, Trouble> {
-    let (mut deadline, mut late) = (Instant::now() + Duration::from_secs(60), "a confirm of the declarer");
+    let (mut deadline, mut late) = (
+        Instant::now() + Duration::from_secs(60),
+        "a confirm of the declarer",
+    );
     let (mut returned, mut open) = (0, BTreeSet::from_iter(before + 1..=before + u64::from(count)));
     while !open.is_empty() {
         match connection.next(Duration::from_millis(50))? {

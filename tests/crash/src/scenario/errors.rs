@@ -202,7 +202,13 @@ fn ends_poisoned(
         .iter()
         .filter(|ended| ended.who != "churn")
         .filter(|ended| ended.trouble.as_ref().and_then(|trouble| trouble.code()) != Some(INTERNAL_ERROR))
-        .map(|ended| format!("{}: {:?}", ended.who, ended.trouble.as_ref().map(ToString::to_string)))
+        .map(|ended| {
+            format!(
+                "{}: {:?}",
+                ended.who,
+                ended.trouble.as_ref().map(ToString::to_string)
+            )
+        })
         .collect();
     done.expect(others.is_empty(), || {
         format!("not every connection was closed with {INTERNAL_ERROR}: {others:?}")

@@ -100,7 +100,8 @@ fn check_stopped(life: &Life, options: &warren_node::storage::Options) -> Result
         .map_err(|wrong| format!("after a stop: {wrong}"))
 }
 
-/// The disk is full now and then, or too many files are open: work stops and goes on, and what was confirmed is there.
+/// Now and then the disk is full, or too many files are open: work stops and goes on, and what was
+/// confirmed is there.
 pub(crate) fn full_disks(seed: u64) -> Result<Counts, String> {
     let mut random = Random::new(seed);
     let options = options(&mut random);
