@@ -212,7 +212,11 @@ impl Storage {
         if !self.is_full.load(Ordering::Relaxed) {
             self.take_ballast(keeping);
         }
+        self.free_a_file(node, keeping)?;
         let mut prepared = self.wal.prepare();
+        if prepared.is_ok() && self.has_plenty_of_space() {
+            self.wal.prepare_spare()?;
+        }
         // The log's own limit: what stands in it has to go to extents, all of it.
         let is_log_full = matches!(&prepared, Err(error) if error.kind() == io::ErrorKind::QuotaExceeded);
         let flushed = self
@@ -236,6 +240,28 @@ impl Storage {
         prepared.map_err(Trouble::Space)?;
         flushed?;
         reclaimed
+    }
+
+    /// A checkpoint may give a file of the log free, to be the next: which costs less than to make one.
+    fn free_a_file(&self, node: &Arc<Node>, keeping: &mut Keeping) -> Result<(), Trouble> {
+        let Some(began) = self.wal.last_file() else {
+            return Ok(());
+        };
+        let grown = began.0.saturating_sub(keeping.checkpoint_at.0);
+        if grown == 0 || grown < keeping.checkpoint_bytes * 4 {
+            return Ok(());
+        }
+        match self.make_checkpoint(node, keeping) {
+            // It is tried again with what else there is no space for.
+            Err(Trouble::Space(_)) | Ok(()) => Ok(()),
+            poison => poison,
+        }
+    }
+
+    fn has_plenty_of_space(&self) -> bool {
+        let log_bytes = self.options.log.log_bytes_max.saturating_mul(2);
+        let wanted = self.options.disk_free_limit.saturating_add(log_bytes);
+        !self.is_full.load(Ordering::Relaxed) && self.disk.free_bytes().is_ok_and(|free| free > wanted)
     }
 
     fn unload(&self, node: &Arc<Node>, keeping: &mut Keeping) {

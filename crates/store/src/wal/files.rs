@@ -227,42 +227,84 @@ impl Files {
         }
     }
 
-    /// Whether a file is being filled for later.
+    /// Makes one more file to be at hand, once the next one is there, as `piece` wants. That there is no space
+    /// for it is no shortage.
+    pub(super) fn prepare_spare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
+        loop {
+            let making = self.making.lock();
+            {
+                let table = self.table.lock();
+                if table.ready.is_none() || !table.free.is_empty() {
+                    return Ok(());
+                }
+            }
+            let filling = self.begin_filling()?;
+            let bytes = piece(filling.size, filling.done);
+            if bytes == 0 {
+                return Ok(());
+            }
+            if let Some(spare) = self.fill_piece(filling, bytes)? {
+                let mut table = self.table.lock();
+                table.free.push(spare.number);
+                self.note(&table);
+                return Ok(());
+            }
+            MutexGuard::unlock_fair(making);
+        }
+    }
+
+    /// Whether the next file is being filled.
     pub(super) fn is_filling(&self) -> bool {
-        self.table.lock().filling.is_some()
+        let table = self.table.lock();
+        table.ready.is_none() && table.filling.is_some()
+    }
+
+    /// Where the current file begins, when there is no other and none is being made.
+    pub(super) fn last_base(&self) -> Option<u64> {
+        let table = self.table.lock();
+        let is_last = table.ready.is_none() && table.filling.is_none() && table.free.is_empty();
+        table.kept.back().filter(|_| is_last).map(|kept| kept.base)
     }
 
     fn prepare_piece(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<bool, Trouble> {
-        let filling = self.table.lock().filling.clone();
-        let mut filling = match filling {
-            Some(filling) => filling,
-            None if self.table.lock().free.is_empty() => {
-                let filling = self.begin(For::Later, self.segment_bytes)?;
-                self.table.lock().filling = Some(filling.clone());
-                filling
-            }
-            None => {
-                let ready = self.make(For::Later, self.segment_bytes)?;
-                self.table.lock().ready = Some(ready);
-                return Ok(true);
-            }
-        };
+        if !self.table.lock().free.is_empty() {
+            let ready = self.make(For::Later, self.segment_bytes)?;
+            self.table.lock().ready = Some(ready);
+            return Ok(true);
+        }
+        let filling = self.begin_filling()?;
         let bytes = piece(filling.size, filling.done);
         if bytes == 0 {
             return Ok(true);
         }
+        let ready = self.fill_piece(filling, bytes)?;
+        let is_done = ready.is_some();
+        self.table.lock().ready = ready;
+        Ok(is_done)
+    }
+
+    /// The file that is being filled, or a new one.
+    fn begin_filling(&self) -> Result<Filling, Trouble> {
+        if let Some(filling) = self.table.lock().filling.clone() {
+            return Ok(filling);
+        }
+        let filling = self.begin(For::Later, self.segment_bytes)?;
+        self.table.lock().filling = Some(filling.clone());
+        Ok(filling)
+    }
+
+    /// Fills so much more. Answers the file when all of it is filled.
+    fn fill_piece(&self, mut filling: Filling, bytes: u64) -> Result<Option<Ready>, Trouble> {
         let written = filling.write(bytes);
         self.checked(&filling, written)?;
         self.sync_file(&*filling.file, &filling.name)?;
         if filling.done < filling.size {
             self.table.lock().filling = Some(filling);
-            return Ok(false);
+            return Ok(None);
         }
         let ready = self.finish(&filling)?;
-        let mut table = self.table.lock();
-        table.filling = None;
-        table.ready = Some(ready);
-        Ok(true)
+        self.table.lock().filling = None;
+        Ok(Some(ready))
     }
 
     /// The file to go on with, with room for `bytes` behind its header.
@@ -280,7 +322,12 @@ impl Files {
             if let Some(ready) = table.ready.take() {
                 return Ok(ready);
             }
-            table.filling.take()
+            // One that was used before is full of what it held, which is as good as zeros.
+            if table.free.is_empty() {
+                table.filling.take()
+            } else {
+                None
+            }
         };
         let made = match filling {
             Some(filling) => self.finish(&filling),

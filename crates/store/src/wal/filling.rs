@@ -67,6 +67,19 @@ impl Pace {
         present.offset.checked_sub(before).unwrap_or(present.offset)
     }
 
+    /// Whether nobody committed since this was last asked.
+    pub(super) fn is_idle(&self, commits: u64) -> bool {
+        self.commits.swap(commits, Ordering::Relaxed) == commits
+    }
+
+    /// How much of a file is to be filled that is not the next one.
+    pub(super) fn spare_piece(&self, commits: u64, size: u64, done: u64) -> u64 {
+        match self.is_idle(commits) {
+            true => PIECE_BYTES_MAX.min(size - done),
+            false => 0,
+        }
+    }
+
     /// How much of the next file is to be filled now, of `size` bytes of which `done` are. It looks ahead by
     /// as much as the present file grew, and by half of what is in use, so that the next file is full of
     /// zeros well before the present one is full.
@@ -76,8 +89,7 @@ impl Pace {
             offset,
             capacity,
         } = present;
-        let is_idle = self.commits.swap(commits, Ordering::Relaxed) == commits;
-        if is_idle {
+        if self.is_idle(commits) {
             return PIECE_BYTES_MAX.min(size - done);
         }
         let ahead =

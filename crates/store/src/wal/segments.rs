@@ -256,6 +256,26 @@ impl Wal {
         }
     }
 
+    /// Makes a file more than is needed next, as long as nobody commits: when there is much to do later on,
+    /// files are at hand. Called like [`Wal::prepare`], when the disk has plenty of space.
+    ///
+    /// # Errors
+    /// The log is poisoned.
+    pub fn prepare_spare(&self) -> Result<(), Poisoned> {
+        let commits = || self.commits.load(Ordering::Relaxed);
+        let mut piece = |size, done| self.pace.spare_piece(commits(), size, done);
+        match self.files.prepare_spare(&mut piece) {
+            Ok(()) | Err(Trouble::Space(_)) => Ok(()),
+            Err(Trouble::Broken(poisoned)) => Err(self.poison(poisoned)),
+        }
+    }
+
+    /// Where the present file begins, when it is the last: the next has to be made anew, unless one before
+    /// is given free.
+    pub fn last_file(&self) -> Option<Position> {
+        self.files.last_base().map(Position)
+    }
+
     fn present(&self) -> Present {
         Present {
             commits: self.commits.load(Ordering::Relaxed),

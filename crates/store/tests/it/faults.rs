@@ -177,6 +177,39 @@ fn a_full_disk_keeps_what_was_appended_and_goes_on() {
 }
 
 #[test]
+fn a_spare_is_made_while_nobody_commits_and_is_no_shortage() {
+    let disk = SimDisk::new(1);
+    let wal = open(&disk, &OPTIONS);
+    // Until the next file is there, there is no spare.
+    wal.prepare_spare().unwrap();
+    assert_eq!((wal.segment_count(), wal.last_file()), (1, Some(Position(0))));
+    wal.prepare().unwrap();
+    assert_eq!((wal.segment_count(), wal.last_file()), (2, None));
+    append(&wal, 10);
+    wal.commit().unwrap();
+    wal.prepare_spare().unwrap();
+    assert!(!wal.is_preparing(), "somebody commits");
+    disk.set_capacity(Some(0));
+    wal.prepare_spare().unwrap();
+    assert!(!wal.is_short_of_space());
+    disk.set_capacity(None);
+    wal.prepare_spare().unwrap();
+    assert_eq!(wal.segment_count(), 3);
+    wal.prepare_spare().unwrap();
+    assert_eq!(wal.segment_count(), 3, "one is enough");
+    // It is there when the next is in use.
+    while wal.durable().0 < OPTIONS.segment_bytes * 3 / 2 {
+        append(&wal, 3000);
+        assert_eq!(wal.commit(), Ok(true));
+        wal.prepare().unwrap();
+    }
+    let all = wal.durable();
+    wal.close().unwrap();
+    let (_, damages, tail) = read(&disk.crash(3), 0).unwrap();
+    assert_eq!((damages, tail.end, tail.is_closed), (vec![], all, true));
+}
+
+#[test]
 fn closing_takes_what_space_there_is() {
     // A file of the usual size has no room in either.
     for (left, is_enough) in [(14 * 1024, true), (100, false)] {
