@@ -227,8 +227,8 @@ impl Files {
         }
     }
 
-    /// Makes one more file to be at hand, once the next one is there, as `piece` wants. That there is no space
-    /// for it is no shortage.
+    /// Makes one more file to be at hand, once the next one is there, as `piece` wants. That there is no
+    /// space for it is no shortage.
     pub(super) fn prepare_spare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
         loop {
             let making = self.making.lock();
