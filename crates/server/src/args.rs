@@ -164,6 +164,23 @@ mod tests {
     }
 
     #[test]
+    fn a_bench_has_options_of_its_own() {
+        let given = Arguments::try_parse_from(["warren", "bench", "-p", "3", "--size", "16"]).unwrap();
+        let Command::Bench(bench) = given.into_command() else {
+            panic!("not a bench");
+        };
+        assert_eq!(bench.producers, 3);
+        assert_eq!(
+            refused(&["warren", "bench", "--size", "1"]),
+            ErrorKind::ValueValidation
+        );
+        assert_eq!(
+            refused(&["warren", "bench", "--data-dir", "d"]),
+            ErrorKind::UnknownArgument
+        );
+    }
+
+    #[test]
     fn unknown_words_are_refused() {
         assert_eq!(refused(&["warren", "--ports", "some"]), ErrorKind::InvalidValue);
         assert_eq!(refused(&["warren", "--nope"]), ErrorKind::UnknownArgument);
