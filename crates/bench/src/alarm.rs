@@ -165,7 +165,11 @@ mod timer {
                 let mut ready = self.0.readable().await?;
                 let mut times = [0; 8];
                 match rustix::io::read(ready.get_inner(), &mut times) {
-                    Ok(_) => return Ok(()),
+                    Ok(_) => {
+                        // Or the next wait would ask the kernel once for nothing.
+                        ready.clear_ready();
+                        return Ok(());
+                    }
                     // What passed belonged to an earlier setting.
                     Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
                     Err(error) => return Err(error.into()),

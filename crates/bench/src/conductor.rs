@@ -207,7 +207,6 @@ impl Conductor {
             self.hear_ready(plan.consumer_connections).await?;
         }
         shared.start_ns.store(shared.clock.now_ns(), Relaxed);
-        self.to(Stage::Produce);
         if plan.warmup_s > 0.0 {
             let end = End::After(Duration::from_secs_f64(plan.warmup_s));
             self.phase("warm-up", &[end]).await?;
@@ -237,6 +236,10 @@ impl Conductor {
     async fn phase(&mut self, name: &'static str, ends: &[End]) -> Result<(), Error> {
         let mut whole = Stretch::begin(self);
         let mut second = Stretch::begin(self);
+        // Only now, or the first messages would belong to no phase.
+        if *self.stage.borrow() < Stage::Produce {
+            self.to(Stage::Produce);
+        }
         for end in ends {
             if *end == End::Settled {
                 self.to(Stage::Drain);

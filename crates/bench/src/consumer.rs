@@ -272,18 +272,22 @@ fn whole<'a>(deliver: &Deliver<'_>, body: &'a [u8]) -> Whole<'a> {
 /// Our consumer tags are decimal numbers.
 #[inline]
 fn place_of(consumer_tag: &[u8]) -> usize {
-    let digit = |place: usize, digit: &u8| {
-        place
-            .wrapping_mul(10)
-            .wrapping_add(usize::from(digit.wrapping_sub(b'0')))
-    };
-    consumer_tag.iter().fold(0, digit)
+    let digit = |octet: u8| usize::from(octet.wrapping_sub(b'0'));
+    match consumer_tag {
+        // Nearly always.
+        [one] => digit(*one),
+        more => more.iter().fold(0_usize, |place, octet| {
+            place.wrapping_mul(10).wrapping_add(digit(*octet))
+        }),
+    }
 }
 
 /// Where the deliveries of one read are checked and counted.
 struct Desk<'s> {
     seat: &'s Seat,
     now_ns: u64,
+    /// Deliveries that one acknowledgement is for, if there are any.
+    multi_ack: Option<u32>,
     /// The ledger that is open, and its queue.
     ledger: Option<(usize, MutexGuard<'s, Ledger>)>,
     delivered: u64,
@@ -295,8 +299,10 @@ struct Desk<'s> {
 
 impl<'s> Desk<'s> {
     fn new(seat: &'s Seat) -> Self {
+        let plan = &seat.shared.plan;
         Self {
             seat,
+            multi_ack: (!plan.auto_ack).then_some(plan.multi_ack),
             now_ns: seat.shared.clock.now_ns(),
             ledger: None,
             delivered: 0,
@@ -325,8 +331,8 @@ impl<'s> Desk<'s> {
         if let Some(subscription) = consumer.subscriptions.get_mut(whole.subscription) {
             self.check(subscription, whole);
         }
-        if !self.seat.shared.plan.auto_ack {
-            consumer.ack(whole.delivery_tag, self.seat.shared.plan.multi_ack, acks);
+        if let Some(multi_ack) = self.multi_ack {
+            consumer.ack(whole.delivery_tag, multi_ack, acks);
         }
     }
 
