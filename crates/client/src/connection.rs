@@ -100,7 +100,8 @@ impl Connection {
     /// Writes the output, then what it can of `bulk`, and reads; waits until any of this came on. Answers
     /// how many octets of the bulk were written.
     ///
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses nothing. While a bulk is partly written nothing may be put into the output,
+    /// which would tear its frames.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Closed`], [`Error::Silent`].
