@@ -1,5 +1,5 @@
-//! The command line: `warren [serve] [--config FILE] [--data-dir DIR] [--set key=value]... ` or
-//! `warren check --data-dir DIR`.
+//! The command line: `warren [serve] [--config FILE] [--data-dir DIR] [--set key=value]... `,
+//! `warren check --data-dir DIR` or `warren bench [--uri URI] ...`, whose options are that crate's own.
 //!
 //! `serve` is what `warren` does when no subcommand is named, so its flags stand on both levels. Values of
 //! `--set` are not looked at here: they are settings like those of a file, and `config` judges them.
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The command line as given.
-#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[derive(Debug, Clone, PartialEq, Parser)]
 #[command(
     name = "warren",
     version,
@@ -24,12 +24,14 @@ pub struct Arguments {
 }
 
 /// What the program is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the broker (the default)
     Serve(Serve),
     /// Examine a data folder that no broker uses, and change nothing
     Check(Check),
+    /// Put load on any AMQP 0-9-1 broker, measure it and check what comes back
+    Bench(Box<warren_bench::Arguments>),
 }
 
 /// Which folder is to be examined.
@@ -159,6 +161,23 @@ mod tests {
         let data_dir = "d".into();
         assert_eq!(given.into_command(), Command::Check(Check { data_dir }));
         assert_eq!(refused(&["warren", "check"]), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
+    fn a_bench_has_options_of_its_own() {
+        let given = Arguments::try_parse_from(["warren", "bench", "-p", "3", "--size", "16"]).unwrap();
+        let Command::Bench(bench) = given.into_command() else {
+            panic!("not a bench");
+        };
+        assert_eq!(bench.producers, 3);
+        assert_eq!(
+            refused(&["warren", "bench", "--size", "1"]),
+            ErrorKind::ValueValidation
+        );
+        assert_eq!(
+            refused(&["warren", "bench", "--data-dir", "d"]),
+            ErrorKind::UnknownArgument
+        );
     }
 
     #[test]

@@ -13,18 +13,7 @@ const RESERVED: u64 = 128;
 /// connections; `None` where there is no limit. Numbers are given out from the lowest free one on, so one
 /// as high as that says that nearly all are in use.
 pub fn for_connections() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(error) => {
-            tracing::debug!(%error, "the limit of open files could not be raised");
-            limit.current
-        }
-    };
+    let current = raise();
     let left = current.map(left_for_connections);
     tracing::debug!(
         ?current,
@@ -32,6 +21,22 @@ pub fn for_connections() -> Option<u64> {
         "open files that the system allows, and connections of them"
     );
     left
+}
+
+/// Takes all descriptors that the system allows, and answers how many these are.
+pub fn raise() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files could not be raised");
+            limit.current
+        }
+    }
 }
 
 fn left_for_connections(limit: u64) -> u64 {

@@ -8,6 +8,9 @@
 //!   65 definitions, damage   66 no such folder   69 listener        71 system
 //!   73 file or folder        74 disk             77 not permitted   78 configuration
 //! ```
+//!
+//! Those of `warren bench`: 64 options that do not go together, 65 messages lost, duplicated or out of order,
+//! 69 no broker there, 76 the broker broke off, 77 it refused the login.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,6 +130,9 @@ pub enum Failure {
     /// A definition that the broker does not take.
     #[error("{0}")]
     Import(#[from] import::Error),
+    /// There is no load to report of.
+    #[error("{0}")]
+    Bench(#[from] warren_bench::Error),
     /// The system gives no threads, signals or sockets.
     #[error("the system does not let the broker run: {0}")]
     Runtime(io::Error),
@@ -177,6 +183,7 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Failure::Definitions(_) | Failure::Import(_) => DATA,
+            Failure::Bench(error) => error.status(),
             Failure::NoStore { .. } => 66,
             Failure::PortTaken { .. } | Failure::Listen { .. } => 69,
             Failure::Runtime(_) => 71,

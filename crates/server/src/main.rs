@@ -19,7 +19,7 @@ use warren_server::data_dir::{self, Surroundings};
 use warren_server::fail::{self, Failure};
 use warren_server::log;
 use warren_server::ready::{self, Listener, ReadyFile};
-use warren_server::{boot, check, import, serve};
+use warren_server::{boot, check, descriptors, import, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().into_command() {
         Command::Serve(arguments) => start(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => examine(&arguments),
+        Command::Bench(arguments) => bench(*arguments),
     };
     match done {
         Ok(code) => code,
@@ -44,6 +45,17 @@ fn examine(arguments: &Check) -> Result<ExitCode, Failure> {
     // If nobody reads it, the status still tells.
     let _ = write!(io::stdout(), "{report}");
     Ok(match report.is_sound() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(fail::DATA),
+    })
+}
+
+fn bench(arguments: warren_bench::Arguments) -> Result<ExitCode, Failure> {
+    descriptors::raise();
+    let report = warren_bench::run(arguments)?;
+    // If nobody reads it, the status still tells.
+    let _ = write!(io::stdout(), "{}", warren_bench::table(&report));
+    Ok(match report.is_right() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(fail::DATA),
     })

@@ -21,6 +21,8 @@ const FLOORS: &[(&str, May)] = &[
     ("protocol", Import(&[])),
     ("broker", Import(&[])),
     ("store", Import(&[])),
+    ("client", Import(&["protocol"])),
+    ("bench", Import(&["client", "protocol"])),
     ("node", Import(&["broker", "store"])),
     ("frontend", Import(&["protocol", "broker", "node"])),
     ("net", Import(&["frontend", "node", "protocol"])),

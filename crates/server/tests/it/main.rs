@@ -12,6 +12,7 @@
 )]
 
 mod alarm;
+mod bench;
 mod clients;
 mod definitions;
 mod durability;

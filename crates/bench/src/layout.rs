@@ -1,0 +1,348 @@
+//! Queues, exchange, bindings; which producer publishes by which routes; which queues a message reaches.
+//!
+//! ```text
+//!   producer ─► routes: exchange, key, headers ─► targets: queues
+//!                                    └── all routes of one producer to the same targets are one stream
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::args::ExchangeKind;
+use crate::random::Random;
+use crate::topic;
+
+/// Keys that one producer draws from a random topology.
+const ROUTES_MAX: usize = 1000;
+
+/// The header of a binding to a headers exchange.
+const HEADER: &str = "bench";
+
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) kind: ExchangeKind,
+    /// Empty for the default exchange.
+    pub(crate) exchange: String,
+    pub(crate) queues: Vec<String>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) streams: Vec<Stream>,
+    /// By producer.
+    pub(crate) routes: Vec<Vec<Route>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Binding {
+    /// Place of its queue.
+    pub(crate) queue: usize,
+    pub(crate) key: String,
+    /// The header that it asks for, on a headers exchange.
+    pub(crate) header: Option<(&'static str, String)>,
+}
+
+/// What one producer publishes to one set of queues.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Places of the queues, ascending.
+    pub(crate) targets: Arc<[usize]>,
+}
+
+/// How a message is addressed.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) key: String,
+    pub(crate) header: Option<(&'static str, String)>,
+    pub(crate) stream: u32,
+}
+
+/// What a layout is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) kind: ExchangeKind,
+    pub(crate) prefix: &'a str,
+    pub(crate) queues: usize,
+    pub(crate) bindings: usize,
+    pub(crate) producers: usize,
+    /// Who publish straight into a queue, whatever the exchange.
+    pub(crate) churners: usize,
+    pub(crate) seed: u64,
+}
+
+impl Layout {
+    pub(crate) fn new(wanted: Wanted<'_>) -> Self {
+        let mut random = Random::new(wanted.seed);
+        let exchange = match wanted.kind {
+            ExchangeKind::Default => String::new(),
+            _ => format!("{}-x", wanted.prefix),
+        };
+        let bindings = match wanted.kind {
+            ExchangeKind::Default => Vec::new(),
+            kind => (0..wanted.bindings)
+                .map(|place| binding(kind, place, wanted.queues, &mut random))
+                .collect(),
+        };
+        let mut layout = Layout {
+            kind: wanted.kind,
+            exchange,
+            queues: (0..wanted.queues)
+                .map(|place| format!("{}-{place}", wanted.prefix))
+                .collect(),
+            bindings,
+            streams: Vec::new(),
+            routes: Vec::new(),
+        };
+        for producer in 0..wanted.producers {
+            let routes = layout.addresses(producer, wanted.producers, &mut random);
+            layout.add_producer(routes);
+        }
+        for churner in 0..wanted.churners {
+            let queue = churner % wanted.queues.max(1);
+            layout.add_producer(vec![layout.straight(queue)]);
+        }
+        layout
+    }
+
+    /// Streams that reach each queue, ascending.
+    pub(crate) fn streams_by_queue(&self) -> Vec<Vec<u32>> {
+        let mut by_queue = vec![Vec::new(); self.queues.len()];
+        for (stream, number) in self.streams.iter().zip(0..) {
+            for target in stream.targets.iter() {
+                if let Some(streams) = by_queue.get_mut(*target) {
+                    streams.push(number);
+                }
+            }
+        }
+        by_queue
+    }
+
+    /// How a producer addresses messages, and what each reaches.
+    fn addresses(&self, producer: usize, producers: usize, random: &mut Random) -> Vec<Address> {
+        let own = share(producer, producers, self.queues.len());
+        match self.kind {
+            ExchangeKind::Default => own.map(|queue| self.straight(queue)).collect(),
+            ExchangeKind::Fanout => vec![Address {
+                key: String::new(),
+                header: None,
+                targets: self.reached(|_| true),
+            }],
+            ExchangeKind::Direct => {
+                let own = self.bindings.iter().filter(|binding| own.contains(binding.queue));
+                own.map(|binding| self.address(binding, random)).collect()
+            }
+            ExchangeKind::Topic | ExchangeKind::Headers => {
+                let count = self.bindings.len().clamp(1, ROUTES_MAX);
+                let drawn = (0..count).filter_map(|_| random.pick(&self.bindings).cloned());
+                let drawn: Vec<Binding> = drawn.collect();
+                drawn
+                    .iter()
+                    .map(|binding| self.address(binding, random))
+                    .collect()
+            }
+        }
+    }
+
+    /// The default exchange, by the queue's name.
+    fn straight(&self, queue: usize) -> Address {
+        Address {
+            key: self.queues.get(queue).cloned().unwrap_or_default(),
+            header: None,
+            targets: vec![queue],
+        }
+    }
+
+    /// An address that the binding matches, with all other queues that it reaches too.
+    fn address(&self, binding: &Binding, random: &mut Random) -> Address {
+        let key = match self.kind {
+            ExchangeKind::Topic => topic::key(&binding.key, random),
+            _ => binding.key.clone(),
+        };
+        let targets = match self.kind {
+            ExchangeKind::Topic => self.reached(|binding| topic::matches(&binding.key, &key)),
+            ExchangeKind::Headers => self.reached(|other| other.header == binding.header),
+            _ => self.reached(|other| other.key == key),
+        };
+        Address {
+            key,
+            header: binding.header.clone(),
+            targets,
+        }
+    }
+
+    fn reached(&self, is_match: impl Fn(&Binding) -> bool) -> Vec<usize> {
+        let matching = self.bindings.iter().filter(|binding| is_match(binding));
+        let mut queues: Vec<usize> = matching.map(|binding| binding.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        queues
+    }
+
+    fn add_producer(&mut self, addresses: Vec<Address>) {
+        let mut known: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
+        let mut routes = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let stream = match known.get(&address.targets) {
+                Some(stream) => *stream,
+                None => {
+                    // The plan bounds what a stamp can count.
+                    let stream = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+                    let targets = Arc::from(address.targets.as_slice());
+                    self.streams.push(Stream { targets });
+                    known.insert(address.targets, stream);
+                    stream
+                }
+            };
+            routes.push(Route {
+                key: address.key,
+                header: address.header,
+                stream,
+            });
+        }
+        self.routes.push(routes);
+    }
+}
+
+struct Address {
+    key: String,
+    header: Option<(&'static str, String)>,
+    targets: Vec<usize>,
+}
+
+impl Clone for Binding {
+    fn clone(&self) -> Self {
+        Self {
+            queue: self.queue,
+            key: self.key.clone(),
+            header: self.header.clone(),
+        }
+    }
+}
+
+fn binding(kind: ExchangeKind, place: usize, queues: usize, random: &mut Random) -> Binding {
+    let (key, header) = match kind {
+        ExchangeKind::Topic => (topic::pattern(random), None),
+        ExchangeKind::Headers => (String::new(), Some((HEADER, place.to_string()))),
+        _ => (place.to_string(), None),
+    };
+    Binding {
+        queue: place % queues.max(1),
+        key,
+        header,
+    }
+}
+
+/// A part of `whole` numbers: with fewer parts than numbers a run of them, else one.
+pub(crate) fn share(part: usize, parts: usize, whole: usize) -> Share {
+    match parts.max(1) {
+        parts if parts < whole => Share {
+            range: part..whole,
+            step: parts,
+        },
+        _ => {
+            let one = part % whole.max(1);
+            Share {
+                range: one..one + 1,
+                step: 1,
+            }
+        }
+    }
+}
+
+/// Numbers from the range's start on, a step apart.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    range: Range<usize>,
+    step: usize,
+}
+
+impl Share {
+    fn contains(&self, number: usize) -> bool {
+        self.range.contains(&number) && (number - self.range.start).is_multiple_of(self.step)
+    }
+}
+
+impl Iterator for Share {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let next = self.range.start;
+        if next >= self.range.end {
+            return None;
+        }
+        self.range.start += self.step;
+        Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(kind: ExchangeKind, producers: usize, queues: usize, bindings: usize) -> Layout {
+        Layout::new(Wanted {
+            kind,
+            prefix: "p",
+            queues,
+            bindings,
+            producers,
+            churners: 0,
+            seed: 1,
+        })
+    }
+
+    fn targets(layout: &Layout, producer: usize) -> Vec<Vec<usize>> {
+        let target = |route: &Route| layout.streams[route.stream as usize].targets.to_vec();
+        layout.routes[producer].iter().map(target).collect()
+    }
+
+    #[test]
+    fn many_producers_share_queues_and_few_take_several() {
+        let many = layout(ExchangeKind::Default, 5, 2, 2);
+        assert_eq!(
+            (targets(&many, 0), targets(&many, 3)),
+            (vec![vec![0]], vec![vec![1]])
+        );
+        let few = layout(ExchangeKind::Default, 2, 5, 5);
+        assert_eq!(targets(&few, 0), [[0], [2], [4]]);
+        assert_eq!(targets(&few, 1), [[1], [3]]);
+        assert_eq!(few.routes[1][0].key, "p-1");
+        assert_eq!(few.streams_by_queue(), [[0], [3], [1], [4], [2]]);
+    }
+
+    #[test]
+    fn a_fanout_is_one_stream_to_all() {
+        let fanout = layout(ExchangeKind::Fanout, 2, 3, 3);
+        assert_eq!(targets(&fanout, 1), [[0, 1, 2]]);
+        assert_eq!(fanout.streams_by_queue(), [[0, 1], [0, 1], [0, 1]]);
+    }
+
+    #[test]
+    fn direct_bindings_are_keys_of_their_queue() {
+        let direct = layout(ExchangeKind::Direct, 1, 2, 5);
+        assert_eq!(targets(&direct, 0), [[0], [1], [0], [1], [0]]);
+        assert_eq!(direct.streams.len(), 2);
+        let keys: Vec<_> = direct.routes[0].iter().map(|route| route.key.as_str()).collect();
+        assert_eq!(keys, ["0", "1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn topic_keys_reach_every_queue_with_a_binding_that_matches() {
+        let topic = layout(ExchangeKind::Topic, 1, 4, 200);
+        assert_eq!(topic.routes[0].len(), 200);
+        for (route, targets) in topic.routes[0].iter().zip(targets(&topic, 0)) {
+            assert!(!targets.is_empty());
+            for binding in &topic.bindings {
+                let is_match = topic::matches(&binding.key, &route.key);
+                assert!(!is_match || targets.contains(&binding.queue));
+            }
+        }
+    }
+
+    #[test]
+    fn headers_reach_the_queue_of_their_binding() {
+        let headers = layout(ExchangeKind::Headers, 1, 3, 9);
+        for (route, targets) in headers.routes[0].iter().zip(targets(&headers, 0)) {
+            let number: usize = route.header.as_ref().unwrap().1.parse().unwrap();
+            assert_eq!(targets, [number % 3]);
+        }
+    }
+}
