@@ -187,13 +187,20 @@ pub(super) fn failpoints(context: &mut Context, done: &mut Done) -> Result<(), S
 
 /// Whether the broker aborted itself while messages flowed, or at a stop behind that.
 fn under_load(rig: &mut Rig, variable: Vec<(String, String)>) -> Result<bool, String> {
+    // It may die before the load has declared anything.
+    rig.declare()?;
     rig.terminate()?;
     rig.start_with(Vec::new(), variable)?;
-    rig.load(Plan {
+    let loaded = rig.load(Plan {
         budget: 1 << 30,
         ..Plan::USUAL
-    })?;
-    if rig.broker()?.wait(REACH_LIMIT).is_some() {
+    });
+    let has_ended = rig.broker()?.wait(REACH_LIMIT).is_some();
+    if !has_ended {
+        // Where it has, that is why there is no load.
+        loaded?;
+    }
+    if has_ended {
         rig.ended_at(End {
             at: Instant::now(),
             window: WINDOW,
