@@ -1,7 +1,7 @@
 //! A session as the broker knows it: who it is, where it is, what it owns.
 
 use crate::batch::Batch;
-use crate::mailbox::{Mailbox, Touched};
+use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::node::Node;
 use crate::passwords;
 use crate::vhosts::LiveVhost;
@@ -86,6 +86,10 @@ impl Node {
         if !self.add_session(Arc::clone(&mailbox)) {
             let max = self.config.connections_max.unwrap_or_default();
             return Err(LoginRefusal::TooManyConnections(max));
+        }
+        if let Some(poisoned) = self.failure() {
+            // It came after all others were told.
+            mailbox.notify(Notice::LogFailed(poisoned.to_string()));
         }
         let node = Arc::clone(self);
         Ok(Client {

@@ -266,12 +266,7 @@ impl Connection {
                 // Looked at in any case.
                 Notice::Alarm => {}
                 Notice::Close(reason) => {
-                    if self.phase == Phase::Running {
-                        let failure = Failure::connection(refusal::CONNECTION_FORCED, reason);
-                        self.fail(failure.at_none(), 0, now);
-                    } else {
-                        self.phase = Phase::Broken;
-                    }
+                    self.close_all(Failure::connection(refusal::CONNECTION_FORCED, reason), now);
                 }
             }
         }
@@ -305,11 +300,19 @@ impl Connection {
         for channel in self.channels.values_mut() {
             channel.refuse_unconfirmed(&mut self.shared);
         }
-        if self.phase == Phase::Running {
-            let failure = Failure::connection(refusal::INTERNAL_ERROR, reason.to_owned());
-            self.fail(failure.at_none(), 0, now);
-        } else {
-            self.phase = Phase::Broken;
+        self.close_all(
+            Failure::connection(refusal::INTERNAL_ERROR, reason.to_owned()),
+            now,
+        );
+    }
+
+    /// All connections have to go. Whoever closes already has been told why, or soon will be: what is still to
+    /// be written must get there.
+    fn close_all(&mut self, failure: Failure, now: Instant) {
+        match self.phase {
+            Phase::Running => self.fail(failure.at_none(), 0, now),
+            Phase::Header | Phase::Start | Phase::Tune | Phase::Open => self.phase = Phase::Broken,
+            Phase::Closing { .. } | Phase::Finished { .. } | Phase::Broken => {}
         }
     }
 

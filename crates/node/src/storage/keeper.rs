@@ -52,6 +52,8 @@ pub(super) struct Keeping {
     ballast_bytes: u64,
     /// When queues were last asked to give back memory.
     unloaded_time: Option<Instant>,
+    /// A spare file of the log is being made.
+    makes_spare: bool,
     /// When sparse extents were last rewritten.
     rewritten_time: Option<Instant>,
 }
@@ -156,14 +158,19 @@ impl Storage {
     /// little, so that no commit has to wait for long.
     fn rest(&self, wait: Duration) {
         let end = Instant::now() + wait;
-        while self.wal.is_preparing() {
+        let mut makes_spare = self.keeping.lock().makes_spare;
+        while self.wal.is_preparing() || makes_spare {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || self.bell.wait(left.min(PREPARE_EVERY)) {
                 return;
             }
-            if self.wal.prepare().is_err() {
-                // The next look says of it what is to be said.
-                return;
+            // Of what goes wrong the next look says what is to be said.
+            if self.wal.is_preparing() {
+                if self.wal.prepare().is_err() {
+                    break;
+                }
+            } else {
+                makes_spare = self.wal.prepare_spare().unwrap_or(false);
             }
         }
         self.bell.wait(end.saturating_duration_since(Instant::now()));
@@ -214,9 +221,6 @@ impl Storage {
         }
         self.free_a_file(node, keeping)?;
         let mut prepared = self.wal.prepare();
-        if prepared.is_ok() && self.has_plenty_of_space() {
-            self.wal.prepare_spare()?;
-        }
         // The log's own limit: what stands in it has to go to extents, all of it.
         let is_log_full = matches!(&prepared, Err(error) if error.kind() == io::ErrorKind::QuotaExceeded);
         let flushed = self
@@ -239,7 +243,9 @@ impl Storage {
         }
         prepared.map_err(Trouble::Space)?;
         flushed?;
-        reclaimed
+        reclaimed?;
+        keeping.makes_spare = self.has_plenty_of_space() && self.wal.prepare_spare()?;
+        Ok(())
     }
 
     /// A checkpoint may give a file of the log free, to be the next: which costs less than to make one.
@@ -394,6 +400,7 @@ impl Storage {
             is_due: false,
             unloaded_time: keeping.unloaded_time,
             rewritten_time: keeping.rewritten_time,
+            makes_spare: keeping.makes_spare,
             ballast_bytes: keeping.ballast_bytes,
         };
         self.wal.trim(made.needed_from);

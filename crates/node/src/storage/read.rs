@@ -48,9 +48,11 @@ impl Storage {
         let extent = fetch.stretch.extent;
         tracing::warn!(%error, extent, "an extent cannot be read now: tried again");
         let mut fetches = self.fetches.lock();
-        if !self.is_closing.load(Ordering::Acquire) {
-            self.has_fetch.wait_for(&mut fetches, SHORTAGE_PAUSE);
+        if self.is_closing.load(Ordering::Acquire) {
+            // Nobody waits for it any more.
+            return;
         }
+        self.has_fetch.wait_for(&mut fetches, SHORTAGE_PAUSE);
         fetches.push_back((queue, fetch));
     }
 

@@ -5,7 +5,7 @@ use super::layout::{self, Block, ENDS_BYTES, Footer, HEADER_BYTES, Header};
 use super::scan::scan;
 use crate::bytes::read_what_can_be;
 use crate::damage::Damage;
-use crate::disk::{Disk, File, too_new};
+use crate::disk::{Disk, File, is_shortage, too_new};
 use std::io;
 use std::sync::Arc;
 
@@ -53,10 +53,11 @@ impl Open {
         match (header, open.read_footer()) {
             // Neither end can be read: then it is the disk, and nothing is said about the file.
             (Err(error), Err(_)) => return Err(error),
+            (_, Err(error)) if is_shortage(&error) => return Err(error),
             (_, Err(error)) if error.kind() == io::ErrorKind::Unsupported => return Err(error),
             (_, Ok(Some(footer))) => {
                 open.messages = Some(footer.messages);
-                match open.read_directory(&footer) {
+                match open.read_directory(&footer)? {
                     Some(blocks) => {
                         open.is_complete = true;
                         open.blocks = blocks;
@@ -147,7 +148,15 @@ impl Open {
     }
 
     /// The directory, if all of it is whole and the blocks lie one behind the other.
-    fn read_directory(&self, footer: &Footer) -> Option<Vec<Block>> {
+    ///
+    /// An error is a shortage, which says nothing about the file.
+    fn read_directory(&self, footer: &Footer) -> io::Result<Option<Vec<Block>>> {
+        let mut shortage = None;
+        let blocks = self.whole_directory(footer, &mut shortage);
+        shortage.map_or(Ok(blocks), Err)
+    }
+
+    fn whole_directory(&self, footer: &Footer, shortage: &mut Option<io::Error>) -> Option<Vec<Block>> {
         let bytes = u64::from(footer.blocks) * HEADER_BYTES as u64;
         let end = footer.directory.checked_add(bytes)?;
         if end != self.last_end() {
@@ -160,8 +169,13 @@ impl Open {
         while at < end {
             let length = buffer.len().min(usize::try_from(end - at).ok()?);
             let piece = buffer.get_mut(..length)?;
-            if read_what_can_be(&*self.file, piece, at).ok()? < length {
-                return None;
+            match read_what_can_be(&*self.file, piece, at) {
+                Ok(read) if read == length => {}
+                Err(error) if is_shortage(&error) => {
+                    *shortage = Some(error);
+                    return None;
+                }
+                _ => return None,
             }
             let (headers, rest) = piece.as_chunks::<HEADER_BYTES>();
             if !rest.is_empty() {

@@ -212,13 +212,26 @@ impl Files {
     /// Deletes what is to be deleted and sees to it that the next file is there, or comes to be: piece by
     /// piece, as much as `piece` wants by the file's size and what of it is done, until that is nothing.
     pub(super) fn prepare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
+        let mut name = None;
         loop {
             let making = self.making.lock();
             self.delete_doomed().map_err(Trouble::Space)?;
-            if self.table.lock().ready.is_some() {
-                return Ok(());
+            {
+                let table = self.table.lock();
+                let filling = table.filling.as_ref().map(|filling| &filling.name);
+                // Whoever took the file that was being filled took it as it was. The next is not for now:
+                // the caller has other things to do, without which there may be no room for it.
+                if table.ready.is_some() || (name.is_some() && filling != name.as_ref()) {
+                    return Ok(());
+                }
             }
             let is_done = self.noted(self.prepare_piece(piece))?;
+            name = self
+                .table
+                .lock()
+                .filling
+                .as_ref()
+                .map(|filling| filling.name.clone());
             // Whoever needs the file now takes it as it is.
             MutexGuard::unlock_fair(making);
             if is_done {
@@ -229,28 +242,34 @@ impl Files {
 
     /// Makes one more file to be at hand, once the next one is there, as `piece` wants. That there is no
     /// space for it is no shortage.
-    pub(super) fn prepare_spare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
-        loop {
-            let making = self.making.lock();
-            {
-                let table = self.table.lock();
-                if table.ready.is_none() || !table.free.is_empty() {
-                    return Ok(());
-                }
+    ///
+    /// One piece at a time; answers whether there is more to do.
+    pub(super) fn prepare_spare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<bool, Trouble> {
+        let _making = self.making.lock();
+        {
+            let table = self.table.lock();
+            let more = if table.filling.is_none() {
+                self.segment_bytes
+            } else {
+                0
+            };
+            let total = table.total_bytes(self.segment_bytes).saturating_add(more);
+            if table.ready.is_none() || !table.free.is_empty() || total > self.log_bytes_max {
+                return Ok(false);
             }
-            let filling = self.begin_filling()?;
-            let bytes = piece(filling.size, filling.done);
-            if bytes == 0 {
-                return Ok(());
-            }
-            if let Some(spare) = self.fill_piece(filling, bytes)? {
-                let mut table = self.table.lock();
-                table.free.push(spare.number);
-                self.note(&table);
-                return Ok(());
-            }
-            MutexGuard::unlock_fair(making);
         }
+        let filling = self.begin_filling()?;
+        let bytes = piece(filling.size, filling.done);
+        if bytes == 0 {
+            return Ok(false);
+        }
+        let Some(spare) = self.fill_piece(filling, bytes)? else {
+            return Ok(true);
+        };
+        let mut table = self.table.lock();
+        table.free.push(spare.number);
+        self.note(&table);
+        Ok(false)
     }
 
     /// Whether the next file is being filled.

@@ -83,14 +83,20 @@ impl Pace {
     /// How much of the next file is to be filled now, of `size` bytes of which `done` are. It looks ahead by
     /// as much as the present file grew, and by half of what is in use, so that the next file is full of
     /// zeros well before the present one is full.
-    pub(super) fn piece(&self, present: Present, growth: u64, size: u64, done: u64) -> u64 {
+    ///
+    /// While nobody commits it is only the first piece of a call: perhaps everybody waits for the caller.
+    pub(super) fn piece(&self, present: Present, growth: u64, size: u64, done: u64, is_first: bool) -> u64 {
         let Present {
             commits,
             offset,
             capacity,
         } = present;
         if self.is_idle(commits) {
-            return PIECE_BYTES_MAX.min(size - done);
+            return if is_first {
+                PIECE_BYTES_MAX.min(size - done)
+            } else {
+                0
+            };
         }
         let ahead =
             u128::from(offset.saturating_add(growth)) * 2 * u128::from(size) / u128::from(capacity.max(1));
@@ -130,7 +136,7 @@ mod tests {
             loop {
                 // Whoever commits goes on meanwhile.
                 commits += 1;
-                let piece = pace.piece(present(commits, offset), growth, 64 * MIB, done);
+                let piece = pace.piece(present(commits, offset), growth, 64 * MIB, done, true);
                 done += piece;
                 if piece == 0 || done == 64 * MIB {
                     break;
@@ -155,7 +161,7 @@ mod tests {
     #[test]
     fn pieces_are_small_while_there_is_time_and_none_passes_the_end() {
         let pace = Pace::default();
-        let piece = |commits, offset, done| pace.piece(present(commits, offset), 0, 64 * MIB, done);
+        let piece = |commits, offset, done| pace.piece(present(commits, offset), 0, 64 * MIB, done, true);
         assert_eq!(piece(1, 0, 8 * MIB), 0);
         assert_eq!(piece(2, 1000, 8 * MIB), PIECE_BYTES_MIN);
         assert_eq!(piece(3, 20 * MIB, 8 * MIB), PIECE_BYTES_MAX);
@@ -166,9 +172,10 @@ mod tests {
     #[test]
     fn while_nobody_commits_it_goes_on() {
         let pace = Pace::default();
-        let piece = |done| pace.piece(present(7, 0), 0, 64 * MIB, done);
-        assert_eq!(piece(8 * MIB), 0);
-        assert_eq!(piece(8 * MIB), PIECE_BYTES_MAX);
-        assert_eq!(piece(64 * MIB - 5), 5);
+        let piece = |done, is_first| pace.piece(present(7, 0), 0, 64 * MIB, done, is_first);
+        assert_eq!(piece(8 * MIB, true), 0);
+        assert_eq!(piece(8 * MIB, true), PIECE_BYTES_MAX);
+        assert_eq!(piece(8 * MIB, false), 0, "one piece a call");
+        assert_eq!(piece(64 * MIB - 5, true), 5);
     }
 }

@@ -245,7 +245,11 @@ impl Wal {
             return Err(io::Error::other(poisoned));
         }
         let growth = self.pace.growth(self.present());
-        let mut piece = |size, done| self.pace.piece(self.present(), growth, size, done);
+        let mut is_first = true;
+        let mut piece = |size, done| {
+            let is_first = std::mem::take(&mut is_first);
+            self.pace.piece(self.present(), growth, size, done, is_first)
+        };
         match self.files.prepare(&mut piece) {
             Ok(()) => {
                 self.wake_from(Sleep::ForSpace);
@@ -257,15 +261,17 @@ impl Wal {
     }
 
     /// Makes a file more than is needed next, as long as nobody commits: when there is much to do later on,
-    /// files are at hand. Called like [`Wal::prepare`], when the disk has plenty of space.
+    /// files are at hand. Called like [`Wal::prepare`], when the disk has plenty of space. Answers whether it
+    /// is to be called again soon.
     ///
     /// # Errors
     /// The log is poisoned.
-    pub fn prepare_spare(&self) -> Result<(), Poisoned> {
+    pub fn prepare_spare(&self) -> Result<bool, Poisoned> {
         let commits = || self.commits.load(Ordering::Relaxed);
         let mut piece = |size, done| self.pace.spare_piece(commits(), size, done);
         match self.files.prepare_spare(&mut piece) {
-            Ok(()) | Err(Trouble::Space(_)) => Ok(()),
+            Ok(goes_on) => Ok(goes_on),
+            Err(Trouble::Space(_)) => Ok(false),
             Err(Trouble::Broken(poisoned)) => Err(self.poison(poisoned)),
         }
     }
