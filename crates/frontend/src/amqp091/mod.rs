@@ -306,8 +306,8 @@ impl Connection {
         );
     }
 
-    /// All connections have to go. Whoever closes already has been told why, or soon will be: what is still to
-    /// be written must get there.
+    /// All connections have to go. Whoever closes already has been told why, or soon will be: what is still
+    /// to be written must get there.
     fn close_all(&mut self, failure: Failure, now: Instant) {
         match self.phase {
             Phase::Running => self.fail(failure.at_none(), 0, now),
