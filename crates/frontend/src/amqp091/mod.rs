@@ -306,13 +306,14 @@ impl Connection {
         );
     }
 
-    /// All connections have to go. Whoever closes already has been told why, or soon will be: what is still
+    /// All connections have to go. Who is closed already has been told why, or soon will be: what is still
     /// to be written must get there.
     fn close_all(&mut self, failure: Failure, now: Instant) {
         match self.phase {
             Phase::Running => self.fail(failure.at_none(), 0, now),
-            Phase::Header | Phase::Start | Phase::Tune | Phase::Open => self.phase = Phase::Broken,
-            Phase::Closing { .. } | Phase::Finished { .. } | Phase::Broken => {}
+            Phase::Closing { .. } => {}
+            // Who has not logged in, or has said goodbye, is not waited for.
+            _ => self.phase = Phase::Broken,
         }
     }
 
