@@ -28,7 +28,8 @@ use std::process::Command;
 use warren_protocol::amqp091::method::connection;
 use warren_testkit::peer::Peer;
 
-use crate::program::{Program, line_with, start};
+use self::client::{Message, Publisher};
+use crate::program::{Program, line_with, start, wait_for};
 
 /// A log of small files, so that what a test reads whole is small.
 const SMALL_LOG: [&str; 2] = ["wal.segment_bytes=1MiB", "wal.max_bytes=8MiB"];
@@ -66,6 +67,22 @@ impl End {
 fn start_small(settings: &[&str]) -> Program {
     let settings: Vec<&str> = SMALL_LOG.iter().chain(settings).copied().collect();
     start(&settings)
+}
+
+/// A program that was stopped with so many messages of 10 KiB in the queue `q`, some of them in extents.
+fn stopped_with_extents(count: u64) -> Program {
+    let mut program = start_small(&[LITTLE_MEMORY]);
+    let mut publisher = Publisher::of(&program);
+    publisher.peer.declare("q").unwrap();
+    let messages: Vec<_> = (0..count)
+        .map(|number| Message::numbered("q", number, 10 * 1024))
+        .collect();
+    publisher.publish_all(&messages);
+    let data = program.path("data");
+    wait_for("an extent", || (!extents(&data).is_empty()).then_some(()));
+    publisher.peer.close().unwrap();
+    program.stop();
+    program
 }
 
 /// Hears that the broker stops, and answers.

@@ -210,7 +210,8 @@ impl Files {
     }
 
     /// Deletes what is to be deleted and sees to it that the next file is there, or comes to be: piece by
-    /// piece, as much as `piece` wants by the file's size and what of it is done, until that is nothing.
+    /// piece, as much as `piece` wants by the file's size and what of it is done, until that is nothing or
+    /// somebody took the file.
     pub(super) fn prepare(&self, piece: &mut dyn FnMut(u64, u64) -> u64) -> Result<(), Trouble> {
         let mut name = None;
         loop {

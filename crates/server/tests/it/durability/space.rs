@@ -4,8 +4,8 @@ use warren_protocol::amqp091::method::Method;
 use warren_testkit::peer::Peer;
 
 use super::client::{Message, Publisher, get, has_ready, numbers, requeue, take_all};
-use super::{LITTLE_MEMORY, extents, start_small};
-use crate::program::{Program, wait_for};
+use super::stopped_with_extents;
+use crate::program::Program;
 
 /// More than any disk has.
 const NEVER: &str = "disk_free_limit.absolute=1000000TB";
@@ -15,17 +15,7 @@ const MESSAGES: u64 = 40;
 /// A program with messages in a queue, of which some are in extents, that is started anew on a disk that
 /// has too little room.
 fn start_short_of_space() -> Program {
-    let mut program = start_small(&[LITTLE_MEMORY]);
-    let mut publisher = Publisher::of(&program);
-    publisher.peer.declare("q").unwrap();
-    let messages: Vec<_> = (0..MESSAGES)
-        .map(|number| Message::numbered("q", number, 10 * 1024))
-        .collect();
-    publisher.publish_all(&messages);
-    let data = program.path("data");
-    wait_for("an extent", || (!extents(&data).is_empty()).then_some(()));
-    publisher.peer.close().unwrap();
-    program.stop();
+    let mut program = stopped_with_extents(MESSAGES);
     program.start_again(&[NEVER]);
     program.logged(&["WARN", "less disk space than disk_free_limit is free"]);
     program

@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::client::{Message, Publisher, numbers, take_all};
-use super::{LITTLE_MEMORY, check, contents_but_lock, extents, files, start_small};
-use crate::program::{Program, wait_for};
+use super::client::{numbers, take_all};
+use super::{check, contents_but_lock, extents, files, stopped_with_extents};
+use crate::program::Program;
 
 /// Where every header has its version.
 const VERSION: usize = 8;
@@ -19,22 +19,6 @@ const HEAD_BYTES: usize = 64;
 
 /// More than one file of the log has room for.
 const MESSAGES: u64 = 200;
-
-/// A folder with a log, a checkpoint and extents.
-fn folder() -> Program {
-    let mut program = start_small(&[LITTLE_MEMORY]);
-    let mut publisher = Publisher::of(&program);
-    publisher.peer.declare("q").unwrap();
-    let messages: Vec<_> = (0..MESSAGES)
-        .map(|number| Message::numbered("q", number, 10 * 1024))
-        .collect();
-    publisher.publish_all(&messages);
-    let data = program.path("data");
-    wait_for("an extent", || (!extents(&data).is_empty()).then_some(()));
-    publisher.peer.close().unwrap();
-    program.stop();
-    program
-}
 
 /// CRC-32C, bit by bit.
 fn crc32c(bytes: impl IntoIterator<Item = u8>) -> u32 {
@@ -117,7 +101,7 @@ fn is_refused(program: &mut Program, what: &str) {
 
 /// Raises some files of a folder, has them refused, puts them back, and asserts that nothing is lost.
 fn each_is_refused(what: &str, choices: impl FnOnce(&Path) -> Vec<Vec<PathBuf>>) {
-    let mut program = folder();
+    let mut program = stopped_with_extents(MESSAGES);
     let data = program.path("data");
     let choices = choices(&data);
     assert!(!choices.is_empty());
