@@ -557,7 +557,8 @@ impl LiveQueue {
             reserved,
             ..
         } = &mut *state;
-        let first = machine.first_unstored();
+        // Without a mark nothing was logged: transient messages need not be looked through.
+        let first = (!marks.is_empty()).then(|| machine.first_unstored()).flatten();
         // The last mark at or below the first message is where its record may begin.
         while marks
             .get(1)
@@ -592,6 +593,9 @@ impl LiveQueue {
     /// Where the log is needed from for this queue.
     pub(crate) fn log_floor(&self) -> Option<Position> {
         let state = self.state.lock();
+        if state.marks.is_empty() {
+            return None;
+        }
         let first = state.machine.first_unstored()?;
         let at = state.marks.partition_point(|(_, seq)| *seq <= first);
         let mark = state.marks.get(at.saturating_sub(1));

@@ -134,11 +134,8 @@ impl Storage {
             Err(Trouble::Space(error)) => tracing::warn!(%error, "no space for a checkpoint at the end"),
             Err(Trouble::Poison(poisoned)) => return Err(self.wal.poison(poisoned)),
         }
-        if self.wal.waits_for_file() || self.is_full.load(Ordering::Relaxed) {
-            // Its space is for what the log still has to take.
-            let _ = self.disk.remove(BALLAST);
-        }
-        self.wal.close()
+        // What the log still has to take comes before a checkpoint that there may be later.
+        self.wal.close(|| self.disk.remove(BALLAST).is_ok())
     }
 
     fn keep_always(&self, node: &Arc<Node>) {
@@ -379,8 +376,9 @@ impl Storage {
         // Extents that die from here on are still named by this checkpoint.
         let dead = self.table.lock().take_dead();
         let made = self.checkpoint(node).or_else(|trouble| match trouble {
-            // A full disk: the ballast makes room for this one, and what it frees for the next ballast.
-            Trouble::Space(_) if self.disk.remove(BALLAST).is_ok() => {
+            // A full disk: the ballast makes room for this one, and what it frees for the next ballast. For
+            // a file that the log waits for it is too small.
+            Trouble::Space(_) if !self.wal.waits_for_space() && self.disk.remove(BALLAST).is_ok() => {
                 keeping.ballast_bytes = 0;
                 self.checkpoint(node)
             }

@@ -154,7 +154,7 @@ fn append(disk: Arc<dyn Disk>, write: &mut dyn FnMut(&mut Appender<'_>)) {
     let wal = Wal::open(disk, options, Position(0), &tail).unwrap();
     wal.append(write);
     wal.commit().unwrap();
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
 }
 
 /// Every file with its bytes.

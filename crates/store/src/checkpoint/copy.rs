@@ -3,7 +3,7 @@
 use super::layout::{self, Decoded, End, HEAD_BYTES, Head, ROW_BYTES, Row};
 use crate::bytes::read_what_can_be;
 use crate::damage::Damage;
-use crate::disk::{Disk, File, too_new};
+use crate::disk::{Disk, File, is_shortage, too_new};
 use std::io;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(super) struct Copy {
     damage: Vec<Damage>,
     /// The entries that are damaged here and stand one behind the other.
     run: Option<(u64, u64)>,
+    /// Why something could not be read that may be whole.
+    shortage: Option<io::Error>,
 }
 
 impl Copy {
@@ -47,6 +49,7 @@ impl Copy {
             window_offset: 0,
             damage: Vec::new(),
             run: None,
+            shortage: None,
         };
         let front = copy.read_head(0, End::Front)?;
         let back = copy.read_head(size.saturating_sub(HEAD_BYTES as u64), End::Back)?;
@@ -67,7 +70,23 @@ impl Copy {
         let length = head.entries.saturating_mul(ROW_BYTES as u64).min(there);
         self.table = vec![0; usize::try_from(length).unwrap_or(0)];
         let read = read_what_can_be(&*self.file, &mut self.table, HEAD_BYTES as u64);
-        self.table.truncate(read.unwrap_or(0));
+        let read = self.length_of(read);
+        self.table.truncate(read);
+    }
+
+    /// How much was read. Of a damaged file that may be nothing.
+    fn length_of(&mut self, read: io::Result<usize>) -> usize {
+        read.unwrap_or_else(|error| {
+            if is_shortage(&error) {
+                self.shortage = Some(error);
+            }
+            0
+        })
+    }
+
+    /// That the system lacked what it needs to read, if it did: what was taken for damage may be none.
+    pub(super) fn take_shortage(&mut self) -> Option<io::Error> {
+        self.shortage.take()
     }
 
     /// How many rows of the table there may be.
@@ -100,7 +119,8 @@ impl Copy {
         self.window.resize(usize::try_from(end - offset).ok()?, 0);
         self.window_offset = offset;
         let read = read_what_can_be(&*self.file, &mut self.window, offset);
-        self.window.truncate(read.unwrap_or(0));
+        let read = self.length_of(read);
+        self.window.truncate(read);
         Some(())
     }
 
@@ -156,8 +176,11 @@ impl Copy {
 
     fn read_head(&self, offset: u64, end: End) -> io::Result<Option<Head>> {
         let mut bytes = [0; HEAD_BYTES];
-        // What cannot be read is damaged: there is the other file.
-        let _ = read_what_can_be(&*self.file, &mut bytes, offset);
+        match read_what_can_be(&*self.file, &mut bytes, offset) {
+            Err(error) if is_shortage(&error) => return Err(error),
+            // What cannot be read is damaged: there is the other file.
+            _ => {}
+        }
         match Head::decode(&bytes, end) {
             Decoded::Newer(version) => Err(too_new(self.name, version, layout::VERSION)),
             Decoded::Damaged => Ok(None),

@@ -20,8 +20,9 @@ struct Gathered {
 /// `messages_lost` being 0.
 ///
 /// # Errors
-/// A file cannot be opened or is of a newer format version ([`io::ErrorKind::Unsupported`]), or neither
-/// tells any more what is in it ([`io::ErrorKind::InvalidData`]).
+/// A file cannot be opened, the system lacks what it needs to read one, one is of a newer format version
+/// ([`io::ErrorKind::Unsupported`]), or neither tells any more what is in it
+/// ([`io::ErrorKind::InvalidData`]).
 pub fn read(disk: &dyn Disk, report: &mut dyn FnMut(Damage)) -> io::Result<Option<Vec<Entry>>> {
     let [name, name_of_copy] = FILES;
     let copies = match (Copy::open(disk, name)?, Copy::open(disk, name_of_copy)?) {
@@ -40,7 +41,7 @@ pub fn read(disk: &dyn Disk, report: &mut dyn FnMut(Damage)) -> io::Result<Optio
             messages_lost: Some(0),
         });
     }
-    Ok(Some(gather(&mut [&mut file], &head).told(report)))
+    Ok(Some(gather(&mut [&mut file], &head)?.told(report)))
 }
 
 fn read_both(mut file: Copy, mut copy: Copy, report: &mut dyn FnMut(Damage)) -> io::Result<Vec<Entry>> {
@@ -48,12 +49,12 @@ fn read_both(mut file: Copy, mut copy: Copy, report: &mut dyn FnMut(Damage)) -> 
         (None, None) => return Err(unreadable(&mut [&mut file, &mut copy], report)),
         (Some(one), Some(other)) if one != other => (one, other),
         (Some(head), _) | (None, Some(head)) => {
-            return Ok(gather(&mut [&mut file, &mut copy], &head).told(report));
+            return Ok(gather(&mut [&mut file, &mut copy], &head)?.told(report));
         }
     };
     // A power cut came between the two: both are true, and nothing of one fits the other.
-    let newer = gather(&mut [&mut file], &one);
-    let older = gather(&mut [&mut copy], &other);
+    let newer = gather(&mut [&mut file], &one)?;
+    let older = gather(&mut [&mut copy], &other)?;
     let (chosen, passed_over) = if newer.lost <= older.lost {
         (newer, older)
     } else {
@@ -96,7 +97,7 @@ fn unreadable(copies: &mut [&mut Copy], report: &mut dyn FnMut(Damage)) -> io::E
 }
 
 /// Takes each entry from the first file in which it is whole.
-fn gather(copies: &mut [&mut Copy], head: &Head) -> Gathered {
+fn gather(copies: &mut [&mut Copy], head: &Head) -> io::Result<Gathered> {
     let mut gathered = Gathered::default();
     copies.iter_mut().for_each(|copy| copy.begin(head));
     // No more than there is room for in a file, whatever a head says.
@@ -109,6 +110,9 @@ fn gather(copies: &mut [&mut Copy], head: &Head) -> Gathered {
             Err(damage) => lost.extend(damage),
         }
     }
+    if let Some(shortage) = copies.iter_mut().find_map(|copy| copy.take_shortage()) {
+        return Err(shortage);
+    }
     let there = copies.first().filter(|_| rows < head.entries);
     lost.extend(there.map(|copy| {
         let what = format!(
@@ -120,7 +124,7 @@ fn gather(copies: &mut [&mut Copy], head: &Head) -> Gathered {
     gathered.lost = head.entries - gathered.entries.len() as u64;
     gathered.damage = copies.iter_mut().flat_map(|copy| copy.take_damage()).collect();
     gathered.damage.append(&mut lost);
-    gathered
+    Ok(gathered)
 }
 
 /// One entry, or the report of its loss.

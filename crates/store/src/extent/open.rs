@@ -74,7 +74,7 @@ impl Open {
             ),
         }
         if !open.is_complete {
-            open.blocks = scan(&*open.file, open.size, number);
+            open.blocks = scan(&*open.file, open.size, number)?;
             open.report_missing();
         }
         open.blocks.shrink_to_fit();

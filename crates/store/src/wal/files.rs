@@ -100,9 +100,14 @@ impl Table {
     fn total_bytes(&self, segment_bytes: u64) -> u64 {
         let kept: u64 = self.kept.iter().map(|kept| kept.bytes).sum();
         let doomed: u64 = self.doomed.iter().map(|(_, bytes)| bytes).sum();
-        let usual = self.free.len() + usize::from(self.ready.is_some()) + usize::from(self.filling.is_some());
         kept.saturating_add(doomed)
-            .saturating_add(usual as u64 * segment_bytes)
+            .saturating_add(self.at_hand_bytes(segment_bytes))
+    }
+
+    /// Bytes of files that hold nothing and are there for later.
+    fn at_hand_bytes(&self, segment_bytes: u64) -> u64 {
+        let usual = self.free.len() + usize::from(self.ready.is_some()) + usize::from(self.filling.is_some());
+        usual as u64 * segment_bytes
     }
 
     /// Lets go of a file that holds nothing any more.
@@ -216,7 +221,7 @@ impl Files {
         let mut name = None;
         loop {
             let making = self.making.lock();
-            self.delete_doomed().map_err(Trouble::Space)?;
+            self.delete_doomed();
             {
                 let table = self.table.lock();
                 let filling = table.filling.as_ref().map(|filling| &filling.name);
@@ -333,8 +338,7 @@ impl Files {
         let needed = bytes.saturating_add(SEGMENT_HEADER as u64);
         if needed > self.segment_bytes {
             let size = needed.next_multiple_of(PAGE);
-            self.give_up_ready();
-            self.make_room(size).map_err(Trouble::Space)?;
+            self.noted(self.make_room(why, size))?;
             return self.noted(self.make(why, size));
         }
         let filling = {
@@ -401,22 +405,20 @@ impl Files {
             .store(!has_next && table.has_failed, Ordering::Relaxed);
     }
 
-    /// Numbers must rise in the order of use: what was made ahead gets another one before it is used.
-    fn give_up_ready(&self) {
-        let mut table = self.table.lock();
-        if let Some(ready) = table.ready.take() {
-            table.free.push(ready.number);
-        }
-    }
-
-    /// Deletes files that are at hand, where one of another size would pass the limit with them.
-    fn make_room(&self, size: u64) -> io::Result<()> {
+    /// Lets go of files that are at hand, where one of another size would pass the limit with them and not
+    /// without. What was made ready gets another number in any case: numbers rise in the order of use.
+    fn make_room(&self, why: For, size: u64) -> Result<(), Trouble> {
         {
             let mut table = self.table.lock();
             let mut excess = table
                 .total_bytes(self.segment_bytes)
                 .saturating_add(size)
                 .saturating_sub(self.log_bytes_max);
+            if excess > table.at_hand_bytes(self.segment_bytes) && !self.may_exceed(why) {
+                self.check_limit(&table, size)?;
+            }
+            let ready = table.ready.take();
+            table.free.extend(ready.map(|ready| ready.number));
             while excess > 0
                 && let Some(number) = table.free.pop()
             {
@@ -429,20 +431,18 @@ impl Files {
                 table.doomed.push((filling.name, filling.size));
             }
         }
-        self.delete_doomed()
+        self.delete_doomed();
+        Ok(())
     }
 
-    fn delete_doomed(&self) -> io::Result<()> {
-        loop {
-            let Some((name, bytes)) = self.table.lock().doomed.pop() else {
-                return Ok(());
-            };
-            match self.disk.remove(&name) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    self.table.lock().doomed.push((name, bytes));
-                    return Err(error);
-                }
-                _ => {}
+    /// What cannot be deleted now is tried again later.
+    fn delete_doomed(&self) {
+        let doomed = self.table.lock().doomed.clone();
+        for (name, _) in doomed {
+            let removed = self.disk.remove(&name);
+            let is_gone = removed.map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true);
+            if is_gone {
+                self.table.lock().doomed.retain(|(other, _)| *other != name);
             }
         }
     }
@@ -521,14 +521,17 @@ impl Files {
         })
     }
 
-    /// Takes the space of a new file.
-    fn begin(&self, why: For, size: u64) -> Result<Filling, Trouble> {
-        let may_exceed = match why {
+    fn may_exceed(&self, why: For) -> bool {
+        match why {
             For::Must | For::First => true,
             For::Now => self.may_exceed.load(Ordering::Acquire),
             For::Later => false,
-        };
-        if !may_exceed {
+        }
+    }
+
+    /// Takes the space of a new file.
+    fn begin(&self, why: For, size: u64) -> Result<Filling, Trouble> {
+        if !self.may_exceed(why) {
             self.check_limit(&self.table.lock(), size)?;
         }
         // The number that counts comes when it is ready: numbers rise in the order of use.

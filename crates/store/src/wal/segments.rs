@@ -358,14 +358,18 @@ impl Wal {
     }
 
     /// Commits what is left and marks the log as closed in an orderly way. Nothing may be appended
-    /// afterwards: it is counted and thrown away. [`Wal::run`] returns.
+    /// afterwards: it is counted and thrown away. [`Wal::run`] returns. Where the disk has no space for what
+    /// is left, `free_space` is asked once for some, and answers whether it gave any.
     ///
     /// # Errors
     /// The log is poisoned, or there is no space for what was left, which poisons it.
-    pub fn close(&self) -> Result<(), Poisoned> {
+    pub fn close(&self, free_space: impl FnOnce() -> bool) -> Result<(), Poisoned> {
         self.state.lock().is_closing = true;
         self.wake.notify_all();
         while self.commit()? {}
+        if self.waits_for_file() && free_space() {
+            while self.commit()? {}
+        }
         let mut writer = self.writer.lock();
         if writer.is_closed {
             return Ok(());

@@ -130,7 +130,7 @@ fn an_orderly_end_is_told_from_a_crash() {
         let mut random = Random::new(seed);
         let mut model = Model::default();
         let wal = model.session(&disk, &mut random, 30).unwrap();
-        wal.close().unwrap();
+        wal.close(|| false).unwrap();
         model.promised = wal.appended().0;
         let cut = disk.crash(seed);
         let tail = model.recover(&cut).unwrap();

@@ -71,7 +71,7 @@ fn small(is_closed: bool) -> Small {
     append(&wal, &mut entries, 2);
     append(&wal, &mut entries, 2);
     if is_closed {
-        wal.close().unwrap();
+        wal.close(|| false).unwrap();
     }
     let end = wal.appended().0;
     let files = disk.files();
@@ -270,7 +270,7 @@ fn large(seed: u64) -> (SimDisk, Vec<Entry>, Vec<(String, usize)>) {
             let _ = wal.prepare();
         }
     }
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     // Without the last batch: it is declared by none.
     let files = disk.files().into_iter();
     let files = files

@@ -75,7 +75,7 @@ fn a_sync_that_fails_poisons_for_good() {
     wal.notify(durable, told.clone());
     assert_eq!(wal.commit(), Err(poisoned.clone()));
     assert_eq!(wal.run(), Err(poisoned.clone()));
-    assert_eq!(wal.close(), Err(poisoned.clone()));
+    assert_eq!(wal.close(|| false), Err(poisoned.clone()));
     assert!(wal.prepare().is_err());
     assert_eq!(wal.poisoned(), Some(poisoned));
     assert_eq!(wal.durable(), durable);
@@ -125,7 +125,7 @@ fn a_failed_call_of_any_kind_at_any_time_breaks_no_promise() {
                     // Everything still works.
                     wal.trim(wal.durable());
                     model.from = wal.durable().0;
-                    wal.close().unwrap();
+                    wal.close(|| false).unwrap();
                     model.promised = wal.appended().0;
                 }
                 faults += 1;
@@ -204,7 +204,7 @@ fn a_spare_is_made_while_nobody_commits_and_is_no_shortage() {
         wal.prepare().unwrap();
     }
     let all = wal.durable();
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     let (_, damages, tail) = read(&disk.crash(3), 0).unwrap();
     assert_eq!((damages, tail.end, tail.is_closed), (vec![], all, true));
 }
@@ -221,12 +221,80 @@ fn closing_takes_what_space_there_is() {
         }
         let last = wal.appended();
         disk.set_capacity(Some(OPTIONS.segment_bytes + left));
-        let closed = wal.close();
+        let closed = wal.close(|| false);
         assert_eq!(closed.is_ok(), is_enough, "{closed:?}");
         let (_, damages, tail) = read(&disk, 0).unwrap();
         assert_eq!(damages, []);
         assert_eq!((tail.end == last, tail.is_closed), (is_enough, is_enough));
     }
+}
+
+#[test]
+fn closing_asks_for_space_once() {
+    let disk = SimDisk::new(1);
+    disk.set_capacity(Some(OPTIONS.segment_bytes + 100));
+    let wal = open(&disk, &OPTIONS);
+    while wal.commit().unwrap() || wal.durable() == Position(0) {
+        append(&wal, 5000);
+    }
+    let last = wal.appended();
+    let mut asked = 0;
+    let closed = wal.close(|| {
+        asked += 1;
+        disk.set_capacity(Some(OPTIONS.segment_bytes + 14 * 1024));
+        true
+    });
+    assert_eq!((closed, asked), (Ok(()), 1));
+    let (_, damages, tail) = read(&disk, 0).unwrap();
+    assert_eq!((damages, tail.end, tail.is_closed), (vec![], last, true));
+}
+
+#[test]
+fn what_is_too_large_for_the_limit_leaves_alone_what_is_at_hand() {
+    let disk = SimDisk::new(1);
+    let wal = open(&disk, &OPTIONS);
+    while wal.used_bytes() < OPTIONS.log_bytes_max / 2 {
+        append(&wal, 3000);
+        assert_eq!(wal.commit(), Ok(true));
+    }
+    wal.prepare().unwrap();
+    let files = disk.files();
+    let large = usize::try_from(OPTIONS.log_bytes_max).unwrap();
+    append(&wal, large);
+    for _ in 0..3 {
+        assert_eq!(wal.commit(), Ok(false));
+        assert!(wal.waits_for_file() && !wal.waits_for_space());
+        wal.prepare().unwrap();
+        assert_eq!(disk.files(), files);
+    }
+    wal.let_exceed(true);
+    assert_eq!(wal.commit(), Ok(true));
+    let last = append(&wal, 10);
+    assert_eq!(wal.commit(), Ok(true));
+    wal.close(|| false).unwrap();
+    let (_, damages, tail) = read(&disk, 0).unwrap();
+    assert_eq!((damages, tail.end, tail.is_closed), (vec![], last, true));
+}
+
+#[test]
+fn a_file_that_cannot_be_deleted_is_no_shortage() {
+    let disk = SimDisk::new(1);
+    let wal = open(&disk, &OPTIONS);
+    // Made to measure, so that nobody can use it again.
+    let large = usize::try_from(OPTIONS.segment_bytes).unwrap();
+    append(&wal, large);
+    assert_eq!(wal.commit(), Ok(true));
+    append(&wal, 5000);
+    assert_eq!(wal.commit(), Ok(true));
+    wal.prepare().unwrap();
+    disk.fail_always(Kind::Remove, Fault::Io);
+    wal.trim(wal.durable());
+    let files = disk.files().len();
+    wal.prepare().unwrap();
+    assert_eq!(disk.files().len(), files);
+    disk.heal();
+    wal.prepare().unwrap();
+    assert!(disk.files().len() < files);
 }
 
 #[test]
@@ -248,7 +316,7 @@ fn the_thread_waits_for_space_and_ends_when_it_is_told_to() {
     disk.set_capacity(None);
     wal.prepare().unwrap();
     assert_eq!(told.recv_timeout(Duration::from_secs(60)).unwrap(), last);
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     assert_eq!(thread.join().unwrap(), Ok(()));
     assert_eq!(Arc::strong_count(&wal), 1, "nobody has it any more");
 }
@@ -284,7 +352,7 @@ fn a_full_log_keeps_a_reserve_and_then_waits_for_a_trim() {
     wal.trim(full);
     wait_for(&wal, wal.appended());
     assert!(!wal.is_congested());
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     assert_eq!(thread.join().unwrap(), Ok(()));
 }
 
@@ -343,7 +411,7 @@ fn many_threads_append_and_all_are_told() {
     for thread in threads {
         thread.join().unwrap();
     }
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     assert_eq!(log.join().unwrap(), Ok(()));
     let (seen, damages, tail) = read(&disk, 0).unwrap();
     assert_eq!((seen.len(), damages, tail.is_closed), (2000, vec![], true));

@@ -89,8 +89,8 @@ fn what_was_committed_is_read_back() {
     let wal = open(&disk, Position(0));
     assert_eq!(wal.appended(), end);
     append(&wal, 3, &[5]);
-    wal.close().unwrap();
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
+    wal.close(|| false).unwrap();
     let (records, tail) = read(&disk, end);
     assert_eq!(records, [(3, vec![5])], "only what is asked for");
     assert!(tail.is_closed);
@@ -227,7 +227,7 @@ fn a_thread_commits_until_the_log_is_closed() {
         assert!(told.recv().unwrap() >= end);
     }
     append(&wal, 100, &[100]);
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     assert_eq!(thread.join().unwrap(), Ok(()));
     append(&wal, 101, &[100]);
     assert_eq!(wal.commit(), Ok(false), "thrown away");
@@ -267,6 +267,6 @@ fn without_sync_it_does_the_same() {
     let end = append(&wal, 1, &[3]);
     wal.commit().unwrap();
     assert_eq!((wal.durable(), wal.counts().syncs), (end, 0));
-    wal.close().unwrap();
+    wal.close(|| false).unwrap();
     assert_eq!(read(&disk, Position(0)).0, [(1, vec![3])]);
 }
