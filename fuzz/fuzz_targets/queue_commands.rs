@@ -5,8 +5,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use warren_broker::message::{Builder, Message};
-use warren_broker::queue::{Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Subscription, Totals};
+use warren_broker::message::{Message, Parts};
+use warren_broker::queue::{
+    Command, ConsumerKey, Delivery, Fact, Fetch, Outlet, Queue, Stretch, Subscription, Take, Totals,
+};
 
 #[path = "../../crates/broker/src/queue/tests/model.rs"]
 mod model;

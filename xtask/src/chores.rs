@@ -32,6 +32,17 @@ pub(crate) fn check(arguments: &[String]) -> Result<(), String> {
             "warnings",
         ]))
     });
+    // A workspace of its own, which nothing else builds.
+    steps.run("fuzz", || {
+        call(&mut cargo([
+            "check",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target",
+        ]))
+    });
     steps.run("tidy", || tidy::check(&root()));
     steps.run("codegen", || codegen::run(true));
     steps.run("deny", deny);

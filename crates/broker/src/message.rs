@@ -9,6 +9,8 @@
 //! decoded again on the way to a consumer of the same protocol. What routing and queues
 //! need was read once, on receipt, into the [`Envelope`].
 
+mod alloc;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use triomphe::ThinArc;
@@ -57,6 +59,32 @@ struct Head {
     log_place: AtomicU64,
 }
 
+impl Head {
+    fn new(envelope: Envelope) -> Self {
+        Self {
+            envelope,
+            log_place: AtomicU64::new(UNSHARED),
+        }
+    }
+}
+
+/// What a message is made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Parts<'a> {
+    /// The exchange it was published to; empty for the default exchange.
+    pub exchange: &'a str,
+    /// The routing key.
+    pub key: &'a str,
+    /// Encoded properties.
+    pub properties: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+    /// Published as persistent.
+    pub persistent: bool,
+    /// Priority as published, 0 when absent.
+    pub priority: u8,
+}
+
 /// A message. Cloning counts a reference; the bytes are shared and never change.
 #[derive(Clone)]
 pub struct Message(ThinArc<Head, u8>);
@@ -68,15 +96,35 @@ impl Message {
         let names = usize::from(envelope.exchange_bytes) + usize::from(envelope.key_bytes);
         let (exchange, key) = content.get(..names)?.split_at(envelope.exchange_bytes.into());
         let is_text = std::str::from_utf8(exchange).is_ok() && std::str::from_utf8(key).is_ok();
-        (is_text && envelope.content_bytes() == content.len()).then(|| Self::new(envelope, content))
+        (is_text && envelope.content_bytes() == content.len())
+            .then(|| Self(alloc::thin(Head::new(envelope), [content])))
     }
 
-    fn new(envelope: Envelope, content: &[u8]) -> Self {
-        let head = Head {
-            envelope,
-            log_place: AtomicU64::new(UNSHARED),
+    /// A message of its parts.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the exchange or the key has more than 255 bytes, properties or body more than 4 GiB.
+    #[inline]
+    pub fn of(parts: &Parts<'_>) -> Result<Self, TooLong> {
+        let Parts {
+            exchange,
+            key,
+            properties,
+            body,
+            persistent,
+            priority,
+        } = *parts;
+        let envelope = Envelope {
+            body_bytes: long(body)?,
+            properties_bytes: long(properties)?,
+            exchange_bytes: short(exchange)?,
+            key_bytes: short(key)?,
+            priority,
+            persistent,
+            origin: Origin::Amqp091,
         };
-        Self(ThinArc::from_header_and_slice(head, content))
+        let content = [exchange.as_bytes(), key.as_bytes(), properties, body];
+        Ok(Self(alloc::thin(Head::new(envelope), content)))
     }
 
     /// What the broker reads of the message.
@@ -110,13 +158,20 @@ impl Message {
 
     /// The exchange it was published to; empty for the default exchange.
     pub fn exchange(&self) -> &str {
-        self.text(0, self.envelope().exchange_bytes.into())
+        as_text(self.names().0)
     }
 
     /// The routing key it was published with.
     pub fn routing_key(&self) -> &str {
-        let start = usize::from(self.envelope().exchange_bytes);
-        self.text(start, self.envelope().key_bytes.into())
+        as_text(self.names().1)
+    }
+
+    /// Exchange and routing key as bytes, at most 255 each, for those who pass them on.
+    #[inline]
+    pub fn names(&self) -> (&[u8], &[u8]) {
+        let exchange = usize::from(self.envelope().exchange_bytes);
+        let key = self.range(exchange, self.envelope().key_bytes.into());
+        (self.range(0, exchange), key)
     }
 
     /// The properties in the encoding of [`Envelope::origin`].
@@ -148,11 +203,11 @@ impl Message {
     fn range(&self, start: usize, len: usize) -> &[u8] {
         self.0.slice.get(start..start + len).unwrap_or_default()
     }
+}
 
-    fn text(&self, start: usize, len: usize) -> &str {
-        // Names and keys come in as `&str`, so this never falls back.
-        std::str::from_utf8(self.range(start, len)).unwrap_or_default()
-    }
+fn as_text(name: &[u8]) -> &str {
+    // Names and keys come in as `&str`, so this never falls back.
+    std::str::from_utf8(name).unwrap_or_default()
 }
 
 /// What a message takes besides its head and content: count, length, the allocator's rounding, and a
@@ -191,143 +246,51 @@ pub struct TooLong {
     pub bytes: usize,
 }
 
-/// Gathers the parts of messages, one after the other, in a buffer that is used again.
-#[derive(Debug, Default)]
-pub struct Builder {
-    buffer: Vec<u8>,
-    body_start: usize,
-    head: Option<Envelope>,
+fn short(text: &str) -> Result<u8, TooLong> {
+    u8::try_from(text.len()).map_err(|_| TooLong { bytes: text.len() })
 }
 
-/// A buffer that grew past this is given back after its message.
-const KEPT_BYTES_MAX: usize = 256 * 1024;
-
-impl Builder {
-    /// Begins a message. The body follows by [`Builder::push_body`].
-    ///
-    /// # Errors
-    /// [`TooLong`] when the exchange or the key has more than 255 bytes.
-    pub fn begin(&mut self, exchange: &str, key: &str, properties: &[u8]) -> Result<(), TooLong> {
-        let short = |text: &str| u8::try_from(text.len()).map_err(|_| TooLong { bytes: text.len() });
-        let envelope = Envelope {
-            body_bytes: 0,
-            properties_bytes: u32::try_from(properties.len()).map_err(|_| TooLong {
-                bytes: properties.len(),
-            })?,
-            exchange_bytes: short(exchange)?,
-            key_bytes: short(key)?,
-            priority: 0,
-            persistent: false,
-            origin: Origin::Amqp091,
-        };
-        self.buffer.clear();
-        self.buffer.extend_from_slice(exchange.as_bytes());
-        self.buffer.extend_from_slice(key.as_bytes());
-        self.buffer.extend_from_slice(properties);
-        self.body_start = self.buffer.len();
-        self.head = Some(envelope);
-        Ok(())
-    }
-
-    /// Adds the next piece of the body. Memory grows by what came, not by what was announced.
-    pub fn push_body(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// Bytes of body gathered so far.
-    pub fn body_bytes(&self) -> usize {
-        self.buffer.len() - self.body_start
-    }
-
-    /// The message begun last; `None` when none was begun or its body passes 4 GiB.
-    pub fn finish(&mut self, persistent: bool, priority: u8) -> Option<Message> {
-        let mut envelope = self.head.take()?;
-        envelope.body_bytes = u32::try_from(self.body_bytes()).ok()?;
-        envelope.persistent = persistent;
-        envelope.priority = priority;
-        debug_assert_eq!(envelope.content_bytes(), self.buffer.len());
-        let message = Message::new(envelope, &self.buffer);
-        self.buffer.clear();
-        self.body_start = 0;
-        if self.buffer.capacity() > KEPT_BYTES_MAX {
-            self.buffer = Vec::new();
-        }
-        Some(message)
-    }
-
-    /// Puts other properties in the place of those of the message begun last.
-    ///
-    /// # Errors
-    /// [`TooLong`] above 4 GiB.
-    pub fn replace_properties(&mut self, properties: &[u8]) -> Result<(), TooLong> {
-        let Some(head) = &mut self.head else { return Ok(()) };
-        let start = usize::from(head.exchange_bytes) + usize::from(head.key_bytes);
-        head.properties_bytes = u32::try_from(properties.len()).map_err(|_| TooLong {
-            bytes: properties.len(),
-        })?;
-        self.buffer
-            .splice(start..self.body_start, properties.iter().copied());
-        self.body_start = start + properties.len();
-        Ok(())
-    }
-
-    /// Forgets an unfinished message.
-    pub fn abandon(&mut self) {
-        self.head = None;
-        self.buffer = Vec::new();
-        self.body_start = 0;
-    }
+fn long(bytes: &[u8]) -> Result<u32, TooLong> {
+    u32::try_from(bytes.len()).map_err(|_| TooLong { bytes: bytes.len() })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
+
+    const PARTS: Parts<'_> = Parts {
+        exchange: "amq.topic",
+        key: "a.b",
+        properties: &[0x10, 0, 2],
+        body: b"hello",
+        persistent: true,
+        priority: 7,
+    };
 
     #[test]
     fn parts_come_back_as_they_went_in() {
-        let mut builder = Builder::default();
-        builder.begin("amq.topic", "a.b", &[0x10, 0, 2]).unwrap();
-        builder.push_body(b"hel");
-        builder.push_body(b"lo");
-        let message = builder.finish(true, 7).unwrap();
+        let message = Message::of(&PARTS).unwrap();
         assert_eq!(message.exchange(), "amq.topic");
         assert_eq!(message.routing_key(), "a.b");
         assert_eq!(message.properties(), [0x10, 0, 2]);
         assert_eq!(message.body(), b"hello");
+        assert_eq!(message.content(), b"amq.topica.b\x10\0\x02hello");
         assert!(message.envelope().persistent);
         assert_eq!(message.envelope().priority, 7);
     }
 
     #[test]
-    fn empty_message_and_reuse() {
-        let mut builder = Builder::default();
-        builder.begin("", "", &[]).unwrap();
-        let empty = builder.finish(false, 0).unwrap();
+    fn any_part_may_be_empty() {
+        let empty = Message::of(&Parts::default()).unwrap();
         assert!(empty.body().is_empty() && empty.properties().is_empty());
-        builder.begin("x", "y", &[1]).unwrap();
-        builder.push_body(&[9; 10]);
-        assert_eq!(builder.finish(false, 0).unwrap().body(), [9; 10]);
-        assert!(builder.finish(false, 0).is_none(), "nothing begun");
+        assert_eq!((empty.exchange(), empty.routing_key()), ("", ""));
+        assert_eq!(empty.names(), (&b""[..], &b""[..]));
     }
 
     #[test]
-    fn properties_can_be_replaced_at_the_end() {
-        let mut builder = Builder::default();
-        builder.begin("x", "y", &[1, 2, 3]).unwrap();
-        builder.push_body(b"body");
-        builder.replace_properties(&[4]).unwrap();
-        let message = builder.finish(false, 0).unwrap();
-        assert_eq!((message.properties(), message.body()), (&[4][..], &b"body"[..]));
-        assert_eq!(message.routing_key(), "y");
-    }
-
-    #[test]
-    fn a_message_comes_back_from_its_parts() {
-        let mut builder = Builder::default();
-        builder.begin("amq.topic", "a.b", &[0x10, 0, 2]).unwrap();
-        builder.push_body(b"hello");
-        let message = builder.finish(true, 7).unwrap();
+    fn a_message_comes_back_from_its_content() {
+        let message = Message::of(&PARTS).unwrap();
         let again = Message::restore(*message.envelope(), message.content()).unwrap();
         assert_eq!(again.envelope(), message.envelope());
         assert_eq!(again.content(), message.content());
@@ -340,8 +303,8 @@ mod tests {
 
     #[test]
     fn long_names_are_refused() {
-        let mut builder = Builder::default();
         let long = "k".repeat(256);
-        assert_eq!(builder.begin("", &long, &[]), Err(TooLong { bytes: 256 }));
+        let parts = Parts { key: &long, ..PARTS };
+        assert_eq!(Message::of(&parts).unwrap_err(), TooLong { bytes: 256 });
     }
 }

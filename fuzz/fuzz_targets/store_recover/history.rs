@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::{QueueDeclaration, Vhost};
-use warren_broker::message::{Builder, Message};
+use warren_broker::message::{Message, Parts};
 use warren_broker::name::{QueueName, UserName, VhostName};
 use warren_broker::value::Table;
 use warren_node::storage::{Error, Opened, Options};
@@ -114,15 +114,18 @@ impl History {
 
 /// Of all sizes, and each another.
 fn message(number: u32) -> Message {
-    let mut builder = Builder::default();
     let properties = number.to_le_bytes();
-    builder
-        .begin("", "key", &properties[..(number % 5) as usize])
-        .expect("short names");
     let length = [0, 3, 40, 300, 1500][(number % 5) as usize];
-    builder.push_body(&number.to_be_bytes());
-    builder.push_body(&vec![number as u8; length]);
-    builder.finish(true, 0).expect("a whole body")
+    let mut body = number.to_be_bytes().to_vec();
+    body.resize(body.len() + length, number as u8);
+    Message::of(&Parts {
+        key: "key",
+        properties: &properties[..(number % 5) as usize],
+        body: &body,
+        persistent: true,
+        ..Parts::default()
+    })
+    .expect("a short key")
 }
 
 /// So small that extents, checkpoints and recycled files come within some ten messages.
@@ -138,6 +141,7 @@ fn options() -> Options {
         disk_free_limit: 0,
         extent_bytes: 16 * 1024,
         checkpoint_every: Duration::ZERO,
+        rewrite_every: Duration::ZERO,
     }
 }
 

@@ -10,7 +10,7 @@
 mod model;
 
 use super::*;
-use crate::message::Builder;
+use crate::message::Parts;
 use model::{Step, Trial};
 use proptest::prelude::*;
 
@@ -41,10 +41,13 @@ impl Outlet for Taker {
 }
 
 fn message(body: &[u8]) -> Message {
-    let mut builder = Builder::default();
-    builder.begin("", "q", &[]).unwrap();
-    builder.push_body(body);
-    builder.finish(false, 0).unwrap()
+    let key = "q";
+    Message::of(&Parts {
+        key,
+        body,
+        ..Parts::default()
+    })
+    .unwrap()
 }
 
 fn queue_of(count: usize) -> Queue {

@@ -52,9 +52,21 @@ pub(super) struct Unacked {
     pub(super) counted: bool,
 }
 
+/// Where deliveries to one consumer go.
+pub(super) struct Outlet<'a> {
+    pub(super) channel: u16,
+    /// The consumer's tag.
+    pub(super) consumer: &'a str,
+    /// Whence they come, if they are to be settled.
+    pub(super) queue: Option<&'a Arc<LiveQueue>>,
+    pub(super) unacked: &'a mut Window<Unacked>,
+    pub(super) last_tag: &'a mut u64,
+    pub(super) parked: &'a mut Option<Parked>,
+}
+
 /// Answers that wait for the log.
 #[derive(Debug)]
-struct Parked {
+pub(super) struct Parked {
     position: Position,
     bytes: Vec<u8>,
 }
@@ -97,17 +109,26 @@ impl Channel {
         }
     }
 
-    /// Writes output of the channel: to the connection, or behind an answer of the channel that
-    /// waits for the log.
+    /// Writes output of the channel: see [`write_to`].
     pub(super) fn write(&mut self, shared: &mut Shared, write: impl FnOnce(&mut Vec<u8>)) {
-        match &mut self.parked {
-            Some(parked) => {
-                let before = parked.bytes.len();
-                write(&mut parked.bytes);
-                shared.parked_bytes += parked.bytes.len() - before;
-            }
-            None => write(shared.output.buffer()),
-        }
+        write_to(&mut self.parked, shared, write);
+    }
+
+    /// Where deliveries to a consumer go.
+    pub(super) fn outlet(&mut self, consumer: u32) -> Option<Outlet<'_>> {
+        let consumer = self.consumers.get(&consumer)?;
+        let queue = match &consumer.source {
+            Source::Queue(queue, _) if !consumer.no_ack => Some(queue),
+            Source::Queue(..) | Source::Replies(_) => None,
+        };
+        Some(Outlet {
+            channel: self.number,
+            consumer: consumer.tag.as_str(),
+            queue,
+            unacked: &mut self.unacked,
+            last_tag: &mut self.last_tag,
+            parked: &mut self.parked,
+        })
     }
 
     /// Writes a method.
@@ -224,6 +245,19 @@ impl Channel {
         }
         shared.unfinished_bytes -= std::mem::take(&mut self.incoming).held_bytes();
         shared.flush();
+    }
+}
+
+/// Writes to the connection, or behind an answer of the channel that waits for the log.
+#[inline]
+pub(super) fn write_to(parked: &mut Option<Parked>, shared: &mut Shared, write: impl FnOnce(&mut Vec<u8>)) {
+    match parked {
+        Some(parked) => {
+            let before = parked.bytes.len();
+            write(&mut parked.bytes);
+            shared.parked_bytes += parked.bytes.len() - before;
+        }
+        None => write(shared.output.buffer()),
     }
 }
 

@@ -2,7 +2,8 @@
 //! a content header and body frames. Properties and body go out as they came in.
 
 use super::Connection;
-use super::channel::{Source, Unacked};
+use super::channel::{Outlet, Unacked, write_to};
+use super::shared::Shared;
 use std::sync::Arc;
 use warren_broker::message::Message;
 use warren_broker::queue::Delivery;
@@ -13,73 +14,100 @@ use warren_protocol::amqp091::method::basic;
 /// Deliveries are written until the output holds so many bytes; the rest waits for the socket.
 pub(super) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
-impl Connection {
-    /// Whether deliveries may be written: what waits is little.
-    pub(super) fn has_output_room(&self) -> bool {
-        self.shared.output.len() + self.shared.parked_bytes < OUTPUT_BYTES_MAX
-    }
+/// What the frames of header and body take beside properties and body, where the body has one frame.
+const CONTENT_BYTES: usize = 12 + 2 * frame::OVERHEAD;
 
+impl Connection {
     /// Writes the deliveries of the inbox while there is room in the output.
     pub(super) fn write_deliveries(&mut self) {
         let mut room_bytes = 0;
-        while self.has_output_room()
+        while self.shared.has_output_room()
             && let Some(parcel) = self.shared.inbox.parcels.pop_front()
         {
-            room_bytes += parcel.room_bytes();
-            self.write_delivery(parcel);
+            room_bytes += parcel.room_bytes() + self.write_run(parcel);
         }
         self.shared.free_room(room_bytes);
+    }
+
+    /// Writes a delivery and those behind it that are for the same consumer, while there is room in the
+    /// output. Answers what the latter took of the mailbox's room.
+    fn write_run(&mut self, first: Parcel) -> usize {
+        let to = first.to;
+        let mut room_bytes = 0;
+        let Some((mut outlet, shared)) = self.outlet(to) else {
+            return 0;
+        };
+        outlet.write(shared, first.delivery);
+        while shared.has_output_room()
+            && let Some(parcel) = shared.inbox.parcels.pop_front_if(|parcel| parcel.to == to)
+        {
+            room_bytes += parcel.room_bytes();
+            outlet.write(shared, parcel.delivery);
+        }
+        room_bytes
     }
 
     /// Writes all deliveries to one consumer, whose end is to be told behind them. They are as
     /// many as a mailbox holds, at most.
     pub(super) fn write_deliveries_to(&mut self, address: Address) {
-        for parcel in self.shared.take_parcels(|other| other == address) {
-            self.write_delivery(parcel);
+        let parcels = self.shared.take_parcels(|other| other == address);
+        if let Some((mut outlet, shared)) = self.outlet(address) {
+            for parcel in parcels {
+                outlet.write(shared, parcel.delivery);
+            }
         }
     }
 
-    pub(super) fn write_delivery(&mut self, parcel: Parcel) {
-        let Parcel { to, delivery } = parcel;
-        // Whoever removes a consumer takes its parcels out first, so both are there.
-        let Some(channel) = self.channels.get_mut(&to.channel) else {
-            return;
-        };
-        let Some(consumer) = channel.consumers.get(&to.consumer) else {
-            return;
-        };
-        let consumer_tag = consumer.tag.clone();
-        let queue = match &consumer.source {
-            Source::Queue(queue, _) if !consumer.no_ack => Some(Arc::clone(queue)),
-            Source::Queue(..) | Source::Replies(_) => None,
-        };
-        let tag = channel.next_tag();
-        if let Some(queue) = queue {
+    /// Where deliveries to a consumer go. Who removes one takes its parcels out first, so that it is there.
+    fn outlet(&mut self, to: Address) -> Option<(Outlet<'_>, &mut Shared)> {
+        let outlet = self.channels.get_mut(&to.channel)?.outlet(to.consumer)?;
+        Some((outlet, &mut self.shared))
+    }
+}
+
+impl Outlet<'_> {
+    /// Writes a delivery, and notes it if it is to be settled.
+    #[inline]
+    fn write(&mut self, shared: &mut Shared, delivery: Delivery) {
+        *self.last_tag += 1;
+        let tag = *self.last_tag;
+        if let Some(queue) = self.queue {
             let unacked = Unacked {
-                queue,
+                queue: Arc::clone(queue),
                 seq: delivery.seq,
                 counted: true,
             };
-            channel.unacked.insert(tag, unacked);
+            self.unacked.insert(tag, unacked);
         }
-        let (number, frame_max) = (channel.number, self.shared.tuned.frame_max);
-        channel.write(&mut self.shared, |out| {
-            write_deliver(out, consumer_tag.as_str(), tag, &delivery, number);
-            write_content(out, &delivery.message, frame_max, number);
+        let (channel, consumer, frame_max) = (self.channel, self.consumer, shared.tuned.frame_max);
+        write_to(self.parked, shared, |out| {
+            write_deliver(out, consumer.as_bytes(), tag, &delivery, channel);
+            write_content(out, &delivery.message, frame_max, channel);
         });
     }
 }
 
 /// Writes the method frame of `basic.deliver`, without the detour of a [`basic::Deliver`].
-fn write_deliver(out: &mut Vec<u8>, consumer_tag: &str, tag: u64, delivery: &Delivery, channel: u16) {
-    let mark = frame::begin(out, frame::Kind::Method.octet(), channel);
-    out.extend_from_slice(&[0, 60, 0, 60]);
-    put_short(out, consumer_tag);
-    out.extend_from_slice(&tag.to_be_bytes());
-    out.push(u8::from(delivery.redelivered));
-    put_short(out, delivery.message.exchange());
-    put_short(out, delivery.message.routing_key());
-    frame::end(out, mark);
+#[inline]
+fn write_deliver(out: &mut Vec<u8>, consumer: &[u8], tag: u64, delivery: &Delivery, channel: u16) {
+    let (exchange, key) = delivery.message.names();
+    let length = |text: &[u8]| u8::try_from(text.len()).unwrap_or(u8::MAX);
+    // Beside the texts: class and method, their lengths, tag and flag.
+    let payload_bytes = 4 + 3 + 9 + consumer.len() + exchange.len() + key.len();
+    out.reserve(payload_bytes + frame::OVERHEAD + CONTENT_BYTES);
+    let [c1, c0] = channel.to_be_bytes();
+    // Four texts of at most 255 bytes.
+    let [s3, s2, s1, s0] = u32::try_from(payload_bytes).unwrap_or(u32::MAX).to_be_bytes();
+    let kind = frame::Kind::Method.octet();
+    out.extend_from_slice(&[kind, c1, c0, s3, s2, s1, s0, 0, 60, 0, 60, length(consumer)]);
+    out.extend_from_slice(consumer);
+    let [t7, t6, t5, t4, t3, t2, t1, t0] = tag.to_be_bytes();
+    let redelivered = u8::from(delivery.redelivered);
+    out.extend_from_slice(&[t7, t6, t5, t4, t3, t2, t1, t0, redelivered, length(exchange)]);
+    out.extend_from_slice(exchange);
+    out.push(length(key));
+    out.extend_from_slice(key);
+    out.push(frame::FRAME_END);
 }
 
 /// Writes `basic.get-ok` for a message that was taken.
@@ -108,20 +136,21 @@ pub(super) fn write_return(out: &mut Vec<u8>, message: &Message, frame_max: u32,
     write_content(out, message, frame_max, channel);
 }
 
-/// Names and keys have at most 255 bytes.
-fn put_short(out: &mut Vec<u8>, text: &str) {
-    out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-    out.extend_from_slice(text.as_bytes());
-}
-
+/// Writes the frames of header and body.
+#[inline]
 fn write_content(out: &mut Vec<u8>, message: &Message, frame_max: u32, channel: u16) {
-    let body = message.body();
-    let mark = frame::begin(out, frame::Kind::Header.octet(), channel);
-    out.extend_from_slice(&[0, 60, 0, 0]);
+    let (properties, body) = (message.properties(), message.body());
+    // No peer agrees to frames that hold nothing.
+    let room = (frame_max as usize).saturating_sub(frame::OVERHEAD).max(1);
+    out.reserve(CONTENT_BYTES + properties.len() + body.len().min(room));
+    let [c1, c0] = channel.to_be_bytes();
+    let payload_bytes = u32::try_from(12 + properties.len()).unwrap_or(u32::MAX);
+    let [s3, s2, s1, s0] = payload_bytes.to_be_bytes();
+    let kind = frame::Kind::Header.octet();
+    out.extend_from_slice(&[kind, c1, c0, s3, s2, s1, s0, 0, 60, 0, 0]);
     out.extend_from_slice(&(body.len() as u64).to_be_bytes());
-    out.extend_from_slice(message.properties());
-    frame::end(out, mark);
-    let room = frame_max as usize - frame::OVERHEAD;
+    out.extend_from_slice(properties);
+    out.push(frame::FRAME_END);
     for piece in body.chunks(room) {
         frame::body(out, channel, piece);
     }

@@ -1,7 +1,7 @@
 //! Which frame and which method goes where.
 
 use super::channel::Channel;
-use super::publish;
+use super::publish::{self, Whole};
 use super::refusal::{self, Failure};
 use super::shared::Pending;
 use super::{Connection, Phase, is_gathered};
@@ -30,6 +30,21 @@ impl Connection {
         if let Err(failure) = taken {
             self.fail_frame(failure, frame.channel, now);
         }
+    }
+
+    /// Takes the publish at the head of `bytes`, if there is one and all of it. Answers its octets.
+    pub(super) fn take_publish(&mut self, bytes: &[u8], now: Instant) -> Option<usize> {
+        if self.phase != Phase::Running {
+            return None;
+        }
+        let whole = Whole::find(bytes, self.shared.tuned.frame_max)?;
+        let channel = self.channels.get_mut(&whole.channel)?;
+        match channel.publish_whole(&mut self.shared, &whole) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(failure) => self.fail_frame(failure, whole.channel, now),
+        }
+        Some(whole.octets)
     }
 
     /// Ends what a bad frame ends. Who has not logged in is told nothing.

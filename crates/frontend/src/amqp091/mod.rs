@@ -124,6 +124,10 @@ impl Connection {
                 self.protocol_header(header);
                 continue;
             }
+            if let Some(octets) = self.take_publish(rest, now) {
+                used += octets;
+                continue;
+            }
             match frame::decode(rest, self.payload_max()) {
                 Ok(Step::Need(_)) => break,
                 Ok(Step::Frame { frame, consumed }) => {
@@ -390,7 +394,7 @@ impl Session for Connection {
             // What the client sent meanwhile is still to be read.
             self.received_at = now;
         }
-        if self.has_output_room() && !self.shared.inbox.parcels.is_empty() {
+        if self.shared.has_output_room() && !self.shared.inbox.parcels.is_empty() {
             self.settle_inbox(now);
         }
     }

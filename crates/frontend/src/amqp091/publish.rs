@@ -15,13 +15,13 @@ use super::special::{Special, is_plain};
 use crate::convert;
 use std::cell::OnceCell;
 use std::sync::Arc;
-use warren_broker::message::{Builder, Message};
+use warren_broker::message::{Message, Parts};
 use warren_broker::route::Headers;
 use warren_broker::value;
 use warren_node::{Keys, REPLY_TO, Route};
 use warren_protocol::amqp091::content::ContentHeader;
 use warren_protocol::amqp091::frame;
-use warren_protocol::amqp091::method::basic;
+use warren_protocol::amqp091::method::{Method, basic};
 use warren_protocol::amqp091::properties::Properties;
 use warren_protocol::amqp091::table::Table;
 
@@ -47,9 +47,34 @@ pub(super) struct Incoming {
     immediate: bool,
     announced_bytes: u64,
     properties: Vec<u8>,
-    builder: Builder,
-    /// Bytes of body in the builder.
-    held_bytes: usize,
+    body: Vec<u8>,
+}
+
+/// How the payload of `basic.publish` begins: its class and its method.
+const PUBLISH: [u8; 4] = [0, 60, 0, 40];
+
+/// A body's buffer that grew past this is given back after its message.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+/// What a publish says, borrowed from where it stands.
+struct Content<'a> {
+    exchange: &'a str,
+    key: &'a str,
+    mandatory: bool,
+    immediate: bool,
+    announced_bytes: u64,
+    properties: &'a [u8],
+    /// Of a body larger than is allowed, not all of it.
+    body: &'a [u8],
+}
+
+/// A publish of which all is there: the frames of method and header, and of the body if there is any, one
+/// behind the other. Most are.
+pub(super) struct Whole<'a> {
+    pub(super) channel: u16,
+    /// Octets that the frames take.
+    pub(super) octets: usize,
+    content: Content<'a>,
 }
 
 /// The unfinished messages of a connection may take as much as so many of the largest ones, and
@@ -90,7 +115,19 @@ impl Incoming {
 
     /// Bytes of body that are held until the content is complete.
     pub(super) fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.body.len()
+    }
+
+    fn content(&self) -> Content<'_> {
+        Content {
+            exchange: &self.exchange,
+            key: &self.key,
+            mandatory: self.mandatory,
+            immediate: self.immediate,
+            announced_bytes: self.announced_bytes,
+            properties: &self.properties,
+            body: &self.body,
+        }
     }
 
     /// What to say when another frame comes instead of the content frame that is due.
@@ -100,6 +137,55 @@ impl Incoming {
             _ => "expected content body, got non content body frame instead",
         };
         at_publish(Failure::connection(refusal::UNEXPECTED_FRAME, text))
+    }
+}
+
+impl<'a> Whole<'a> {
+    /// The publish at the head of `bytes`. `None` when it is something else, not all there, or in any way
+    /// wrong: then it is taken frame by frame, and whatever is to be said of it is said there.
+    #[inline]
+    pub(super) fn find(bytes: &'a [u8], payload_max: u32) -> Option<Self> {
+        if !bytes.get(frame::HEAD..)?.starts_with(&PUBLISH) {
+            return None;
+        }
+        let mut rest = bytes;
+        let mut next = |kind: frame::Kind| match frame::decode(rest, payload_max) {
+            Ok(frame::Step::Frame { frame, consumed }) if frame.kind == kind.octet() => {
+                rest = rest.get(consumed..)?;
+                Some(frame)
+            }
+            _ => None,
+        };
+        let method = next(frame::Kind::Method)?;
+        let header = next(frame::Kind::Header)?;
+        let Ok(Method::BasicPublish(publish)) = Method::decode(method.payload) else {
+            return None;
+        };
+        let announced = ContentHeader::parse(header.payload).ok()?;
+        let body = match announced.body_size {
+            0 => &[],
+            _ => {
+                let body = next(frame::Kind::Body).filter(|body| body.channel == method.channel)?;
+                body.payload
+            }
+        };
+        let is_whole = header.channel == method.channel
+            && announced.class_id == basic::Publish::CLASS
+            && announced.weight == 0
+            && announced.body_size == body.len() as u64;
+        is_whole.then(|| Self {
+            channel: method.channel,
+            octets: bytes.len() - rest.len(),
+            content: Content {
+                exchange: publish.exchange,
+                key: publish.routing_key,
+                mandatory: publish.mandatory,
+                immediate: publish.immediate,
+                announced_bytes: announced.body_size,
+                properties: announced.properties,
+                body,
+            },
+        })
     }
 }
 
@@ -163,10 +249,6 @@ impl Channel {
         incoming.properties.extend_from_slice(header.properties);
         incoming.announced_bytes = header.body_size;
         incoming.expected = Expected::Body(i128::from(header.body_size));
-        let begun = incoming
-            .builder
-            .begin(&incoming.exchange, &incoming.key, &incoming.properties);
-        begun.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
         if header.body_size == 0 {
             self.complete(shared)
         } else {
@@ -188,8 +270,7 @@ impl Channel {
         if self.incoming.announced_bytes <= shared.settings.message_bytes_max {
             // More than was announced is never kept: the content cannot end well any more.
             if *missing >= 0 {
-                self.incoming.builder.push_body(payload);
-                self.incoming.held_bytes += payload.len();
+                self.incoming.body.extend_from_slice(payload);
                 shared.unfinished_bytes += payload.len();
             }
         }
@@ -201,19 +282,34 @@ impl Channel {
 
     /// All of the content is there.
     fn complete(&mut self, shared: &mut Shared) -> Result<(), Failure> {
-        self.incoming.expected = Expected::Method;
-        shared.unfinished_bytes -= std::mem::take(&mut self.incoming.held_bytes);
-        let routed = self.check_and_route(shared).map_err(|failure| match failure.at {
-            None => at_publish(failure),
-            Some(_) => failure,
-        });
-        let routed = match routed {
-            Ok(routed) => routed,
-            Err(failure) => {
-                self.incoming.builder.abandon();
-                return Err(failure);
-            }
-        };
+        let mut incoming = std::mem::take(&mut self.incoming);
+        shared.unfinished_bytes -= incoming.held_bytes();
+        let done = self.publish(shared, &incoming.content());
+        incoming.expected = Expected::Method;
+        if incoming.body.capacity() > KEPT_BYTES_MAX {
+            incoming.body = Vec::new();
+        } else {
+            incoming.body.clear();
+        }
+        self.incoming = incoming;
+        done
+    }
+
+    /// Takes a publish that came as a whole. `false` when this is no time for one.
+    pub(super) fn publish_whole(&mut self, shared: &mut Shared, whole: &Whole<'_>) -> Result<bool, Failure> {
+        if self.is_closing || self.incoming.is_expecting_content() {
+            return Ok(false);
+        }
+        self.publish(shared, &whole.content).map(|()| true)
+    }
+
+    fn publish(&mut self, shared: &mut Shared, content: &Content<'_>) -> Result<(), Failure> {
+        let routed = self
+            .check_and_route(shared, content)
+            .map_err(|failure| match failure.at {
+                None => at_publish(failure),
+                Some(_) => failure,
+            })?;
         if let Mode::Transaction(transaction) = &mut self.mode {
             let bytes = routed.message.memory_bytes();
             transaction.held_bytes += bytes;
@@ -260,12 +356,11 @@ impl Channel {
 
     /// RabbitMQ's order: size, permission, exchange, internal, reply-to, expiration, headers, user,
     /// topic permission, route.
-    fn check_and_route(&mut self, shared: &mut Shared) -> Result<Routed, Failure> {
-        let incoming = &mut self.incoming;
-        if incoming.immediate {
+    fn check_and_route(&self, shared: &mut Shared, content: &Content<'_>) -> Result<Routed, Failure> {
+        if content.immediate {
             return Err(Failure::connection(refusal::NOT_IMPLEMENTED, "immediate=true"));
         }
-        let (size, max) = (incoming.announced_bytes, shared.settings.message_bytes_max);
+        let (size, max) = (content.announced_bytes, shared.settings.message_bytes_max);
         if size > max {
             let text = format!("message size {size} is larger than configured max size {max}");
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
@@ -273,22 +368,16 @@ impl Channel {
         let Some(client) = &mut shared.client else {
             return Err(stray());
         };
-        let Incoming {
-            exchange,
-            key,
-            builder,
-            ..
-        } = incoming;
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
-        let properties = Properties::parse(&incoming.properties).map_err(unreadable)?;
+        let properties = Properties::parse(content.properties).map_err(unreadable)?;
         let special = if is_plain(&properties) {
             Special::default()
         } else {
-            client.check_publish(exchange)?;
+            client.check_publish(content.exchange)?;
             Special::read(&properties, client, &self.consumers)?
         };
-        let replies = if exchange.is_empty() {
-            reply_keys(key, &special.more_keys)
+        let replies = if content.exchange.is_empty() {
+            reply_keys(content.key, &special.more_keys)
         } else {
             Vec::new()
         };
@@ -297,21 +386,24 @@ impl Channel {
             parsed: OnceCell::new(),
         };
         let keys = Keys {
-            first: key,
+            first: content.key,
             more: &special.more_keys,
         };
-        let route = client.route(&mut shared.routes, exchange, keys, &headers)?;
-        if let Some(edited) = special.edited {
-            let replaced = builder.replace_properties(&edited);
-            replaced.map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
-        }
-        let persistent = properties.delivery_mode() == Some(2);
-        let message = builder.finish(persistent, properties.priority().unwrap_or(0));
-        let message = message.ok_or_else(|| Failure::connection(refusal::INTERNAL_ERROR, "no content"))?;
+        let route = client.route(&mut shared.routes, content.exchange, keys, &headers)?;
+        let parts = Parts {
+            exchange: content.exchange,
+            key: content.key,
+            properties: special.edited.as_deref().unwrap_or(content.properties),
+            body: content.body,
+            persistent: properties.delivery_mode() == Some(2),
+            priority: properties.priority().unwrap_or(0),
+        };
+        let message = Message::of(&parts)
+            .map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;
         Ok(Routed {
             message,
             route,
-            mandatory: incoming.mandatory,
+            mandatory: content.mandatory,
             replies,
         })
     }

@@ -1,6 +1,7 @@
 //! What the channels of a connection share: the output, the broker's client, the batch that
 //! is being gathered, and who has to be told when it is done.
 
+use super::deliver::OUTPUT_BYTES_MAX;
 use super::settings::Settings;
 use std::sync::Arc;
 use warren_node::{
@@ -160,6 +161,11 @@ impl Shared {
             accounted_bytes: 0,
             last_consumer: 0,
         }
+    }
+
+    /// Whether deliveries may be written: what waits is little.
+    pub(super) fn has_output_room(&self) -> bool {
+        self.output.len() + self.parked_bytes < OUTPUT_BYTES_MAX
     }
 
     /// Writes a method of the connection itself.

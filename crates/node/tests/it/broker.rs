@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::{QueueDeclaration, Vhost};
-use warren_broker::message::{Builder, Message};
+use warren_broker::message::{Message, Parts};
 use warren_broker::name::{QueueName, UserName, VhostName};
 use warren_broker::value::Table;
 use warren_node::{Client, Config, LiveQueue, Node, Touched};
@@ -48,12 +48,16 @@ pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
 pub(crate) type Id = (u8, u32);
 
 pub(crate) fn message((publisher, number): Id, padding: usize) -> Message {
-    let mut builder = Builder::default();
-    builder.begin("", "q", &[]).unwrap();
-    builder.push_body(&[publisher]);
-    builder.push_body(&number.to_be_bytes());
-    builder.push_body(&vec![0; padding]);
-    builder.finish(true, 0).unwrap()
+    let mut body = vec![publisher];
+    body.extend_from_slice(&number.to_be_bytes());
+    body.resize(body.len() + padding, 0);
+    Message::of(&Parts {
+        key: "q",
+        body: &body,
+        persistent: true,
+        ..Parts::default()
+    })
+    .unwrap()
 }
 
 pub(crate) fn id_of(message: &Message) -> Id {

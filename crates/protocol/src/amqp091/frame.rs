@@ -21,7 +21,7 @@ pub const FRAME_END: u8 = 0xCE;
 pub const OVERHEAD: usize = HEAD + 1;
 
 /// Octets in front of the payload.
-const HEAD: usize = 7;
+pub const HEAD: usize = 7;
 
 /// How much of a badly ended frame's payload [`Error::BadEnd`] keeps, in octets.
 ///

@@ -35,13 +35,15 @@ pub const ORACLE: &str = "WARREN_ORACLE";
 /// broker's port plus 10,000.
 pub const ORACLE_HTTP: &str = "WARREN_ORACLE_HTTP";
 
-/// Holds all cases of a file with Warren's session machine. Answers how many there are.
+/// Holds all cases of a file with Warren's session machine, twice: with a read for each thing that is said,
+/// and with one for all that is said in a row. Answers how many there are.
 ///
 /// # Panics
 /// When something else is heard than is written, or the file cannot be read: this is an
 /// assertion. The message names file and line.
 pub fn check(path: &Path) -> usize {
-    told(run::file(path, &mut || Ok(Box::new(warren::Warren::new()))))
+    let hold = |gathers| run::file(path, &mut || Ok(Box::new(warren::Warren::new(gathers))));
+    told(hold(false).and_then(|count| hold(true).map(|_| count)))
 }
 
 /// Holds all cases of a file, except those that are marked as Warren's own, with the broker at

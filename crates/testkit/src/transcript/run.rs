@@ -386,7 +386,7 @@ mod tests {
     use super::*;
 
     fn held(text: &str, update: bool) -> Held {
-        hold("file", text, "", update, &mut || Ok(Box::new(Warren::new()))).unwrap()
+        hold("file", text, "", update, &mut || Ok(Box::new(Warren::new(false)))).unwrap()
     }
 
     const RIGHT: &str = "=== a\nC> 1 tx.select\nS< 1 tx.select-ok\n\n\

@@ -45,10 +45,14 @@ struct Peer {
 pub(super) struct Warren {
     log: Arc<MemoryLog>,
     holds: bool,
+    /// What a peer says in a row comes in one read.
+    gathers: bool,
     node: Option<Arc<Node>>,
     watermark_bytes: Option<u64>,
     now: Instant,
     peers: Vec<Peer>,
+    /// Who said something that nobody has listened to yet.
+    saying: Option<usize>,
     heard: Vec<Heard>,
 }
 
@@ -57,14 +61,16 @@ fn sentence(error: impl std::fmt::Display) -> String {
 }
 
 impl Warren {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(gathers: bool) -> Self {
         Self {
             log: Arc::new(MemoryLog::holding()),
             holds: false,
+            gathers,
             node: None,
             watermark_bytes: None,
             now: Instant::now(),
             peers: Vec::new(),
+            saying: None,
             heard: Vec::new(),
         }
     }
@@ -184,6 +190,14 @@ impl Warren {
         });
     }
 
+    /// Takes what was said.
+    fn listen(&mut self) {
+        if let Some(index) = self.saying.take() {
+            self.receive(index);
+            self.settle();
+        }
+    }
+
     /// Runs sessions until none has anything to do.
     fn settle(&mut self) {
         loop {
@@ -259,6 +273,7 @@ impl Broker for Warren {
     }
 
     fn wish(&mut self, wish: &Wish) -> Result<(), String> {
+        self.listen();
         match wish {
             Wish::Vhost(name) => self.put_vhost(name)?,
             Wish::User(user) => self.put_user(user)?,
@@ -276,6 +291,7 @@ impl Broker for Warren {
     }
 
     fn connect(&mut self, letter: char) -> Result<(), String> {
+        self.listen();
         let node = self.node()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let session = Connection::new(node, Arc::new(Settings::default()), address, self.now);
@@ -295,15 +311,21 @@ impl Broker for Warren {
 
     fn say(&mut self, peer: char, bytes: &[u8]) -> Result<(), String> {
         let index = self.index(peer)?;
+        if self.saying.is_some_and(|other| other != index) {
+            self.listen();
+        }
         if let Some(peer) = self.peers.get_mut(index) {
             peer.input.extend_from_slice(bytes);
         }
-        self.receive(index);
-        self.settle();
+        self.saying = Some(index);
+        if !self.gathers {
+            self.listen();
+        }
         Ok(())
     }
 
     fn hang_up(&mut self, peer: char) -> Result<(), String> {
+        self.listen();
         let index = self.index(peer)?;
         self.turn(index, |peer, now| peer.session.close(now));
         if let Some(peer) = self.peers.get_mut(index) {
@@ -317,10 +339,12 @@ impl Broker for Warren {
     }
 
     fn hear(&mut self, _: Until) -> Result<Vec<Heard>, String> {
+        self.listen();
         Ok(std::mem::take(&mut self.heard))
     }
 
     fn end(&mut self) -> Result<(), String> {
+        self.listen();
         for index in 0..self.peers.len() {
             self.turn(index, |peer, now| peer.session.close(now));
         }

@@ -16,7 +16,7 @@
 )]
 
 use super::{
-    Builder, Command, ConsumerKey, Delivery, Fact, Fetch, Message, Outlet, Queue, Subscription, Take, Totals,
+    Command, ConsumerKey, Delivery, Fact, Fetch, Message, Outlet, Parts, Queue, Subscription, Take, Totals,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -403,12 +403,15 @@ impl Trial {
     /// A message that is like no other, of a size of its own.
     fn message(&mut self) -> Message {
         self.messages_made += 1;
-        let mut builder = Builder::default();
-        builder.begin("", "q", &[]).expect("short");
-        builder.push_body(&self.messages_made.to_be_bytes());
-        builder.push_body(&[0; 32][..self.messages_made as usize % 32]);
-        let persistent = !self.messages_made.is_multiple_of(5);
-        builder.finish(persistent, 0).expect("begun")
+        let mut body = self.messages_made.to_be_bytes().to_vec();
+        body.resize(body.len() + self.messages_made as usize % 32, 0);
+        Message::of(&Parts {
+            key: "q",
+            body: &body,
+            persistent: !self.messages_made.is_multiple_of(5),
+            ..Parts::default()
+        })
+        .expect("a short key")
     }
 
     /// Mostly the number of a message that is out; at times any number, also one of the future.

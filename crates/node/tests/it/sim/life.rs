@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, Vhost};
-use warren_broker::message::{Builder, Message};
+use warren_broker::message::{Message, Parts};
 use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::route::NoHeaders;
 use warren_broker::value::Table;
@@ -286,12 +286,16 @@ impl Life {
         };
         let mut properties = id.to_le_bytes().to_vec();
         properties.resize(8 + self.random.below(20) as usize, 0x5a);
-        let mut builder = Builder::default();
-        builder.begin(exchange, key, &properties).unwrap();
         let body: Vec<u8> = (0..bytes).map(|at| (at * 7 + id * 13 + at / 251) as u8).collect();
-        builder.push_body(&body);
-        let (persistent, priority) = (self.random.chance(85), self.random.below(10) as u8);
-        let message = builder.finish(persistent, priority).unwrap();
+        let parts = Parts {
+            exchange,
+            key,
+            properties: &properties,
+            body: &body,
+            persistent: self.random.chance(85),
+            priority: self.random.below(10) as u8,
+        };
+        let message = Message::of(&parts).unwrap();
         Arc::make_mut(&mut self.model.messages).insert(id, message.clone());
         message
     }
