@@ -68,7 +68,7 @@ fn look(disk: &dyn Disk, number: u64) -> io::Result<Found> {
 }
 
 /// Fewer bytes than this are not asked of the disk while there are more.
-pub(super) const READ_BYTES: usize = 4 << 20;
+pub(super) const READ_BYTES: usize = 256 << 10;
 
 /// A file that is read from front to back, in large pieces.
 pub(super) struct Window {
