@@ -92,6 +92,9 @@ pub struct Arguments {
         help_heading = "Consuming"
     )]
     pub multi_ack: u32,
+    /// Take at most so many messages a second, all consumers together, until the publishing ends
+    #[arg(long, value_name = "N", help_heading = "Consuming")]
+    pub consume_rate: Option<u32>,
     /// An argument of basic.consume; the value is a number, true, false or text
     #[arg(
         long = "consumer-argument",

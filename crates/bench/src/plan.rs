@@ -114,6 +114,7 @@ pub(crate) struct Plan {
     pub(crate) auto_ack: bool,
     pub(crate) prefetch: u16,
     pub(crate) multi_ack: u32,
+    pub(crate) consume_rate: Option<u32>,
     pub(crate) consumer_arguments: TableBuf,
     pub(crate) queue_arguments: TableBuf,
     pub(crate) is_durable: bool,
@@ -185,6 +186,7 @@ impl Plan {
             auto_ack: arguments.auto_ack,
             prefetch: arguments.prefetch,
             multi_ack: arguments.multi_ack,
+            consume_rate: arguments.consume_rate,
             consumer_arguments: table(&arguments.consumer_arguments),
             queue_arguments: table(&arguments.queue_arguments),
             is_durable: !arguments.transient,
@@ -237,6 +239,7 @@ fn check_counts(arguments: &Arguments) -> Result<(), PlanError> {
     for (option, value) in [
         ("--confirm", u64::from(arguments.confirm.unwrap_or(1))),
         ("--multi-ack", arguments.multi_ack.into()),
+        ("--consume-rate", arguments.consume_rate.unwrap_or(1).into()),
         (
             "--channels-per-connection",
             arguments.channels_per_connection.into(),
