@@ -135,7 +135,7 @@ fn turn(tools: &Tools, row: &Row, kind: Kind, round: u32, options: &Options) -> 
     let outcome = loop {
         let begun = Instant::now();
         let outcome = course::run(tools, row, kind, options.is_trial);
-        tell(kind, round, &outcome, begun);
+        tell(row, kind, round, &outcome, begun);
         tries += 1;
         let is_disturbed = outcome.as_ref().is_ok_and(|outcome| outcome.is_disturbed);
         if !is_disturbed || options.is_trial || tries > REPEATS {
@@ -155,11 +155,12 @@ fn turn(tools: &Tools, row: &Row, kind: Kind, round: u32, options: &Options) -> 
     }
 }
 
-fn tell(kind: Kind, round: u32, outcome: &Result<Outcome, String>, begun: Instant) {
+/// A line for a run.
+fn tell(row: &Row, kind: Kind, round: u32, outcome: &Result<Outcome, String>, begun: Instant) {
     let said = match outcome {
         Ok(outcome) => {
-            let shown = figures::ALL.iter().filter_map(|figure| {
-                let value = outcome.figures.get(figure.key)?;
+            let shown = document::shown(row.group).into_iter().filter_map(|figure| {
+                let value = outcome.figures.get(figure.key).filter(|value| **value > 0.0)?;
                 Some(format!("{} {}", figure.name, figure.unit.show(*value)))
             });
             let mark = if outcome.is_disturbed { "; DISTURBED" } else { "" };

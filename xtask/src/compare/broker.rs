@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::handshake;
@@ -12,6 +14,9 @@ use super::tools::{Tools, make_folder, output_of, remove_folder};
 
 /// How long a start may take; RabbitMQ's takes seconds, and more on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Where brokers listen.
+const PORTS: Range<u16> = 21_000..31_000;
 
 /// A running broker. Dropped, it is killed, and what it had on disk is removed.
 pub(super) struct Broker<'a> {
@@ -182,13 +187,14 @@ fn last_line(path: &Path) -> String {
         .to_owned()
 }
 
-/// A port that nobody listens on. Somebody may take it before we do, and then the start fails.
+/// A port that nobody listens on, below those that the system gives to clients: thousands of those come and go
+/// here, and one of them would be in the way of a broker that starts.
 ///
 /// # Errors
-/// When there is none.
+/// When all are taken.
 pub(super) fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port: {error}"))
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = PORTS.map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u16);
+    ports.find(is_free).ok_or_else(|| "no free port".to_owned())
 }

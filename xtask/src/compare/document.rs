@@ -85,6 +85,19 @@ fn columns(group: &str) -> Vec<&'static Figure> {
     }
 }
 
+/// The figures of a row that are said while it runs: those of its table, of all where it has none.
+pub(super) fn shown(group: &str) -> Vec<&'static Figure> {
+    let more = if group == "latency" {
+        columns("confirmed")
+    } else {
+        Vec::new()
+    };
+    match columns(group) {
+        columns if columns.is_empty() => figures::ALL.to_vec(),
+        columns => [columns, more].concat(),
+    }
+}
+
 /// What a document is made of.
 pub(super) struct Document<'a> {
     pub(super) results: &'a Results,

@@ -61,7 +61,7 @@ figures! {
     IDLE = "idle.mib", "idle process", Mib;
     PER_IDLE = "memory.kib_per_idle", "an idle connection", Kib;
     CHURNED = "run.churned_per_s", "connections/s", PerSecond;
-    CHURN_P99 = "run.churn_p99_us", "p99", Microseconds;
+    CHURN_P99 = "run.churn_p99_us", "p99 of a round", Microseconds;
     PEAK = "memory.peak_mib", "most memory", Mib;
     BUILD = "build.confirmed_per_s", "built/s", PerSecond;
     BUILD_COST = "build.c", "C of building", CpuSeconds;

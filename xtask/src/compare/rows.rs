@@ -134,11 +134,13 @@ fn latency() -> Vec<Row> {
 
 fn connections() -> Vec<Row> {
     vec![
+        // The null broker has two descriptors and a thread for each connection.
         row(
             "connections-10k",
             CONNECTIONS,
             "10,000 connections with a message a second each",
         )
+        .without_null()
         .bench("-p 10000 --rate 10000 --auto-ack")
         .lower(&COST, 10.0),
         row(
