@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if options.is_kept() {
         write(&results, &rows, &series)?;
     } else {
-        print(&results, &chosen);
+        print(&results, &chosen, &series);
     }
     match failures.is_empty() {
         true => Ok(()),
@@ -186,16 +186,22 @@ fn write(results: &Results, rows: &[Row], series: &[growth::Series]) -> Result<(
 }
 
 /// The rows alone, as the document has them.
-fn print(results: &Results, rows: &[Row]) {
+fn print(results: &Results, rows: &[Row], series: &[growth::Series]) {
     let document = Document {
         results,
         rows,
-        series: &[],
+        series,
     };
     println!("\n{}", document.targets());
     let mut groups: Vec<&str> = rows.iter().map(|row| row.group).collect();
     groups.dedup();
-    for group in groups {
+    for group in groups.into_iter().filter(|group| *group != growth::GROWTH) {
         println!("{}", document.figures(group));
+    }
+    for series in series {
+        let is_measured = |(_, row): &(String, Row)| results.rows.contains_key(&row.name);
+        if series.points.iter().any(is_measured) {
+            println!("{}", document.series(series));
+        }
     }
 }

@@ -254,7 +254,8 @@ impl Document<'_> {
         )
     }
 
-    fn series(&self, series: &Series) -> String {
+    /// Plots of a series, and its points.
+    pub(super) fn series(&self, series: &Series) -> String {
         let mut text = String::new();
         for figure in series.figures.iter().take(2) {
             let (y_name, part) = match figure.unit {

@@ -88,7 +88,8 @@ fn depth() -> Series {
     depth
 }
 
-const GROWTH: &str = "growth";
+/// The group of all points.
+pub(super) const GROWTH: &str = "growth";
 
 fn series(name: &'static str, title: &'static str, axis: &'static str) -> Series {
     Series {
