@@ -88,10 +88,11 @@ pub(crate) async fn run(mut seat: Seat, numbers: Range<usize>) -> Result<Finding
             biased;
             moved = connection.turn(&[]) => {
                 moved?;
-                let Received { begun, delivered } = receive(&seat, &mut connection, &mut consumers, &mut acks)?;
-                rest.take(delivered, seat.shared.clock.now_ns());
+                let received = receive(&seat, &mut connection, &mut consumers, &mut acks)?;
+                rest.take(received.delivered, seat.shared.clock.now_ns());
                 connection.output().append(&mut acks);
                 // Whoever waits for all consumers is told once.
+                let begun = received.begun;
                 if begun > 0 && begun >= waiting {
                     seat.tell(News::Ready);
                 }

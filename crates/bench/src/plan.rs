@@ -160,6 +160,7 @@ impl Plan {
             prefix: &prefix,
             queues: count(arguments.queues),
             bindings: count(bindings),
+            keys: count(arguments.keys),
             producers: count(arguments.producers),
             churners: count(churners),
             seed: arguments.seed,
@@ -239,6 +240,7 @@ fn check_counts(arguments: &Arguments) -> Result<(), PlanError> {
     for (option, value) in [
         ("--confirm", u64::from(arguments.confirm.unwrap_or(1))),
         ("--multi-ack", arguments.multi_ack.into()),
+        ("--keys", arguments.keys.into()),
         ("--consume-rate", arguments.consume_rate.unwrap_or(1).into()),
         (
             "--channels-per-connection",
