@@ -192,7 +192,9 @@ fn print(results: &Results, rows: &[Row], series: &[growth::Series]) {
         rows,
         series,
     };
-    println!("\n{}", document.targets());
+    if rows.iter().any(|row| !row.targets.is_empty()) {
+        println!("\n{}", document.targets());
+    }
     let mut groups: Vec<&str> = rows.iter().map(|row| row.group).collect();
     groups.dedup();
     for group in groups.into_iter().filter(|group| *group != growth::GROWTH) {

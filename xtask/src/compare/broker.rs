@@ -187,8 +187,8 @@ fn last_line(path: &Path) -> String {
         .to_owned()
 }
 
-/// A port that nobody listens on, below those that the system gives to clients: thousands of those come and go
-/// here, and one of them would be in the way of a broker that starts.
+/// A port that nobody listens on, below those that the system gives to clients: thousands of those come and
+/// go here, and one of them would be in the way of a broker that starts.
 ///
 /// # Errors
 /// When all are taken.

@@ -44,19 +44,19 @@ pub(super) fn all() -> Vec<Series> {
         .over(&[1, 10, 100, 1000], |n| format!("-c {n} --multi-ack 50 --time 5")),
         series(
             "bindings",
-            "topic bindings with wildcards, random keys, one queue, auto-ack",
+            "topic bindings with wildcards, 5,000 random keys, 100 B, one queue, auto-ack",
             "bindings",
         )
         .over(&[1, 10, 100, 1000, 10_000, 100_000], |n| {
-            format!("-e topic -b {n} --auto-ack --time 5")
+            format!("-e topic -b {n} --keys 5000 --size 100 --auto-ack --time 5")
         }),
         series(
             "keys",
-            "bindings of a direct exchange, each key in turn, one queue, auto-ack",
+            "bindings of a direct exchange, 5,000 of their keys, 100 B, one queue, auto-ack",
             "bindings",
         )
         .over(&[1, 10, 100, 1000, 10_000, 100_000], |n| {
-            format!("-e direct -b {n} --auto-ack --time 5")
+            format!("-e direct -b {n} --keys 5000 --size 100 --auto-ack --time 5")
         }),
         depth(),
     ]

@@ -9,8 +9,8 @@ const ROUNDS: u32 = 3;
 /// The most rounds that anybody waits for.
 const ROUNDS_MAX: u32 = 20;
 
-const HELP: &str = "wants [--quick] [--rounds N] [--only NAME,...] [--list] [--render] [--trial] [--no-rabbitmq] \
-                    [--no-realtime]";
+const HELP: &str = "wants [--quick] [--rounds N] [--only NAME,...] [--list] [--render] [--trial] \
+                    [--no-rabbitmq] [--no-realtime]";
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Options {

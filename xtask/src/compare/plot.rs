@@ -8,8 +8,8 @@ pub(super) fn plot(title: &str, x_name: &str, y_name: &str, points: &[(String, f
     let marks: Vec<String> = points.iter().map(|(x, _)| format!("\"{x}\"")).collect();
     let values: Vec<String> = points.iter().map(|(_, y)| plain(*y)).collect();
     format!(
-        "```mermaid\nxychart-beta\n    title \"{title}\"\n    x-axis \"{x_name}\" [{}]\n    y-axis \"{y_name}\" \
-         0 --> {}\n    line [{}]\n```\n",
+        "```mermaid\nxychart-beta\n    title \"{title}\"\n    x-axis \"{x_name}\" [{}]\n    \
+         y-axis \"{y_name}\" 0 --> {}\n    line [{}]\n```\n",
         marks.join(", "),
         plain(round_up(most)),
         values.join(", ")

@@ -99,7 +99,8 @@ fn figures_have_medians_spreads_and_marks() {
     assert_eq!(
         filled("{{figures throughput}}").unwrap(),
         "| scenario | broker | msg/s | C | C of the load |\n|---|---|---|---|---|\n\
-         | First | Warren~ | 1,500,000 (1,000,000 to 2,000,000) | 0.400 (0.300 to 0.500) | 0.400 (0.200 to 0.600) |\n\
+         | First | Warren~ | 1,500,000 (1,000,000 to 2,000,000) | 0.400 (0.300 to 0.500) \
+         | 0.400 (0.200 to 0.600) |\n\
          | First | RabbitMQ | 100,000 | 24.0 | - |\n\
          | First | null broker | failed | failed | failed |\n\
          | Second | Warren | - | - | - |\n\
