@@ -28,6 +28,9 @@ const DISTURBED: &str = "~";
 /// After the cost of the load: it is more than the broker's.
 const COSTLY: &str = "*";
 
+/// The head of a column: a broker's cost beside Warren's.
+const RATIO: &str = "C / Warren's";
+
 /// Tables of figures, and their columns.
 fn columns(group: &str) -> Vec<&'static Figure> {
     use figures as f;
@@ -117,7 +120,8 @@ impl Document<'_> {
             let (mark, rest) = part
                 .split_once("}}")
                 .ok_or_else(|| format!("`{{{{{part}` has no end"))?;
-            text.push_str(&self.mark(mark)?);
+            // Whatever stands behind the mark in the template ends its line.
+            text.push_str(self.mark(mark)?.trim_end());
             text.push_str(rest);
         }
         Ok(text)
@@ -213,11 +217,17 @@ impl Document<'_> {
                 .any(|row| row.brokers.iter().any(|broker| spread(row, *broker)))
         };
         let columns: Vec<&Figure> = columns(group).into_iter().filter(is_there).collect();
-        let heads: Vec<&str> = columns.iter().map(|figure| figure.name).collect();
+        if columns.is_empty() {
+            return "Not measured.\n".to_owned();
+        }
+        let mut heads: Vec<&str> = columns.iter().map(|figure| figure.name).collect();
+        if columns.contains(&&figures::COST) {
+            heads.push(RATIO);
+        }
         let mut text = format!(
             "| scenario | broker | {} |\n|---|---|{}\n",
             heads.join(" | "),
-            "---|".repeat(columns.len())
+            "---|".repeat(heads.len())
         );
         for row in rows {
             for broker in &row.brokers {
@@ -228,23 +238,21 @@ impl Document<'_> {
     }
 
     fn line(&self, row: &Row, broker: Kind, columns: &[&Figure]) -> String {
-        let Some(measured) = self.results.rows.get(&row.name) else {
-            let nothing = vec![NOTHING; columns.len()];
-            return format!(
-                "| {} | {} | {} |\n",
-                row.title,
-                broker.name(),
-                nothing.join(" | ")
-            );
-        };
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|figure| cell(measured, broker, figure))
-            .collect();
-        let mark = if measured.is_disturbed(broker) {
-            DISTURBED
-        } else {
-            ""
+        let measured = self.results.rows.get(&row.name);
+        let nothing = || NOTHING.to_owned();
+        let cells = columns.iter().map(|figure| match measured {
+            Some(measured) => cell(measured, broker, figure),
+            None => nothing(),
+        });
+        let mut cells: Vec<String> = cells.collect();
+        if columns.contains(&&figures::COST) {
+            let cost = |broker| measured?.spread(broker, figures::COST.key);
+            let ratio = cost(broker).zip(cost(Kind::Warren));
+            cells.push(ratio.map_or_else(nothing, |(of, warren)| three_digits(of.median / warren.median)));
+        }
+        let mark = match measured.is_some_and(|measured| measured.is_disturbed(broker)) {
+            true => DISTURBED,
+            false => "",
         };
         format!(
             "| {} | {}{mark} | {} |\n",

@@ -110,7 +110,9 @@ pub(super) fn of_bench(text: &str) -> Result<(Figures, bool), String> {
             }
         };
         for rate in ["published", "confirmed", "delivered", "churned"].map(|what| format!("{what}_per_s")) {
-            note(&rate, phase.get(&rate));
+            // What was not done has no rate.
+            let value = phase.get(&rate).filter(|value| value.as_f64() > Some(0.0));
+            note(&rate, value);
         }
         note("delivered_mib_per_s", phase.get("delivered_mib_per_s"));
         for what in ["delivery", "confirm", "churn"] {
@@ -219,7 +221,7 @@ mod tests {
 
     const BENCH: &str = r#"{
         "phases": [{
-            "name": "run", "published_per_s": 10.5, "delivered_per_s": 20.0,
+            "name": "run", "published_per_s": 10.5, "delivered_per_s": 20.0, "churned_per_s": 0.0,
             "delivery_latency": {"p50_us": 98.0, "p99_us": 532.0, "p99_9_us": 600.0, "max_us": 700.0},
             "confirm_latency": null,
             "cpu": {"broker_s_per_million": 0.85, "own_s_per_million": 0.4, "broker_cores": 0.5,
@@ -241,6 +243,7 @@ mod tests {
         ] {
             assert_eq!(figures.get(figure.key), Some(&value), "{}", figure.key);
         }
+        assert!(!figures.contains_key(CHURNED.key));
         assert!(!figures.contains_key(CONFIRM_P50.key) && !figures.contains_key(PER_IDLE.key));
         assert!(of_bench("{}").is_err() && of_bench("").is_err());
     }
