@@ -143,11 +143,7 @@ impl Plan {
         check_times(&arguments)?;
         let (producer_connections, consumer_connections) = connections(&arguments)?;
         let bindings = bindings(&arguments)?;
-        let churners = if arguments.churn.is_some() {
-            arguments.churners
-        } else {
-            0
-        };
+        let churners = arguments.churn.map_or(0, |_| arguments.churners);
         let connections = [producer_connections, consumer_connections, count(churners)];
         let course = course(&arguments);
         let prefix = match arguments.prefix {
