@@ -12,6 +12,7 @@
 //! chores    check, fix, test, golden, fuzz, run, doc: calls of cargo
 //! conform   real clients of other languages against the built broker
 //! crash     the built broker killed, starved and damaged
+//! compare   Warren beside RabbitMQ and beside the limit of the machine
 //! tidy      the rules of this repository that no other tool knows
 //! codegen   method tables made from spec/*.toml
 //! ```
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 mod chores;
 pub mod codegen;
+mod compare;
 mod conform;
 mod crash;
 #[cfg(test)]
@@ -89,6 +91,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--release] [OPTIONS]",
         help: "kill, starve and damage the built broker, and count what it lost; --help shows the options",
         run: crash::run,
+    },
+    Command {
+        name: "compare",
+        arguments: "[--quick] [OPTIONS]",
+        help: "measure Warren beside RabbitMQ and the limit, and write docs/performance.md",
+        run: compare::run,
     },
     Command {
         name: "codegen",

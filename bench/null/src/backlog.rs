@@ -308,16 +308,14 @@ pub fn sync_latency(a: &Args) -> R<()> {
         print_slow(&late, slow, per_s);
     }
     // From when it was begun, and from when it was due: a stall then counts for all that it held up.
-    for (what, times) in [("syncs", &mut took), ("syncs_from_due", &mut late)] {
+    let [begun, due] = [&mut took, &mut late].map(|times| {
         times.sort_unstable_by(f64::total_cmp);
-        let p = |part: f64| times[((times.len() as f64 - 1.0) * part) as usize];
-        println!(
-            "{{\"{what}_per_s\":{per_s:.0},\"p50_us\":{:.0},\"p99_us\":{:.0},\"p999_us\":{:.0}}}",
-            p(0.5),
-            p(0.99),
-            p(0.999)
-        );
-    }
+        [0.5, 0.99, 0.999].map(|part| times[((times.len() as f64 - 1.0) * part) as usize])
+    });
+    println!(
+        "{{\"syncs_per_s\":{per_s:.0},\"p50_us\":{:.0},\"p99_us\":{:.0},\"p999_us\":{:.0},\"due_p50_us\":{:.0},\"due_p99_us\":{:.0},\"due_p999_us\":{:.0}}}",
+        begun[0], begun[1], begun[2], due[0], due[1], due[2]
+    );
     Ok(())
 }
 

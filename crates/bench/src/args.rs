@@ -92,6 +92,9 @@ pub struct Arguments {
         help_heading = "Consuming"
     )]
     pub multi_ack: u32,
+    /// Take at most so many messages a second, all consumers together, until the publishing ends
+    #[arg(long, value_name = "N", help_heading = "Consuming")]
+    pub consume_rate: Option<u32>,
     /// An argument of basic.consume; the value is a number, true, false or text
     #[arg(
         long = "consumer-argument",
@@ -112,6 +115,9 @@ pub struct Arguments {
     /// Bindings, spread over the queues [default: one for each queue]
     #[arg(long, short, value_name = "N", help_heading = "Topology")]
     pub bindings: Option<u32>,
+    /// Routing keys of a producer, at most: of a topic random ones, of others a part of the bindings
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Topology")]
+    pub keys: u32,
     /// An argument of queue.declare, such as x-queue-type=quorum; the value as above
     #[arg(long = "queue-argument", value_name = "KEY=VALUE", help_heading = "Topology")]
     pub queue_arguments: Vec<Argument>,

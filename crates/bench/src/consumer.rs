@@ -69,19 +69,30 @@ pub(crate) async fn run(mut seat: Seat, numbers: Range<usize>) -> Result<Finding
     let is_backlog = matches!(seat.shared.plan.course, Course::Backlog(_));
     let begin = if is_backlog { Stage::Drain } else { Stage::Consume };
     seat.wait_with(begin, &mut connection).await?;
+    let alarm = seat.alarms.alarm();
+    let mut rest = Rest::new(&seat.shared, consumers.len());
     let mut waiting = 0;
     for consumer in &consumers {
         waiting += consumer.subscribe(&seat.shared, &mut connection);
     }
     let mut acks = Vec::new();
     while !seat.is_at(Stage::Stop) {
+        if rest.until_ns > seat.shared.clock.now_ns() && !seat.is_at(Stage::Drain) {
+            tokio::select! {
+                () = alarm.at(rest.until_ns) => {}
+                _ = seat.stage.changed() => {}
+            }
+            continue;
+        }
         tokio::select! {
             biased;
             moved = connection.turn(&[]) => {
                 moved?;
-                let begun = receive(&seat, &mut connection, &mut consumers, &mut acks)?;
+                let received = receive(&seat, &mut connection, &mut consumers, &mut acks)?;
+                rest.take(received.delivered, seat.shared.clock.now_ns());
                 connection.output().append(&mut acks);
                 // Whoever waits for all consumers is told once.
+                let begun = received.begun;
                 if begun > 0 && begun >= waiting {
                     seat.tell(News::Ready);
                 }
@@ -100,6 +111,32 @@ pub(crate) async fn run(mut seat: Seat, numbers: Range<usize>) -> Result<Finding
         reordered: orders.map(|subscription| subscription.order.reordered).sum(),
         ..Findings::default()
     })
+}
+
+/// Holds a connection back to its part of a rate: after a read it neither reads nor acknowledges for as long
+/// as the messages that came should take.
+struct Rest {
+    message_ns: u64,
+    until_ns: u64,
+}
+
+impl Rest {
+    fn new(shared: &Shared, consumers: usize) -> Self {
+        let plan = &shared.plan;
+        let message_ns = plan.consume_rate.map_or(0, |rate| {
+            1_000_000_000 / u64::from(rate) * plan.consumers as u64 / consumers.max(1) as u64
+        });
+        Self {
+            message_ns,
+            until_ns: 0,
+        }
+    }
+
+    fn take(&mut self, messages: u64, now_ns: u64) {
+        if self.message_ns > 0 && messages > 0 {
+            self.until_ns = self.until_ns.max(now_ns) + messages * self.message_ns;
+        }
+    }
 }
 
 impl Consumer {
@@ -172,13 +209,20 @@ impl Consumer {
     }
 }
 
-/// Takes all that came. Answers how many consumers the broker has begun to serve.
+/// What one read brought.
+struct Received {
+    /// Consumers that the broker has begun to serve.
+    begun: usize,
+    delivered: u64,
+}
+
+/// Takes all that came.
 fn receive(
     seat: &Seat,
     connection: &mut Connection,
     consumers: &mut [Consumer],
     acks: &mut Vec<u8>,
-) -> Result<usize, Error> {
+) -> Result<Received, Error> {
     let mut desk = Desk::new(seat);
     let mut begun = 0;
     let mut failure = None;
@@ -223,8 +267,8 @@ fn receive(
             },
         }
     })?;
-    desk.close();
-    failure.map_or(Ok(begun), Err)
+    let delivered = desk.close();
+    failure.map_or(Ok(Received { begun, delivered }), Err)
 }
 
 impl Open {
@@ -377,12 +421,14 @@ impl<'s> Desk<'s> {
         }
     }
 
-    fn close(mut self) {
+    /// Answers how many were delivered.
+    fn close(mut self) -> u64 {
         self.record();
         if self.delivered > 0 {
             let meter = self.seat.meter();
             meter.delivered_bytes.fetch_add(self.delivered_bytes, Relaxed);
             meter.delivered.fetch_add(self.delivered, Relaxed);
         }
+        self.delivered
     }
 }

@@ -13,9 +13,6 @@ use crate::args::ExchangeKind;
 use crate::random::Random;
 use crate::topic;
 
-/// Keys that one producer draws from a random topology.
-const ROUTES_MAX: usize = 1000;
-
 /// The header of a binding to a headers exchange.
 const HEADER: &str = "bench";
 
@@ -62,6 +59,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) queues: usize,
     pub(crate) bindings: usize,
+    /// Routes of a producer, at most, unless it has to reach more queues.
+    pub(crate) keys: usize,
     pub(crate) producers: usize,
     /// Who publish straight into a queue, whatever the exchange.
     pub(crate) churners: usize,
@@ -92,7 +91,7 @@ impl Layout {
             routes: Vec::new(),
         };
         for producer in 0..wanted.producers {
-            let routes = layout.addresses(producer, wanted.producers, &mut random);
+            let routes = layout.addresses(producer, wanted, &mut random);
             layout.add_producer(routes);
         }
         for churner in 0..wanted.churners {
@@ -116,8 +115,8 @@ impl Layout {
     }
 
     /// How a producer addresses messages, and what each reaches.
-    fn addresses(&self, producer: usize, producers: usize, random: &mut Random) -> Vec<Address> {
-        let own = share(producer, producers, self.queues.len());
+    fn addresses(&self, producer: usize, wanted: Wanted<'_>, random: &mut Random) -> Vec<Address> {
+        let own = share(producer, wanted.producers, self.queues.len());
         match self.kind {
             ExchangeKind::Default => own.map(|queue| self.straight(queue)).collect(),
             ExchangeKind::Fanout => vec![Address {
@@ -126,19 +125,38 @@ impl Layout {
                 targets: self.reached(|_| true),
             }],
             ExchangeKind::Direct => {
+                let queues = own.clone().count();
                 let own = self.bindings.iter().filter(|binding| own.contains(binding.queue));
-                own.map(|binding| self.address(binding, random)).collect()
+                let mut own: Vec<&Binding> = own.collect();
+                if own.len() > wanted.keys {
+                    // The first of them reach every queue once; of the others some will do.
+                    let more = wanted.keys.saturating_sub(queues);
+                    let drawn: Vec<&Binding> = (0..more).filter_map(|_| random.pick(&own).copied()).collect();
+                    own.truncate(queues);
+                    own.extend(drawn);
+                }
+                own.into_iter().map(Binding::address).collect()
             }
-            ExchangeKind::Topic | ExchangeKind::Headers => {
-                let count = self.bindings.len().clamp(1, ROUTES_MAX);
-                let drawn = (0..count).filter_map(|_| random.pick(&self.bindings).cloned());
-                let drawn: Vec<Binding> = drawn.collect();
-                drawn
+            ExchangeKind::Headers => {
+                let count = wanted.keys.min(self.bindings.len());
+                self.drawn(count, random).map(Binding::address).collect()
+            }
+            ExchangeKind::Topic => {
+                let patterns: Vec<topic::Pattern<'_>> = self
+                    .bindings
                     .iter()
-                    .map(|binding| self.address(binding, random))
-                    .collect()
+                    .map(|binding| topic::Pattern::new(&binding.key))
+                    .collect();
+                let drawn: Vec<&Binding> = self.drawn(wanted.keys, random).collect();
+                let keys = drawn.iter().map(|binding| topic::key(&binding.key, random));
+                keys.map(|key| self.topic_address(key, &patterns)).collect()
             }
         }
+    }
+
+    /// Bindings whose messages a producer publishes, where it does not go through all.
+    fn drawn<'a>(&'a self, count: usize, random: &mut Random) -> impl Iterator<Item = &'a Binding> {
+        (0..count).filter_map(move |_| random.pick(&self.bindings))
     }
 
     /// The default exchange, by the queue's name.
@@ -150,25 +168,18 @@ impl Layout {
         }
     }
 
-    /// An address that the binding matches, with all other queues that it reaches too.
-    fn address(&self, binding: &Binding, random: &mut Random) -> Address {
-        let key = match self.kind {
-            ExchangeKind::Topic => topic::key(&binding.key, random),
-            _ => binding.key.clone(),
-        };
-        let targets = match self.kind {
-            ExchangeKind::Topic => self.reached(|binding| topic::matches(&binding.key, &key)),
-            ExchangeKind::Headers => self.reached(|other| other.header == binding.header),
-            _ => self.reached(|other| other.key == key),
-        };
+    /// A key, with all queues that it reaches.
+    fn topic_address(&self, key: String, patterns: &[topic::Pattern<'_>]) -> Address {
+        let words: Vec<&str> = key.split('.').collect();
+        let mut is_match = patterns.iter().map(|pattern| pattern.matches(&words));
         Address {
+            targets: self.reached(|_| is_match.next().unwrap_or(false)),
+            header: None,
             key,
-            header: binding.header.clone(),
-            targets,
         }
     }
 
-    fn reached(&self, is_match: impl Fn(&Binding) -> bool) -> Vec<usize> {
+    fn reached(&self, mut is_match: impl FnMut(&Binding) -> bool) -> Vec<usize> {
         let matching = self.bindings.iter().filter(|binding| is_match(binding));
         let mut queues: Vec<usize> = matching.map(|binding| binding.queue).collect();
         queues.sort_unstable();
@@ -207,12 +218,13 @@ struct Address {
     targets: Vec<usize>,
 }
 
-impl Clone for Binding {
-    fn clone(&self) -> Self {
-        Self {
-            queue: self.queue,
+impl Binding {
+    /// What reaches its queue, where no two bindings have the same key and header.
+    fn address(&self) -> Address {
+        Address {
             key: self.key.clone(),
             header: self.header.clone(),
+            targets: vec![self.queue],
         }
     }
 }
@@ -283,6 +295,7 @@ mod tests {
             prefix: "p",
             queues,
             bindings,
+            keys: 1000,
             producers,
             churners: 0,
             seed: 1,
@@ -325,9 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn of_many_direct_bindings_some_are_used_and_every_queue_is_reached() {
+        let direct = layout(ExchangeKind::Direct, 2, 10, 100_000);
+        assert_eq!(direct.routes[0].len(), 1000);
+        assert_eq!(direct.streams.len(), 10);
+        for (route, targets) in direct.routes[1].iter().zip(targets(&direct, 1)) {
+            let number: usize = route.key.parse().unwrap();
+            assert_eq!(targets, [number % 10]);
+        }
+    }
+
+    #[test]
     fn topic_keys_reach_every_queue_with_a_binding_that_matches() {
         let topic = layout(ExchangeKind::Topic, 1, 4, 200);
-        assert_eq!(topic.routes[0].len(), 200);
+        assert_eq!(topic.routes[0].len(), 1000);
         for (route, targets) in topic.routes[0].iter().zip(targets(&topic, 0)) {
             assert!(!targets.is_empty());
             for binding in &topic.bindings {

@@ -114,6 +114,7 @@ pub(crate) struct Plan {
     pub(crate) auto_ack: bool,
     pub(crate) prefetch: u16,
     pub(crate) multi_ack: u32,
+    pub(crate) consume_rate: Option<u32>,
     pub(crate) consumer_arguments: TableBuf,
     pub(crate) queue_arguments: TableBuf,
     pub(crate) is_durable: bool,
@@ -142,11 +143,7 @@ impl Plan {
         check_times(&arguments)?;
         let (producer_connections, consumer_connections) = connections(&arguments)?;
         let bindings = bindings(&arguments)?;
-        let churners = if arguments.churn.is_some() {
-            arguments.churners
-        } else {
-            0
-        };
+        let churners = arguments.churn.map_or(0, |_| arguments.churners);
         let connections = [producer_connections, consumer_connections, count(churners)];
         let course = course(&arguments);
         let prefix = match arguments.prefix {
@@ -159,6 +156,7 @@ impl Plan {
             prefix: &prefix,
             queues: count(arguments.queues),
             bindings: count(bindings),
+            keys: count(arguments.keys),
             producers: count(arguments.producers),
             churners: count(churners),
             seed: arguments.seed,
@@ -185,6 +183,7 @@ impl Plan {
             auto_ack: arguments.auto_ack,
             prefetch: arguments.prefetch,
             multi_ack: arguments.multi_ack,
+            consume_rate: arguments.consume_rate,
             consumer_arguments: table(&arguments.consumer_arguments),
             queue_arguments: table(&arguments.queue_arguments),
             is_durable: !arguments.transient,
@@ -237,6 +236,8 @@ fn check_counts(arguments: &Arguments) -> Result<(), PlanError> {
     for (option, value) in [
         ("--confirm", u64::from(arguments.confirm.unwrap_or(1))),
         ("--multi-ack", arguments.multi_ack.into()),
+        ("--keys", arguments.keys.into()),
+        ("--consume-rate", arguments.consume_rate.unwrap_or(1).into()),
         (
             "--channels-per-connection",
             arguments.channels_per_connection.into(),

@@ -40,11 +40,26 @@ fn word(random: &mut Random) -> &'static str {
     random.pick(&WORDS).copied().unwrap_or("any")
 }
 
+/// A pattern in its words.
+#[derive(Debug)]
+pub(crate) struct Pattern<'a>(Vec<&'a str>);
+
+impl<'a> Pattern<'a> {
+    pub(crate) fn new(pattern: &'a str) -> Self {
+        Self(pattern.split('.').collect())
+    }
+
+    /// Whether it matches a key, in its words.
+    pub(crate) fn matches(&self, key: &[&str]) -> bool {
+        words_match(&self.0, key)
+    }
+}
+
 /// Whether a pattern matches a key.
+#[cfg(test)]
 pub(crate) fn matches(pattern: &str, key: &str) -> bool {
-    let pattern: Vec<&str> = pattern.split('.').collect();
     let key: Vec<&str> = key.split('.').collect();
-    words_match(&pattern, &key)
+    Pattern::new(pattern).matches(&key)
 }
 
 /// Keys and patterns are short, so that trying all is cheap enough.

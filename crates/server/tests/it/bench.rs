@@ -130,6 +130,20 @@ fn random_topics_reach_what_the_load_computed() {
 }
 
 #[test]
+fn a_slow_consumer_takes_its_rate_and_then_what_is_left() {
+    let program = start(&[]);
+    let ended = bench(
+        &program,
+        "--rate 2000 --time 1 --warmup 0 -c 2 --prefetch 10 --consume-rate 100",
+    );
+    assert_eq!(ended.status(), Some(0), "{}{}", ended.stdout(), ended.stderr());
+    // A read brings a prefetch at most, and two consumers may be one read ahead.
+    let taken = ended.phase("run", "delivered").as_u64().unwrap();
+    assert!((20..=200).contains(&taken), "{taken}");
+    assert!(ended.check("published") > 1000 && ended.check("lost") == 0);
+}
+
+#[test]
 fn a_backlog_is_built_and_then_drained() {
     let program = start(&[]);
     let ended = bench(
