@@ -250,7 +250,8 @@ impl Node {
             return self.backing.log.is_congested();
         };
         let is_full = self.backing.memory.queues_bytes() > storage.options.recent_bytes * 2;
-        (is_full || self.backing.log.is_congested()) && !storage.is_disk_alarmed()
+        (is_full || storage.lets_wait.load(Ordering::Relaxed) || self.backing.log.is_congested())
+            && !storage.is_disk_alarmed()
     }
 
     /// Puts [`Notice::Room`] into the mailbox once the node is no longer congested.

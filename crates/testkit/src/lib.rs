@@ -8,3 +8,6 @@
 pub mod peer;
 pub mod sim_disk;
 pub mod transcript;
+
+/// The log of a node that is to keep nothing.
+pub use warren_store::MemoryLog;

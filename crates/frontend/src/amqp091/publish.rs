@@ -56,6 +56,9 @@ const PUBLISH: [u8; 4] = [0, 60, 0, 40];
 /// A body's buffer that grew past this is given back after its message.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
+/// The room made ahead for a body is at most so many times what of it came.
+const ROOM_AHEAD: usize = 7;
+
 /// What a publish says, borrowed from where it stands.
 struct Content<'a> {
     exchange: &'a str,
@@ -189,6 +192,16 @@ impl<'a> Whole<'a> {
     }
 }
 
+/// Makes room for a piece of a body of which `missing` octets are still to come behind it: at once for all,
+/// where that is not much beside what came.
+fn make_room(body: &mut Vec<u8>, piece: usize, missing: i128) {
+    let came = body.len() + piece;
+    if body.capacity() < came {
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        body.reserve_exact(piece + missing.min(came.saturating_mul(ROOM_AHEAD)));
+    }
+}
+
 fn at_publish(failure: Failure) -> Failure {
     failure.at(basic::Publish::CLASS, basic::Publish::METHOD)
 }
@@ -270,6 +283,7 @@ impl Channel {
         if self.incoming.announced_bytes <= shared.settings.message_bytes_max {
             // More than was announced is never kept: the content cannot end well any more.
             if *missing >= 0 {
+                make_room(&mut self.incoming.body, payload.len(), *missing);
                 self.incoming.body.extend_from_slice(payload);
                 shared.unfinished_bytes += payload.len();
             }

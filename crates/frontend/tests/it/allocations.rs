@@ -13,7 +13,7 @@ use warren_protocol::amqp091::content::ContentHeader;
 use warren_protocol::amqp091::frame;
 use warren_protocol::amqp091::header::AMQP_0_9_1;
 use warren_protocol::amqp091::method::{Method, basic, channel, confirm, connection, queue};
-use warren_store::MemoryLog;
+use warren_testkit::MemoryLog;
 
 /// Messages of a batch: what one read brings.
 const MESSAGES: u64 = 1000;

@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::flush::Flush;
+use super::pacing::Pacing;
 use super::reclaim::SPARSE_MIN;
 use crate::node::Node;
 use crate::queues::LiveQueue;
@@ -56,6 +57,7 @@ pub(super) struct Keeping {
     makes_spare: bool,
     /// When sparse extents were last rewritten.
     rewritten_time: Option<Instant>,
+    pacing: Pacing,
 }
 
 /// What a look came to.
@@ -142,7 +144,12 @@ impl Storage {
         while !self.is_closing.load(Ordering::Acquire) {
             let wait = match self.keep(node) {
                 // Whoever fills memory is faster: go on, but not at once: there may be nothing to write.
-                Ok(Step::Done) if node.memory().queues_bytes() > self.options.recent_bytes => LOOK_AT_ONCE,
+                Ok(Step::Done)
+                    if self.lets_wait.load(Ordering::Relaxed)
+                        || node.memory().queues_bytes() > self.options.recent_bytes =>
+                {
+                    LOOK_AT_ONCE
+                }
                 Ok(Step::Done) => LOOK_EVERY,
                 Ok(Step::Full) => LOOK_AGAIN,
                 Err(_) => return,
@@ -291,7 +298,12 @@ impl Storage {
     /// Brings memory back to half of its budget.
     fn flush_memory(&self, node: &Arc<Node>, keeping: &mut Keeping) -> Result<(), Trouble> {
         let (held, budget) = (node.memory().queues_bytes(), self.options.recent_bytes);
-        if held <= budget {
+        let fetched = self.fetched_bytes.load(Ordering::Relaxed);
+        // Without threads there is no time in which consumers could be fast.
+        let lets_wait = self.has_threads.load(Ordering::Relaxed)
+            && keeping.pacing.look(held, fetched, budget, Instant::now());
+        self.lets_wait.store(lets_wait, Ordering::Relaxed);
+        if held <= budget || lets_wait {
             return Ok(());
         }
         let wanted = held - budget / 2;
@@ -391,16 +403,10 @@ impl Storage {
                 return Err(trouble);
             }
         };
-        *keeping = Keeping {
-            checkpoint_at: made.at,
-            checkpoint_bytes: made.bytes,
-            checkpoint_time: Some(Instant::now()),
-            is_due: false,
-            unloaded_time: keeping.unloaded_time,
-            rewritten_time: keeping.rewritten_time,
-            makes_spare: keeping.makes_spare,
-            ballast_bytes: keeping.ballast_bytes,
-        };
+        keeping.checkpoint_at = made.at;
+        keeping.checkpoint_bytes = made.bytes;
+        keeping.checkpoint_time = Some(Instant::now());
+        keeping.is_due = false;
         self.wal.trim(made.needed_from);
         let step = self.options.log.log_bytes_max / CHECKPOINTS_PER_LOG;
         self.ring_at.store(made.at.0 + step, Ordering::Relaxed);

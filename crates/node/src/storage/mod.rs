@@ -14,6 +14,7 @@
 mod checkpoint;
 mod flush;
 mod keeper;
+mod pacing;
 mod read;
 mod reclaim;
 mod recovery;
@@ -113,6 +114,10 @@ pub(crate) struct Storage {
     is_closing: AtomicBool,
     /// Threads commit; otherwise whoever waits for the log commits itself.
     has_threads: AtomicBool,
+    /// Publishers wait, as consumers are about to make room: see [`pacing`].
+    pub(crate) lets_wait: AtomicBool,
+    /// What was read ahead for consumers, in bytes of memory.
+    fetched_bytes: AtomicU64,
     keeping: Mutex<keeper::Keeping>,
 }
 
@@ -168,6 +173,8 @@ impl Storage {
             is_low: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),
+            lets_wait: AtomicBool::new(false),
+            fetched_bytes: AtomicU64::new(0),
             keeping: Mutex::new(keeper::Keeping::default()),
         }
     }

@@ -79,6 +79,12 @@ impl Storage {
             let name = &queue.declared().name;
             tracing::error!(queue = %name, lost, extent, "messages cannot be read and are set aside");
         }
+        let bytes: usize = outcome
+            .found
+            .iter()
+            .map(|(_, message)| message.memory_bytes())
+            .sum();
+        self.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let mut touched = Touched::default();
         queue.fetched(fetch.ticket, outcome.found, &outcome.lost, &mut touched);
         touched.wake_all();
