@@ -78,10 +78,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     };
     results.machine = machine::describe(&tools.folder);
     results.is_realtime = tools.is_realtime;
-    results.rabbitmq = match &tools.rabbitmq {
-        Ok(rabbitmq) => rabbitmq.version.clone(),
-        Err(reason) => format!("not measured: {reason}"),
-    };
+    match &tools.rabbitmq {
+        Ok(rabbitmq) => results.rabbitmq.clone_from(&rabbitmq.version),
+        // Its figures of an earlier run stay, and its version with them.
+        Err(_) if results.has(Kind::RabbitMq) => {}
+        Err(reason) => results.rabbitmq = format!("not measured: {reason}"),
+    }
     let mut failures = Vec::new();
     for row in &chosen {
         let measured = measure(&tools, row, &options, &mut failures);

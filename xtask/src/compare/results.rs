@@ -49,6 +49,12 @@ pub(super) struct Spread {
 }
 
 impl Results {
+    /// Whether there are figures of a broker.
+    pub(super) fn has(&self, broker: Kind) -> bool {
+        let mut runs = self.rows.values().flat_map(|row| &row.runs);
+        runs.any(|run| run.broker == broker && run.failure.is_none())
+    }
+
     /// Those of a file, or none if there is no such file.
     ///
     /// # Errors
