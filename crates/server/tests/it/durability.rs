@@ -69,10 +69,9 @@ fn start_small(settings: &[&str]) -> Program {
     start(&settings)
 }
 
-/// A program that was stopped with so many messages of 10 KiB in the queue `q`, some of them in extents.
-fn stopped_with_extents(count: u64) -> Program {
-    let mut program = start_small(&[LITTLE_MEMORY]);
-    let mut publisher = Publisher::of(&program);
+/// Has the broker keep so many messages of 10 KiB in the queue `q`, some of them in extents.
+fn fill(program: &Program, count: u64) {
+    let mut publisher = Publisher::of(program);
     publisher.peer.declare("q").unwrap();
     let messages: Vec<_> = (0..count)
         .map(|number| Message::numbered("q", number, 10 * 1024))
@@ -81,6 +80,12 @@ fn stopped_with_extents(count: u64) -> Program {
     let data = program.path("data");
     wait_for("an extent", || (!extents(&data).is_empty()).then_some(()));
     publisher.peer.close().unwrap();
+}
+
+/// A program that was stopped with so many messages in extents and in the log.
+fn stopped_with_extents(count: u64) -> Program {
+    let mut program = start_small(&[LITTLE_MEMORY]);
+    fill(&program, count);
     program.stop();
     program
 }

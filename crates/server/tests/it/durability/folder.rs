@@ -5,21 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::client::{Message, Publisher, numbers, take_all};
-use super::{LITTLE_MEMORY, check, extents, files, start_small};
-use crate::program::{Program, bare, start, wait_for};
-
-/// Has the broker write every kind of file that there is.
-fn fill(program: &Program) {
-    let mut publisher = Publisher::of(program);
-    publisher.peer.declare("q").unwrap();
-    let messages: Vec<_> = (0..100)
-        .map(|number| Message::numbered("q", number, 10 * 1024))
-        .collect();
-    publisher.publish_all(&messages);
-    let data = program.path("data");
-    wait_for("an extent", || (!extents(&data).is_empty()).then_some(()));
-    publisher.peer.close().unwrap();
-}
+use super::{LITTLE_MEMORY, check, files, fill, start_small};
+use crate::program::{bare, start, wait_for};
 
 #[test]
 fn a_second_process_is_refused_and_told_who_has_the_folder() {
@@ -75,7 +62,7 @@ fn folders(data: &Path) -> Vec<PathBuf> {
 fn files_are_for_their_owner_alone() {
     let mut program = start_small(&[LITTLE_MEMORY]);
     let data = program.path("data");
-    fill(&program);
+    fill(&program, 100);
     let has_all = || {
         let names = ["lock", "checkpoint", "checkpoint.copy", "ballast"];
         names.iter().all(|name| data.join(name).exists()).then_some(())
