@@ -149,9 +149,11 @@ impl Pulse {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The shortest time that a confirm took.
-    pub(crate) fn wait_min(&self) -> Duration {
-        Duration::from_micros(self.wait_min_us.load(Ordering::Relaxed))
+    /// The shortest time that a confirm took of what had to be put on the disk first; `None` as long as there
+    /// is no such confirm.
+    pub(crate) fn wait_min(&self) -> Option<Duration> {
+        let micros = self.wait_min_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
     }
 
     fn waited(&self, wait: Duration) {

@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::{Done, sleep};
 use crate::amqp::{CHANNEL, Connection, Event, Options};
-use crate::load::{Load, Plan};
+use crate::load::{Plan, Pulse};
 use crate::message::Sizes;
 use crate::rig::{Context, Rig};
 use crate::strace::{SYNCS, Strace};
@@ -155,6 +155,9 @@ fn drain_some(rig: &mut Rig, queue: &str, count: usize) -> Result<usize, String>
 /// Memory that a broker on a slow disk may take, in MiB.
 const RSS_MAX_MIB: u64 = 1024;
 
+/// How long a broker on a slow disk may take to confirm anything, behind the time of the load.
+const FIRST_CONFIRM: Duration = Duration::from_secs(30);
+
 /// Seconds between heartbeats of the connection that watches.
 const HEARTBEAT: u16 = 2;
 
@@ -213,7 +216,12 @@ fn run_slow(
         ..Plan::USUAL
     })?;
     sleep(load_ms);
-    let wait_min = rig.running().map(least)?;
+    // A disk that takes a second for every sync may need several before the first confirm: files are made too.
+    let confirmed = |pulse: &Pulse| pulse.wait_min().is_some();
+    done.expect(rig.running()?.wait(FIRST_CONFIRM, confirmed), || {
+        format!("{what}: no confirm within {} s", FIRST_CONFIRM.as_secs())
+    });
+    let wait_min = rig.running()?.pulse.wait_min().unwrap_or_default();
     rig.measure();
     rig.finish_load()?;
     let silence = watch.stop()?;
@@ -235,10 +243,6 @@ fn run_slow(
     rig.start()?;
     rig.verify(Manner::Drain)?;
     Ok(silence)
-}
-
-fn least(load: &Load) -> Duration {
-    load.pulse.wait_min()
 }
 
 /// An idle connection that wants its heartbeats.
