@@ -28,6 +28,9 @@ use warren_node::{Touched, Waker};
 /// Bytes asked of one read; also how much is handled as one batch.
 const READ_BYTES: usize = 256 * 1024;
 
+/// The room for an unfinished frame is given back, when there is none, if it is more than this.
+const KEPT_BYTES_MAX: usize = 4 * 1024;
+
 /// Reads of one connection before the others of its worker get their turn.
 const READS_PER_TURN: usize = 4;
 
@@ -359,7 +362,7 @@ impl State {
         let left = bytes.get(used..).unwrap_or_default();
         self.unread.clear();
         self.unread.extend_from_slice(left);
-        if self.unread.is_empty() && self.unread.capacity() > READ_BYTES {
+        if self.unread.is_empty() && self.unread.capacity() > KEPT_BYTES_MAX {
             self.unread = Vec::new();
         }
         self.has_stopped = !left.is_empty() && (self.session.wants_turn() || !self.session.wants_input());

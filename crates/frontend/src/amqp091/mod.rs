@@ -19,6 +19,7 @@ mod deliver;
 mod dispatch;
 mod handshake;
 mod names;
+mod output;
 mod publish;
 mod refusal;
 mod settings;

@@ -53,8 +53,8 @@ pub(super) struct Incoming {
 /// How the payload of `basic.publish` begins: its class and its method.
 const PUBLISH: [u8; 4] = [0, 60, 0, 40];
 
-/// A body's buffer that grew past this is given back after its message.
-const KEPT_BYTES_MAX: usize = 256 * 1024;
+/// A body's buffer that grew past this is given back after its message: each channel has its own.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// The room made ahead for a body is at most so many times what of it came.
 const ROOM_AHEAD: usize = 7;

@@ -2,6 +2,7 @@
 //! is being gathered, and who has to be told when it is done.
 
 use super::deliver::OUTPUT_BYTES_MAX;
+use super::output::Output;
 use super::settings::Settings;
 use std::sync::Arc;
 use warren_node::{
@@ -29,48 +30,6 @@ pub(super) struct Capabilities {
     pub(super) consumer_cancel_notify: bool,
     pub(super) connection_blocked: bool,
     pub(super) authentication_failure_close: bool,
-}
-
-/// Bytes to be written, taken from the front.
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-/// A write buffer that grew past this is given back when it is empty.
-const KEPT_BYTES_MAX: usize = 1024 * 1024;
-
-impl Output {
-    pub(super) fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
-    pub(super) fn advance(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.bytes.len());
-        if self.start < self.bytes.len() {
-            if self.start >= KEPT_BYTES_MAX {
-                // A client that never takes everything must not let the front grow.
-                self.bytes.drain(..self.start);
-                self.start = 0;
-            }
-            return;
-        }
-        self.start = 0;
-        if self.bytes.capacity() > KEPT_BYTES_MAX {
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.clear();
-        }
-    }
 }
 
 /// A method that waits for the disk.
@@ -245,25 +204,5 @@ impl Shared {
     pub(super) fn next_consumer(&mut self) -> u32 {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         self.last_consumer
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn output_that_is_never_taken_whole_does_not_grow() {
-        const PIECE: usize = 100_000;
-        let mut output = Output::default();
-        output.buffer().extend_from_slice(&[0; PIECE]);
-        for round in 1..=200_u8 {
-            output.buffer().extend_from_slice(&[round; PIECE]);
-            output.advance(PIECE);
-            assert!(output.waiting().iter().all(|byte| *byte == round), "{round}");
-            assert_eq!(output.len(), PIECE);
-            let kept = output.bytes.len();
-            assert!(kept <= KEPT_BYTES_MAX + 2 * PIECE, "{kept} bytes for {PIECE}");
-        }
     }
 }
