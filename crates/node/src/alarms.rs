@@ -16,6 +16,8 @@ const CLEAR_PERCENT: i64 = 95;
 #[derive(Debug)]
 pub struct Memory {
     queues_bytes: AtomicI64,
+    /// How many queues hold anything.
+    holding: AtomicI64,
     sessions_bytes: AtomicI64,
     watermark_bytes: i64,
     /// Below it the alarm is cleared.
@@ -35,6 +37,7 @@ impl Memory {
         let clear_bytes = i128::from(watermark_bytes) * i128::from(CLEAR_PERCENT) / 100;
         Self {
             queues_bytes: AtomicI64::new(0),
+            holding: AtomicI64::new(0),
             sessions_bytes: AtomicI64::new(0),
             watermark_bytes,
             clear_bytes: i64::try_from(clear_bytes).unwrap_or(watermark_bytes),
@@ -69,6 +72,11 @@ impl Memory {
         u64::try_from(self.queues_bytes.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    /// How many queues hold something.
+    pub(crate) fn holding(&self) -> u64 {
+        u64::try_from(self.holding.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
     fn held(&self) -> i64 {
         self.queues_bytes.load(Ordering::SeqCst) + self.sessions_bytes.load(Ordering::SeqCst)
     }
@@ -77,6 +85,11 @@ impl Memory {
     pub(crate) fn queue_changed(&self, before: usize, after: usize) {
         let Some(delta) = difference(before, after) else {
             return;
+        };
+        match (before, after) {
+            (0, _) => self.holding.fetch_add(1, Ordering::Relaxed),
+            (_, 0) => self.holding.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
         };
         let was = self.queues_bytes.fetch_add(delta, Ordering::SeqCst);
         if let Some((budget, bell)) = &self.budget

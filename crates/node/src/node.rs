@@ -3,6 +3,7 @@
 
 use crate::access::Users;
 use crate::alarms::Memory;
+use crate::congestion::{Burden, Standing, Waiting};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -60,7 +61,7 @@ pub struct Node {
     /// The log's end after the last change of anything durable in the catalog.
     catalog_position: AtomicU64,
     /// Sessions that wait until less waits for the disk.
-    congested: Mutex<Vec<Arc<Mailbox>>>,
+    congested: Waiting,
     /// The disk alarm, as it was last told to sessions.
     told_disk_alarm: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -95,7 +96,7 @@ impl Node {
             last_session: AtomicU64::new(0),
             backing,
             catalog_position: AtomicU64::new(0),
-            congested: Mutex::default(),
+            congested: Waiting::default(),
             told_disk_alarm: AtomicBool::new(false),
             threads: Mutex::default(),
             failure: OnceLock::new(),
@@ -243,37 +244,45 @@ impl Node {
         Position(self.catalog_position.load(Ordering::Acquire))
     }
 
-    /// Whether whoever publishes should wait: more waits for the disk than is good. An alarm, which
-    /// blocks publishers by itself, is no reason: others on the connection are to go on.
-    pub fn is_congested(&self) -> bool {
-        let Some(storage) = &self.backing.storage else {
-            return self.backing.log.is_congested();
-        };
-        let is_full = self.backing.memory.queues_bytes() > storage.options.recent_bytes * 2;
-        (is_full || storage.lets_wait.load(Ordering::Relaxed) || self.backing.log.is_congested())
-            && !storage.is_disk_alarmed()
+    /// Whether whoever publishes with this burden should wait: more waits for the disk than is good. An alarm,
+    /// which blocks publishers by itself, is no reason: others on the connection are to go on.
+    pub fn is_congested(&self, burden: Burden) -> bool {
+        self.standing().stops(burden)
     }
 
-    /// Puts [`Notice::Room`] into the mailbox once the node is no longer congested.
-    pub fn notify_room(&self, mailbox: &Arc<Mailbox>) {
-        self.congested.lock().push(Arc::clone(mailbox));
-        if self.backing.log.is_congested() {
+    fn standing(&self) -> Standing {
+        let is_log_behind = self.backing.log.is_congested();
+        let memory = &self.backing.memory;
+        match &self.backing.storage {
+            None => Standing {
+                is_log_behind,
+                budget_bytes: u64::MAX,
+                ..Standing::default()
+            },
+            Some(storage) if storage.is_disk_alarmed() => Standing::default(),
+            Some(storage) => Standing {
+                is_log_behind,
+                lets_wait: storage.lets_wait.load(Ordering::Relaxed),
+                held_bytes: memory.queues_bytes(),
+                holding: memory.holding(),
+                budget_bytes: storage.options.recent_bytes,
+            },
+        }
+    }
+
+    /// Puts [`Notice::Room`] into the mailbox once the node is no longer congested for this burden.
+    pub fn notify_room(&self, mailbox: &Arc<Mailbox>, burden: Burden) {
+        self.congested.add(mailbox, burden);
+        if burden.is_logged && self.backing.log.is_congested() {
             // By then what waits now is written.
             self.notify_durable(self.appended(), mailbox);
         }
-        if !self.is_congested() {
-            self.spread_room();
-        }
+        self.spread_room();
     }
 
-    /// Tells those who wait for room.
+    /// Tells those who wait for room and need not any more.
     pub(crate) fn spread_room(&self) {
-        if !self.congested.lock().is_empty() && !self.is_congested() {
-            let waiting = std::mem::take(&mut *self.congested.lock());
-            for mailbox in waiting {
-                mailbox.notify(Notice::Room);
-            }
-        }
+        self.congested.release(|| self.standing());
     }
 
     /// Puts [`Notice::Durable`] into the mailbox once the log is durable up to `position`.

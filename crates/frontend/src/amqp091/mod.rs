@@ -39,7 +39,7 @@ use shared::{Pending, Shared};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use warren_node::{Mailbox, Node, Notice, Touched};
+use warren_node::{Burden, Mailbox, Node, Notice, Touched};
 use warren_protocol::amqp091::frame::{self, Step};
 use warren_protocol::amqp091::method::{Method, channel as channel_methods, connection};
 
@@ -368,6 +368,7 @@ impl Session for Connection {
     fn receive(&mut self, bytes: &[u8], now: Instant) -> usize {
         self.received_at = now;
         self.shared.enqueued = 0;
+        self.shared.burden = Burden::default();
         let used = self.take_frames(bytes, now);
         self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();
         self.flush();

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::settings::Settings;
 use std::sync::Arc;
 use warren_node::{
-    Address, Batch, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
+    Address, Batch, Burden, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
 };
 use warren_protocol::amqp091::method::{Method, connection};
 
@@ -72,6 +72,8 @@ pub(super) struct Shared {
     pub(super) is_blocked: bool,
     /// The peer sends nothing after what is in the socket.
     pub(super) is_peer_gone: bool,
+    /// What the publishes since this turn began add to.
+    pub(super) burden: Burden,
     /// So much waits for the disk that nothing is read until there is less.
     pub(super) is_congested: bool,
     /// A method waits for the disk; nothing is read until it is done.
@@ -112,6 +114,7 @@ impl Shared {
             enqueued: 0,
             is_blocked: false,
             is_peer_gone: false,
+            burden: Burden::default(),
             is_congested: false,
             pending: None,
             parked_bytes: 0,
@@ -138,6 +141,7 @@ impl Shared {
             return Worked::default();
         };
         let worked = client.flush(&mut self.batch, &mut self.touched);
+        self.burden = self.burden.and(Burden::of(worked));
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);
         }
@@ -151,11 +155,11 @@ impl Shared {
         }
     }
 
-    /// Whoever published waits while the node has too much on its way to the disk.
+    /// Whoever published waits while too much of it is on its way to the disk.
     pub(super) fn wait_for_room(&mut self) {
-        if self.client.is_some() && !self.is_congested && self.node.is_congested() {
+        if self.client.is_some() && !self.is_congested && self.node.is_congested(self.burden) {
             self.is_congested = true;
-            self.node.notify_room(&self.mailbox);
+            self.node.notify_room(&self.mailbox, self.burden);
         }
     }
 

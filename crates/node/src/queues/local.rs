@@ -45,13 +45,15 @@ pub enum Got {
     Later,
 }
 
-/// The log positions that answers to a batch of work have to wait for.
+/// What came of a batch of work: the log positions that answers to it have to wait for, and what queues hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Worked {
     /// Every persistent message that was queued is in the log up to here.
     pub queued: Position,
     /// The same, with everything that was settled or returned.
     pub all: Position,
+    /// What the fullest of the queues that took messages holds in memory, in bytes.
+    pub held_bytes: usize,
 }
 
 impl Worked {
@@ -60,6 +62,7 @@ impl Worked {
         Self {
             queued: self.queued.max(other.queued),
             all: self.all.max(other.all),
+            held_bytes: self.held_bytes.max(other.held_bytes),
         }
     }
 }
@@ -201,6 +204,10 @@ impl LiveQueue {
         }
         worked.all = worked.all.max(self.dispatch(&mut state, touched));
         self.settle_accounts(&mut state, before);
+        let takes = |command: &Command<'_>| matches!(command, Command::Enqueue([_, ..]));
+        if commands.iter().any(takes) {
+            worked.held_bytes = state.machine.totals().bytes;
+        }
         worked
     }
 

@@ -3,6 +3,7 @@
 use super::Storage;
 use super::TRANSIENT;
 use super::keeper::Trouble;
+use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
 use warren_store::extent::{ExtentWriter, Head};
@@ -21,6 +22,7 @@ struct Open {
 /// Writes the messages of some queues to extents.
 pub(super) struct Flush<'a> {
     storage: &'a Storage,
+    node: &'a Node,
     /// Persistent messages of durable queues, into extents that last; or all others.
     durable: bool,
     /// Consumers keep in memory what they will get next.
@@ -29,9 +31,10 @@ pub(super) struct Flush<'a> {
 }
 
 impl<'a> Flush<'a> {
-    pub(super) fn new(storage: &'a Storage, durable: bool, keeps: bool) -> Self {
+    pub(super) fn new(storage: &'a Storage, node: &'a Node, durable: bool, keeps: bool) -> Self {
         Self {
             storage,
+            node,
             durable,
             keeps,
             open: None,
@@ -130,6 +133,8 @@ impl<'a> Flush<'a> {
                 queue.stored(self.durable, open.number, slice, self.keeps);
             }
         }
+        // There is more room already, long before all is written.
+        self.node.spread_room();
         Ok(())
     }
 }

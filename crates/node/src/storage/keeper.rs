@@ -327,7 +327,7 @@ impl Storage {
         queues.truncate(enough);
         let mut queues: Vec<_> = queues.into_iter().map(|(_, queue)| queue).collect();
         queues.sort_unstable_by_key(|queue| queue.id());
-        self.flush(&queues, true, !is_urgent)?;
+        self.flush(node, &queues, true, !is_urgent)?;
         keeping.is_due = true;
         if sum < wanted {
             // What was read ahead is all that is left to drop.
@@ -354,15 +354,21 @@ impl Storage {
         queues.retain(|(floor, _)| all || floor.0 <= middle);
         queues.sort_unstable_by_key(|(_, queue)| queue.id());
         let queues: Vec<_> = queues.into_iter().map(|(_, queue)| queue).collect();
-        self.flush(&queues, false, true)?;
+        self.flush(node, &queues, false, true)?;
         keeping.is_due = true;
         Ok(())
     }
 
-    fn flush(&self, queues: &[Arc<LiveQueue>], with_transient: bool, keeps: bool) -> Result<(), Trouble> {
-        Flush::new(self, true, keeps).run(queues)?;
+    fn flush(
+        &self,
+        node: &Node,
+        queues: &[Arc<LiveQueue>],
+        with_transient: bool,
+        keeps: bool,
+    ) -> Result<(), Trouble> {
+        Flush::new(self, node, true, keeps).run(queues)?;
         if with_transient {
-            Flush::new(self, false, keeps).run(queues)?;
+            Flush::new(self, node, false, keeps).run(queues)?;
         }
         Ok(())
     }

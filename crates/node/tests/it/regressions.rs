@@ -11,8 +11,8 @@ use warren_broker::name::{QueueName, UserName};
 use warren_broker::value::Table;
 use warren_node::storage::{Options, Recovered};
 use warren_node::{
-    Address, Batch, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory, Node,
-    ROOM_BYTES, SharedCredit, Touched,
+    Address, Batch, Burden, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory,
+    Node, ROOM_BYTES, SharedCredit, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -472,4 +472,36 @@ fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
         panic!("the message is lost");
     };
     assert_eq!(got.delivery.message.body(), shared.body());
+}
+
+/// Publishers to other queues went on only when the full one had been written.
+#[test]
+fn a_full_queue_holds_up_those_who_publish_to_it_and_no_others() {
+    const BUDGET: usize = 1024 * 1024;
+    let options = Options {
+        recent_bytes: BUDGET as u64,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let opened = Node::open(Config::default(), options, Arc::new(SimDisk::new(1))).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let [full, other] = ["full", "other"].map(|queue| declare_queue(&mut session, queue));
+    let burden = |queue: &Arc<LiveQueue>, count, padding| {
+        let (mut batch, mut touched) = (Batch::default(), Touched::default());
+        (0..count).for_each(|number| batch.publish(queue, message((0, number), padding)));
+        let worked = session.flush(&mut batch, &mut touched);
+        Burden::of(worked)
+    };
+    let heavy = burden(&full, 10, BUDGET / 4);
+    let light = burden(&other, 1, 10);
+    while node.commit_log().unwrap() {}
+    assert!(node.is_congested(heavy) && !node.is_congested(light));
+    node.notify_room(session.mailbox(), heavy);
+    assert!(!session.mailbox().is_pending());
+    // What waits is written to the disk, and there is room.
+    node.keep_house().unwrap();
+    assert!(!node.is_congested(heavy));
+    assert!(session.mailbox().is_pending(), "it is told so");
 }

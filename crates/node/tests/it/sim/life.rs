@@ -13,7 +13,7 @@ use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::route::NoHeaders;
 use warren_broker::value::Table;
 use warren_node::storage::{Opened, Options, Step};
-use warren_node::{Config, Keys, Node, Position, Touched};
+use warren_node::{Burden, Config, Keys, Node, Position, Touched};
 use warren_store::Poisoned;
 
 /// Names that queues and exchanges have; the kind is in the first letter.
@@ -302,7 +302,7 @@ impl Life {
 
     /// Whether a front-end would take messages in now.
     fn may_publish(&self) -> bool {
-        !self.node.is_congested() && self.node.alarm().is_none()
+        !self.node.is_congested(Burden::WHOLE) && self.node.alarm().is_none()
     }
 
     pub(crate) fn publish(&mut self, began: usize) -> Result<(), String> {
@@ -678,7 +678,7 @@ impl Life {
 
     /// Nothing is in the way of anybody.
     pub(crate) fn check_works(&self) -> Result<(), String> {
-        let (alarm, is_congested) = (self.node.alarm(), self.node.is_congested());
+        let (alarm, is_congested) = (self.node.alarm(), self.node.is_congested(Burden::WHOLE));
         let (durable, appended) = (self.node.durable(), self.node.appended());
         if alarm.is_some() || is_congested || durable < appended {
             return Err(format!(
