@@ -9,6 +9,7 @@
 //! Nothing here knows a protocol or a queue. Modules are pure where they can be: what they need of the
 //! environment is handed to them, so that tests need no processes. `main.rs` ties them together.
 
+pub mod allocator;
 pub mod announce;
 pub mod args;
 pub mod boot;

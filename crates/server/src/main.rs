@@ -19,12 +19,13 @@ use warren_server::data_dir::{self, Surroundings};
 use warren_server::fail::{self, Failure};
 use warren_server::log;
 use warren_server::ready::{self, Listener, ReadyFile};
-use warren_server::{boot, check, descriptors, import, serve};
+use warren_server::{allocator, boot, check, descriptors, import, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::set_up();
     let done = match Arguments::parse().into_command() {
         Command::Serve(arguments) => start(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => examine(&arguments),

@@ -67,7 +67,7 @@ impl Default for Options {
                 waiting_bytes_max: 16 * 1024 * 1024,
                 sync: true,
             },
-            recent_bytes: 32 * MIB,
+            recent_bytes: 8 * MIB,
             disk_free_limit: 50_000_000,
             extent_bytes: 16 * MIB,
             checkpoint_every: Duration::from_secs(1),

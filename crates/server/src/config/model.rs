@@ -338,7 +338,7 @@ impl Default for Store {
             confirm_sync: true,
             log_bytes_max: 512 << 20,
             segment_bytes: None,
-            recent_bytes: 32 << 20,
+            recent_bytes: 8 << 20,
         }
     }
 }

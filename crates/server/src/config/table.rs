@@ -494,8 +494,8 @@ static STORE: &[Key] = &[
             max: LOG_BYTES_MAX,
             set: |c, _, v| c.store.recent_bytes = v,
         },
-        default: Is("32MiB"),
-        example: "256MiB",
+        default: Is("8MiB"),
+        example: "64MiB",
         late: false,
         doc: "Memory for recent messages. What does not fit goes to files of its own and is read back when \
               its turn comes. Not a key of RabbitMQ.",
