@@ -5,13 +5,14 @@
 //!   rows, store, growth   what is measured, in the language of row
 //!   tools, rabbitmq       programs, built or installed
 //!   course, broker        a row against one broker; figures reads what the loads print
+//!   perf, profile         where Warren's time went in rows that missed a target
 //!   results, verdict      medians, targets
 //!   document, plot        performance.md, the template, with figures
 //! ```
 //!
 //! Brokers take turns, each started fresh for every row, so that what changes on the machine over the hours
-//! changes for all. Results are kept beside cargo's output: `--only` replaces those of some rows, `--render`
-//! writes the document again.
+//! changes for all. Profiles come after, from runs of their own. Results are kept beside cargo's output:
+//! `--only` replaces those of some rows, `--render` writes the document again.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -32,7 +33,9 @@ mod growth;
 mod handshake;
 mod machine;
 mod options;
+mod perf;
 mod plot;
+mod profile;
 mod rabbitmq;
 mod results;
 mod row;
@@ -43,7 +46,7 @@ mod verdict;
 
 use options::Options;
 
-/// How often a run that was disturbed is made again.
+/// How often a run that was disturbed, or a profile that failed, is made again.
 const REPEATS: u32 = 2;
 
 const TEMPLATE: &str = include_str!("compare/performance.md");
@@ -54,11 +57,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::read(arguments)?;
     let series = growth::all();
     let rows = [rows::rows(), store::rows()].concat();
-    let points = series
-        .iter()
-        .flat_map(|series| &series.points)
-        .map(|(_, row)| row.clone());
-    let chosen = options.choose(rows.iter().cloned().chain(points))?;
+    let points = series.iter().flat_map(|series| &series.points);
+    let all: Vec<Row> = rows.iter().chain(points.map(|(_, row)| row)).cloned().collect();
+    let chosen = options.choose(&all)?;
+    let named = options.choose_profiles(&all)?;
     if options.is_list {
         chosen
             .iter()
@@ -69,41 +71,137 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if options.is_render {
         return write(&Results::load(&path)?, &rows, &series);
     }
-    let tools = Tools::make(options.wants_rabbitmq, options.wants_realtime)?;
     // A trial and the quick form are looked at and not kept.
-    let mut results = if options.is_kept() {
-        Results::load(&path)?
-    } else {
-        Results::default()
+    let results = match options.is_kept() {
+        true => Results::load(&path)?,
+        false => Results::default(),
     };
-    results.machine = machine::describe(&tools.folder);
-    results.is_realtime = tools.is_realtime;
-    match &tools.rabbitmq {
-        Ok(rabbitmq) => results.rabbitmq.clone_from(&rabbitmq.version),
-        // Its figures of an earlier run stay, and its version with them.
-        Err(_) if results.has(Kind::RabbitMq) => {}
-        Err(reason) => results.rabbitmq = format!("not measured: {reason}"),
+    let will_be_there =
+        |row: &&Row| results.rows.contains_key(&row.name) || options.rounds > 0 && chosen.contains(row);
+    if let Some(row) = named.iter().find(|row| !will_be_there(row)) {
+        return Err(format!(
+            "a profile of `{}` needs its figures: it was not measured",
+            row.name
+        ));
     }
-    let mut failures = Vec::new();
-    for row in &chosen {
-        let measured = measure(&tools, row, &options, &mut failures);
-        results.rows.insert(row.name.clone(), measured);
-        if options.is_kept() {
-            results.save(&path)?;
-        }
-    }
-    if options.is_kept() {
-        write(&results, &rows, &series)?;
+    let tools = Tools::make(
+        options.wants_rabbitmq && options.rounds > 0,
+        options.wants_realtime,
+    )?;
+    // A trial and the quick form are looked at and not kept.
+    let results = match options.is_kept() {
+        true => Results::load(&path)?,
+        false => Results::default(),
+    };
+    let mut session = Session {
+        tools,
+        options,
+        path,
+        results,
+        failures: Vec::new(),
+    };
+    session.measure_all(&chosen)?;
+    session.profile_all(&chosen, &named)?;
+    if session.options.is_kept() {
+        write(&session.results, &rows, &series)?;
     } else {
-        print(&results, &chosen, &series);
+        print(&session.results, &chosen, &series);
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(format!(
+    match session.failures.as_slice() {
+        [] => Ok(()),
+        failures => Err(format!(
             "{} runs failed:\n{}",
             failures.len(),
             failures.join("\n")
         )),
+    }
+}
+
+/// What is measured in one go.
+struct Session {
+    tools: Tools,
+    options: Options,
+    /// Where results are kept.
+    path: PathBuf,
+    results: Results,
+    failures: Vec<String>,
+}
+
+impl Session {
+    fn keep(&self) -> Result<(), String> {
+        match self.options.is_kept() {
+            true => self.results.save(&self.path),
+            false => Ok(()),
+        }
+    }
+
+    fn measure_all(&mut self, chosen: &[Row]) -> Result<(), String> {
+        if self.options.rounds == 0 {
+            return Ok(());
+        }
+        self.results.machine = machine::describe(&self.tools.folder);
+        self.results.is_realtime = self.tools.is_realtime;
+        match &self.tools.rabbitmq {
+            Ok(rabbitmq) => self.results.rabbitmq.clone_from(&rabbitmq.version),
+            // Its figures of an earlier run stay, and its version with them.
+            Err(_) if self.results.has(Kind::RabbitMq) => {}
+            Err(reason) => self.results.rabbitmq = format!("not measured: {reason}"),
+        }
+        for row in chosen {
+            let measured = measure(&self.tools, row, &self.options, &mut self.failures);
+            self.results.renew(&row.name, measured);
+            self.keep()?;
+        }
+        Ok(())
+    }
+
+    /// Profiles of rows that missed a target, and of those that are named.
+    fn profile_all(&mut self, chosen: &[Row], named: &[Row]) -> Result<(), String> {
+        let is_missed = |row: &&Row| verdict::is_missed(row, &self.results);
+        let mut rows: Vec<Row> = named.to_vec();
+        if self.options.wants_profiles() {
+            rows.extend(chosen.iter().filter(is_missed).cloned());
+        }
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
+        rows.dedup();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if let Err(reason) = perf::find_or_install() {
+            println!("!! without profiles: {reason}");
+            return Ok(());
+        }
+        for row in &rows {
+            self.profile(row);
+            self.keep()?;
+        }
+        Ok(())
+    }
+
+    fn profile(&mut self, row: &Row) {
+        println!("== {}: profile", row.name);
+        let Some(measured) = self.results.rows.get_mut(&row.name) else {
+            return;
+        };
+        let again = || course::profiled::profile(&self.tools, row, self.options.is_trial);
+        let mut outcome = again();
+        for _ in 0..REPEATS {
+            if let Err(reason) = &outcome {
+                println!("   once more: {reason}");
+                outcome = again();
+            }
+        }
+        match outcome {
+            Ok(Some(profile)) => {
+                println!("   {} samples", profile.samples.all);
+                measured.profile = Some(profile);
+            }
+            Ok(None) => println!("   the broker does next to nothing"),
+            Err(reason) => {
+                println!("   FAILED: {reason}");
+                self.failures.push(format!("{}, profile: {reason}", row.name));
+            }
+        }
     }
 }
 
@@ -113,7 +211,7 @@ fn measure(tools: &Tools, row: &Row, options: &Options, failures: &mut Vec<Strin
     let mut measured = Measured {
         warren: machine::warren_version(),
         date: machine::date(),
-        runs: Vec::new(),
+        ..Measured::default()
     };
     let mut brokers = row.brokers.clone();
     brokers.retain(|kind| *kind != Kind::RabbitMq || tools.rabbitmq.is_ok());
@@ -201,6 +299,9 @@ fn print(results: &Results, rows: &[Row], series: &[growth::Series]) {
     groups.dedup();
     for group in groups.into_iter().filter(|group| *group != growth::GROWTH) {
         println!("{}", document.figures(group));
+    }
+    if results.rows.values().any(|row| row.profile.is_some()) {
+        println!("{}", document.profiles());
     }
     for series in series {
         let is_measured = |(_, row): &(String, Row)| results.rows.contains_key(&row.name);

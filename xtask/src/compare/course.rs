@@ -10,8 +10,13 @@ use super::figures::{self, Figures};
 use super::row::{Kind, Row, Step};
 use super::tools::{Tools, output_of};
 
+pub(super) mod profiled;
+
 /// Seconds of a load that does not say itself when it ends.
 const TIME_S: u64 = 8;
+
+/// The same where `perf` looks at the broker, and the load is stopped when it has seen enough.
+const PROFILED_S: u64 = 120;
 
 /// Between a start and the load: RabbitMQ has things left to do, and Warren makes files ahead.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -42,15 +47,7 @@ pub(super) struct Outcome {
 /// # Errors
 /// When the broker or a load fails.
 pub(super) fn run(tools: &Tools, row: &Row, kind: Kind, is_trial: bool) -> Result<Outcome, String> {
-    let broker = Broker::start(tools, kind, row.serve)?;
-    let mut course = Course {
-        tools,
-        kind,
-        is_trial,
-        outcome: Outcome::default(),
-        holders: Vec::new(),
-        broker,
-    };
+    let mut course = Course::start(tools, row, kind, is_trial)?;
     let start_ms = course.broker.start_ms();
     course.note("start_ms", start_ms);
     std::thread::sleep(SETTLE);
@@ -62,6 +59,8 @@ struct Course<'a> {
     tools: &'a Tools,
     kind: Kind,
     is_trial: bool,
+    /// Loads say how they are getting on, and take longer.
+    is_profiled: bool,
     outcome: Outcome,
     /// Loads that go on until the end. They go first, so that none misses its broker.
     holders: Vec<Load>,
@@ -78,7 +77,19 @@ struct Load {
     json: Option<PathBuf>,
 }
 
-impl Course<'_> {
+impl<'a> Course<'a> {
+    fn start(tools: &'a Tools, row: &'a Row, kind: Kind, is_trial: bool) -> Result<Self, String> {
+        Ok(Self {
+            tools,
+            kind,
+            is_trial,
+            is_profiled: false,
+            outcome: Outcome::default(),
+            holders: Vec::new(),
+            broker: Broker::start(tools, kind, row.serve)?,
+        })
+    }
+
     fn note(&mut self, key: &str, value: f64) {
         figures::merge(
             &mut self.outcome.figures,
@@ -172,16 +183,20 @@ impl Course<'_> {
         let _ = fs::remove_file(&json);
         let mut command = self.tools.command(&self.tools.warren);
         let uri = format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.broker.port());
-        command.args(["bench", "--quiet", "--uri", &uri]);
+        command.args(["bench", "--uri", &uri]);
         command
             .args(["--broker-pid", &self.broker.pid().to_string(), "--json"])
             .arg(&json);
         command.args(words(line, self.is_trial));
-        if !["--time", "--messages", "--backlog"]
-            .iter()
-            .any(|end| line.contains(end))
-        {
-            let time_s = if self.is_trial { TRIAL_S } else { TIME_S };
+        if !self.is_profiled {
+            command.arg("--quiet");
+        }
+        if !is_bounded(line) {
+            let time_s = match (self.is_profiled, self.is_trial) {
+                (true, _) => PROFILED_S,
+                (false, true) => TRIAL_S,
+                (false, false) => TIME_S,
+            };
             command.args(["--time", &time_s.to_string()]);
         }
         Load::start(command, &self.tools.folder, file, Some(json))
@@ -269,6 +284,12 @@ impl Drop for Load {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a line of `warren bench` says itself when it ends.
+fn is_bounded(line: &str) -> bool {
+    let ends = ["--time", "--messages", "--backlog"];
+    ends.iter().any(|end| line.contains(end))
 }
 
 /// The words of a line; in a trial with less to do.

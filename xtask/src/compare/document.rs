@@ -6,7 +6,9 @@
 //!   {{figures GROUP}}                                    the figures of a group of rows
 //!   {{series NAME}}                                      plots and a table
 //!   {{loads}}                                            how each row is made
+//!   {{profiles}}                                         where the time went in rows with a profile
 //!   {{value ROW BROKER KEY}}                             one median, in a sentence
+//!   {{share ROW CLASS}} {{calls ROW NAME}}               of a profile, in a sentence
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ use super::results::{Measured, Results, Spread};
 use super::row::{Kind, Row};
 use super::store;
 use super::verdict::{Against, Verdict};
+
+mod profiles;
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "-";
@@ -142,6 +146,9 @@ impl Document<'_> {
                 let series = self.series.iter().find(|series| series.name == *name);
                 self.series(series.ok_or_else(|| format!("no series `{name}`"))?)
             }
+            ["profiles"] => self.profiles(),
+            ["share", row, class @ ..] => self.share(row, &class.join(" "))?,
+            ["calls", row, name] => self.calls(row, name)?,
             ["value", row, broker, key] => self.value(row, broker, key)?,
             _ => return Err(format!("the template's mark `{mark}` means nothing")),
         })
@@ -328,6 +335,17 @@ impl Document<'_> {
         text
     }
 
+    /// All rows, those of series too.
+    fn all(&self) -> impl Iterator<Item = &Row> {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        self.rows.iter().chain(points.map(|(_, row)| row))
+    }
+
+    fn row(&self, name: &str) -> Result<&Row, String> {
+        let found = self.all().find(|row| row.name == name);
+        found.ok_or_else(|| format!("no row `{name}`"))
+    }
+
     fn value(&self, row: &str, broker: &str, key: &str) -> Result<String, String> {
         let brokers = [Kind::Warren, Kind::RabbitMq, Kind::Null];
         let found = brokers
@@ -336,14 +354,7 @@ impl Document<'_> {
         let broker = found.ok_or_else(|| format!("no broker `{broker}`"))?;
         let figure = figures::ALL.iter().find(|figure| figure.key == key);
         let figure = figure.ok_or_else(|| format!("no figure `{key}`"))?;
-        let points = self
-            .series
-            .iter()
-            .flat_map(|series| &series.points)
-            .map(|(_, row)| row);
-        if !self.rows.iter().chain(points).any(|known| known.name == row) {
-            return Err(format!("no row `{row}`"));
-        }
+        self.row(row)?;
         let median = self.results.median(row, broker, key);
         Ok(median.map_or_else(|| NOTHING.to_owned(), |median| figure.unit.show(median)))
     }

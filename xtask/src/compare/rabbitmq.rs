@@ -196,7 +196,8 @@ fn install(root: &Path) -> Result<(), String> {
     filled
 }
 
-fn finish(command: &mut Command) -> Result<(), String> {
+/// Runs it to its end, and keeps what it prints for the case that it fails.
+pub(super) fn finish(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;

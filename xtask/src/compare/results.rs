@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::figures::Figures;
+use super::profile::Profile;
 use super::row::Kind;
 
 /// All rows, and where they were measured.
@@ -26,6 +27,9 @@ pub(super) struct Measured {
     pub(super) warren: String,
     pub(super) date: String,
     pub(super) runs: Vec<Run>,
+    /// Of a run besides.
+    #[serde(default)]
+    pub(super) profile: Option<Profile>,
 }
 
 /// One broker in one round.
@@ -72,6 +76,13 @@ impl Results {
     pub(super) fn save(&self, path: &Path) -> Result<(), String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
         fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// A row that was measured anew. A profile of another commit says nothing about it.
+    pub(super) fn renew(&mut self, row: &str, mut measured: Measured) {
+        let known = self.rows.remove(row).and_then(|row| row.profile);
+        measured.profile = known.filter(|profile| profile.warren == measured.warren);
+        self.rows.insert(row.to_owned(), measured);
     }
 
     /// A figure of a broker in a row.
@@ -155,6 +166,7 @@ pub(super) mod tests {
             warren: "abc".to_owned(),
             date: "2026-11-27".to_owned(),
             runs: vec![run(Kind::Warren, 1, &[("run.c", 0.5)]), failed],
+            profile: Some(Profile::default()),
         };
         let mut results = Results::default();
         results.rows.insert("row".to_owned(), measured);
@@ -162,6 +174,31 @@ pub(super) mod tests {
         assert_eq!(Results::load(&path), Ok(results));
         folder.write("results.json", "{");
         assert!(Results::load(&path).is_err());
+    }
+
+    #[test]
+    fn results_from_before_there_were_profiles_are_read() {
+        let old: Measured = serde_json::from_str(r#"{"warren":"abc","date":"","runs":[]}"#).unwrap();
+        assert_eq!(old.profile, None);
+    }
+
+    #[test]
+    fn a_profile_stays_with_its_commit() {
+        let of = |warren: &str, profile: Option<&str>| Measured {
+            warren: warren.to_owned(),
+            profile: profile.map(|warren| Profile {
+                warren: warren.to_owned(),
+                ..Profile::default()
+            }),
+            ..Measured::default()
+        };
+        let mut results = Results::default();
+        results.renew("row", of("abc", None));
+        results.rows.insert("row".to_owned(), of("abc", Some("abc")));
+        results.renew("row", of("abc", None));
+        assert_eq!(results.rows["row"], of("abc", Some("abc")));
+        results.renew("row", of("def", None));
+        assert_eq!(results.rows["row"], of("def", None));
     }
 
     #[test]

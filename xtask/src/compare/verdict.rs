@@ -22,6 +22,12 @@ pub(super) enum Against {
     Limit,
 }
 
+/// Whether a row was measured and did not reach all that it has to.
+pub(super) fn is_missed(row: &Row, results: &Results) -> bool {
+    let mut verdicts = row.targets.iter().map(|target| target.judge(row, results));
+    verdicts.any(|verdict| verdict.reached.is_some() && !verdict.is_reached)
+}
+
 impl Target {
     pub(super) fn against(&self) -> Against {
         match self {
@@ -183,6 +189,7 @@ mod tests {
             is("5.00", true),
             is("5.00", false),
         ];
+        assert!(is_missed(&row, &results()));
         assert_eq!(judged(row), expected);
     }
 
@@ -215,6 +222,7 @@ mod tests {
     fn what_was_not_measured_is_not_reached() {
         let mut row = row("r", "g", "t").near(&RATE, 1.0);
         assert_eq!(judged(row.clone()), [is("", false)]);
+        assert!(!is_missed(&row, &results()));
         row.name = "other".to_owned();
         assert_eq!(judged(row), [is("", false)]);
     }

@@ -12,6 +12,9 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 44.0;
 
+/// From one name of a series to the next. Four of them have to leave room for the title before them.
+const NAME: f64 = 120.0;
+
 /// About so many numbers stand on an axis.
 const TICKS: f64 = 5.0;
 
@@ -89,9 +92,13 @@ impl Scale {
                     .map(|tick| (tick, number(tick)))
                     .collect()
             }
-            Scale::Log => powers(low, high)
-                .map(|power| (power, significant(10_f64.powf(power))))
-                .collect(),
+            Scale::Log => {
+                let number = |power: f64| match 10_f64.powf(power) {
+                    value if value < 1.0 => significant(value),
+                    value => count(value),
+                };
+                powers(low, high).map(|power| (power, number(power))).collect()
+            }
             Scale::Share => {
                 let name = |power: f64| format!("{} %", 100.0 - 10_f64.powf(2.0 - power));
                 powers(0.0, high)
@@ -144,7 +151,7 @@ impl Plot {
         for (number, series) in self.series.iter().enumerate() {
             let place = |point: &(f64, f64)| (x(self.across.1.place(point.0)), y(self.up.1.place(point.1)));
             svg.push_str(&curve(number, series.points.iter().map(place)));
-            let name_x = WIDTH - RIGHT - 150.0 * (self.series.len() - number) as f64 + 150.0;
+            let name_x = WIDTH - RIGHT - NAME * (self.series.len() - number - 1) as f64;
             let name = format!("<tspan class=\"name{number}\">\u{25cf}</tspan> {}", series.name);
             svg.push_str(&text((name_x, 16.0), "end", &name));
         }
@@ -203,7 +210,7 @@ mod tests {
         let (low, high) = Scale::Log.bounds([0.0, 30.0, 2000.0].into_iter());
         assert_eq!(
             names(Scale::Log.ticks(low, high)),
-            ["10.0", "100", "1,000", "10,000"]
+            ["10", "100", "1,000", "10,000"]
         );
         let (low, high) = Scale::Share.bounds([0.0, 0.9991].into_iter());
         assert_eq!(names(Scale::Share.ticks(low, high)), ["90 %", "99 %", "99.9 %"]);
@@ -231,6 +238,25 @@ mod tests {
         assert_eq!(svg.matches("<polyline").count(), 1);
         assert_eq!(svg.matches("<circle").count(), 1);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn four_names_stand_beside_the_title() {
+        let series = ["delivery p50", "delivery p99", "confirm p50", "confirm p99"].map(|name| Series {
+            name,
+            points: vec![(1.0, 1.0)],
+        });
+        let plot = Plot {
+            title: "Latency by second",
+            across: ("seconds", Scale::Even),
+            up: ("microseconds", Scale::Log),
+            series: series.to_vec(),
+        };
+        // Where the first one ends. It is some 90 wide, and the title some 140.
+        assert!(
+            plot.svg()
+                .contains("<text x=\"384.0\" y=\"16.0\" text-anchor=\"end\"><tspan class=\"name0\">")
+        );
     }
 
     #[test]

@@ -216,7 +216,7 @@ fn run_slow(
         ..Plan::USUAL
     })?;
     sleep(load_ms);
-    // A disk that takes a second for every sync may need several before the first confirm: files are made too.
+    // A disk that takes a second for every sync may need several before the first confirm: files are made.
     let confirmed = |pulse: &Pulse| pulse.wait_min().is_some();
     done.expect(rig.running()?.wait(FIRST_CONFIRM, confirmed), || {
         format!("{what}: no confirm within {} s", FIRST_CONFIRM.as_secs())

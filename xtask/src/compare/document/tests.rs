@@ -2,6 +2,7 @@
 
 use super::super::figures::{COST, RATE};
 use super::super::growth;
+use super::super::profile::{Calls, PAGE_FAULTS, Profile, Samples};
 use super::super::results::tests::run;
 use super::super::row::row;
 use super::*;
@@ -48,6 +49,7 @@ fn results() -> Results {
         warren: "abc".to_owned(),
         date: "2026-11-27".to_owned(),
         runs,
+        profile: None,
     };
     results.rows.insert("one".to_owned(), measured);
     results
@@ -79,6 +81,8 @@ fn marks_become_figures_and_the_rest_stays() {
         "{{series x}}",
         "{{value x warren run.c}}",
         "{{value one a b}}",
+        "{{share x kernel}}",
+        "{{calls x all}}",
     ] {
         assert!(filled(wrong).is_err(), "{wrong}");
     }
@@ -147,6 +151,88 @@ fn a_series_is_plotted_and_listed() {
         "{text}"
     );
     assert!(text.contains("| 1k | - | - | - |"), "{text}");
+}
+
+fn profile() -> Profile {
+    let samples = Samples {
+        all: 1000,
+        kernel: [("sendto", 300), ("futex", 1), (PAGE_FAULTS, 99)]
+            .map(|(name, count)| (name.to_owned(), count))
+            .into(),
+        functions: [("copy", 400), ("route", 45)]
+            .map(|(name, count)| (name.to_owned(), count))
+            .into(),
+    };
+    let calls = Calls {
+        of: "message".to_owned(),
+        by_name: [("sendto", 1.0), ("recvfrom", 0.25), ("futex", 0.0001)]
+            .map(|(name, count)| (name.to_owned(), count))
+            .into(),
+        all: 1.3,
+        wakeups: 0.5,
+        switches: 0.0,
+    };
+    Profile {
+        warren: "abc".to_owned(),
+        date: "2026-11-28".to_owned(),
+        samples,
+        calls: Some(calls),
+    }
+}
+
+fn filled_with(profile: Profile, template: &str) -> String {
+    let (mut results, rows) = (results(), rows());
+    results.rows.get_mut("one").unwrap().profile = Some(profile);
+    let document = Document {
+        results: &results,
+        rows: &rows,
+        series: &[],
+    };
+    document.fill(template).unwrap()
+}
+
+#[test]
+fn a_profile_is_a_table() {
+    assert_eq!(
+        filled_with(profile(), "{{profiles}}"),
+        "### First\n\n1,000 samples of `one`. For each message: 0.500 wake-ups of threads, the clients' \
+         among them, and 0 switches of the broker's threads.\n\n\
+         | where | samples | calls for each message |\n|---|---|---|\n\
+         | **kernel** | 40 % | 1.30 |\n\
+         | `sendto` | 30 % | 1.00 |\n\
+         | `recvfrom` | 0.0 % | 0.250 |\n\
+         | other calls | 0.1 % | 0.050 |\n\
+         | page faults | 9.9 % | - |\n\
+         | **user space** | 60 % | - |\n\
+         | `copy` | 40 % | - |\n\
+         | `route` | 4.5 % | - |\n\
+         | other functions | 16 % | - |"
+    );
+    assert_eq!(filled("{{profiles}}").unwrap(), "No profile was made.");
+}
+
+#[test]
+fn a_profile_without_calls_and_of_another_commit_says_so() {
+    let other = Profile {
+        warren: "def".to_owned(),
+        calls: None,
+        ..profile()
+    };
+    let text = filled_with(other, "{{profiles}}");
+    let head = "1,000 samples of `one`. The profile is of def of 2026-11-28, its figures are of abc.\n\n";
+    assert!(text.contains(head), "{text}");
+    assert!(
+        text.contains("| `sendto` | 30 % | - |") && !text.contains("recvfrom"),
+        "{text}"
+    );
+}
+
+#[test]
+fn shares_and_calls_stand_in_sentences() {
+    let sentence =
+        "{{share one kernel}} of {{share one page faults}}; {{calls one sendto}}, {{calls one all}}";
+    assert_eq!(filled_with(profile(), sentence), "40 % of 9.9 %; 1.00, 1.30");
+    assert_eq!(filled(sentence).unwrap(), "- of -; -, -");
 }
 
 #[test]
