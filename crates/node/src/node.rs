@@ -244,8 +244,8 @@ impl Node {
         Position(self.catalog_position.load(Ordering::Acquire))
     }
 
-    /// Whether whoever publishes with this burden should wait: more waits for the disk than is good. An alarm,
-    /// which blocks publishers by itself, is no reason: others on the connection are to go on.
+    /// Whether whoever publishes with this burden should wait: more waits for the disk than is good. An
+    /// alarm, which blocks publishers by itself, is no reason: others on the connection are to go on.
     pub fn is_congested(&self, burden: Burden) -> bool {
         self.standing().stops(burden)
     }
