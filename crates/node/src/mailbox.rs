@@ -57,7 +57,7 @@ pub enum Notice {
     Durable,
     /// A message that a getter of the session waits for was read.
     Fetched,
-    /// The node is no longer congested.
+    /// There is room again for what the session publishes.
     Room,
     /// The log failed, for this reason: nothing is confirmed any more.
     LogFailed(String),

@@ -3,7 +3,7 @@
 
 use crate::access::Users;
 use crate::alarms::Memory;
-use crate::congestion::{Burden, Standing, Waiting};
+use crate::congestion::{Burden, Traffic, Waiting};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -247,21 +247,24 @@ impl Node {
     /// Whether whoever publishes with this burden should wait: more waits for the disk than is good. An
     /// alarm, which blocks publishers by itself, is no reason: others on the connection are to go on.
     pub fn is_congested(&self, burden: Burden) -> bool {
-        self.standing().stops(burden)
+        self.traffic().stops(burden)
     }
 
-    fn standing(&self) -> Standing {
+    fn traffic(&self) -> Traffic {
         let is_log_behind = self.backing.log.is_congested();
+        let is_log_busy = self.appended() > self.durable();
         let memory = &self.backing.memory;
         match &self.backing.storage {
-            None => Standing {
+            None => Traffic {
                 is_log_behind,
+                is_log_busy,
                 budget_bytes: u64::MAX,
-                ..Standing::default()
+                ..Traffic::default()
             },
-            Some(storage) if storage.is_disk_alarmed() => Standing::default(),
-            Some(storage) => Standing {
+            Some(storage) if storage.is_disk_alarmed() => Traffic::default(),
+            Some(storage) => Traffic {
                 is_log_behind,
+                is_log_busy,
                 lets_wait: storage.lets_wait.load(Ordering::Relaxed),
                 held_bytes: memory.queues_bytes(),
                 holding: memory.holding(),
@@ -272,17 +275,20 @@ impl Node {
 
     /// Puts [`Notice::Room`] into the mailbox once the node is no longer congested for this burden.
     pub fn notify_room(&self, mailbox: &Arc<Mailbox>, burden: Burden) {
-        self.congested.add(mailbox, burden);
-        if burden.is_logged && self.backing.log.is_congested() {
+        if self.congested.add(mailbox, burden, || self.traffic()) {
             // By then what waits now is written.
             self.notify_durable(self.appended(), mailbox);
+        } else if let Some(storage) = &self.backing.storage {
+            // Whether memory is full or the log has no next file, the keeper is to make room.
+            storage.bell.ring();
         }
-        self.spread_room();
     }
 
     /// Tells those who wait for room and need not any more.
     pub(crate) fn spread_room(&self) {
-        self.congested.release(|| self.standing());
+        for mailbox in self.congested.release(|| self.traffic()) {
+            self.notify_durable(self.appended(), &mailbox);
+        }
     }
 
     /// Puts [`Notice::Durable`] into the mailbox once the log is durable up to `position`.

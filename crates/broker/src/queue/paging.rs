@@ -12,9 +12,6 @@ use super::stored::{Chain, Fetch, Released, Shelf, Stored, Stretch};
 use super::{Entry, Queue, SeqSet};
 use crate::message::Message;
 
-/// Bytes that are read ahead of the consumers; less than half of it in memory asks for more.
-const AHEAD_BYTES: usize = 2 * 1024 * 1024;
-
 /// Messages asked for at a time.
 const FETCHED_MAX: u64 = 16 * 1024;
 
@@ -178,9 +175,10 @@ impl Queue {
         }
     }
 
-    /// How much of what is stored may stay in memory for the consumers that there are.
-    pub fn keep_bytes(&self) -> usize {
-        if self.consumers.len() > 0 { AHEAD_BYTES } else { 0 }
+    /// How much of what is stored may stay in memory for the consumers that there are, if it is `ahead_bytes`
+    /// for any.
+    pub fn keep_bytes(&self, ahead_bytes: usize) -> usize {
+        if self.consumers.len() > 0 { ahead_bytes } else { 0 }
     }
 
     /// Drops bodies that stand in an extent, but for the first `keep_bytes`.
@@ -191,13 +189,14 @@ impl Queue {
     }
 
     /// What is to be read from an extent now, for consumers to come or for one that waits. To be answered
-    /// by [`Queue::fetched`]; there is one wish at a time.
-    pub fn fetch(&mut self) -> Option<Fetch> {
+    /// by [`Queue::fetched`]; there is one wish at a time. `ahead_bytes` are read ahead of consumers: less
+    /// than half of it in memory asks for more.
+    pub fn fetch(&mut self, ahead_bytes: usize) -> Option<Fetch> {
         if self.stored.is_bare() {
             return None;
         }
         let wants_ahead = self.consumers.len() > 0;
-        self.stored.fetch(AHEAD_BYTES / 2, FETCHED_MAX, wants_ahead)
+        self.stored.fetch(ahead_bytes, FETCHED_MAX, wants_ahead)
     }
 
     /// Messages were read; what of the wish is in neither list is asked for again when it is needed. Lost

@@ -64,6 +64,8 @@ pub struct Fetch {
     pub stretch: Stretch,
     /// Which ones, rising. Never empty.
     pub wanted: Vec<Range>,
+    /// How many bytes of memory they may take, one message more at most. The rest is asked for again.
+    pub bytes_max: usize,
 }
 
 /// The messages of one class that stand in extents.
@@ -307,8 +309,13 @@ impl Stored {
     }
 
     /// What is to be read next, if anything is and nothing is being read already.
-    pub(super) fn fetch(&mut self, low_bytes: usize, messages_max: u64, wants_ahead: bool) -> Option<Fetch> {
-        let is_low = wants_ahead && self.front_bytes < low_bytes;
+    pub(super) fn fetch(
+        &mut self,
+        ahead_bytes: usize,
+        messages_max: u64,
+        wants_ahead: bool,
+    ) -> Option<Fetch> {
+        let is_low = wants_ahead && self.front_bytes < ahead_bytes / 2;
         if self.is_fetching || !(self.is_hungry || is_low) {
             return None;
         }
@@ -336,6 +343,7 @@ impl Stored {
             durable,
             stretch,
             wanted,
+            bytes_max: ahead_bytes,
         })
     }
 

@@ -254,10 +254,12 @@ impl Connection {
     }
 
     fn take_notices(&mut self, now: Instant) {
+        let mut has_room = false;
         for notice in std::mem::take(&mut self.shared.inbox.notices) {
             match notice {
                 Notice::ConsumerCancelled(address) => self.consumer_cancelled(address),
                 Notice::Durable => {
+                    has_room = true;
                     let durable = self.shared.node.durable();
                     for channel in self.channels.values_mut() {
                         channel.release_parked(&mut self.shared, durable);
@@ -265,8 +267,7 @@ impl Connection {
                     self.close_if_told(now);
                 }
                 Notice::Fetched => self.get_again(now),
-                // Looked at in any case.
-                Notice::Room => {}
+                Notice::Room => has_room = true,
                 Notice::LogFailed(reason) => self.log_failed(&reason, now),
                 // Looked at in any case.
                 Notice::Alarm => {}
@@ -275,7 +276,10 @@ impl Connection {
                 }
             }
         }
-        self.shared.look_for_room();
+        if has_room && self.shared.look_for_room() {
+            // What the client sent meanwhile is still to be read.
+            self.received_at = now;
+        }
         if self.shared.is_blocked && self.shared.node.alarm().is_none() {
             self.shared.is_blocked = false;
             self.received_at = now;

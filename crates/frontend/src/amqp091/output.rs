@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 
-/// Buffers that a thread keeps for its connections.
-const SPARES_MAX: usize = 4;
+/// Buffers that a thread keeps for its connections: one mostly serves all.
+const SPARES_MAX: usize = 2;
 
 /// A buffer that grew past this is not kept.
 const SPARE_BYTES_MAX: usize = 1024 * 1024;
@@ -42,7 +42,8 @@ impl Output {
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
-            self.bytes = SPARES.with_borrow_mut(Vec::pop).unwrap_or_default();
+            let spare = SPARES.with_borrow_mut(Vec::pop);
+            self.bytes = spare.unwrap_or_else(|| Vec::with_capacity(SPARE_BYTES_MIN));
         }
         &mut self.bytes
     }

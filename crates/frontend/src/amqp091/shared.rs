@@ -148,11 +148,13 @@ impl Shared {
         worked
     }
 
-    /// Goes on if there is room again, and otherwise waits for it anew.
-    pub(super) fn look_for_room(&mut self) {
-        if std::mem::take(&mut self.is_congested) {
-            self.wait_for_room();
+    /// Goes on if there is room again, and otherwise waits for it anew. Answers whether it goes on.
+    pub(super) fn look_for_room(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_congested) {
+            return false;
         }
+        self.wait_for_room();
+        !self.is_congested
     }
 
     /// Whoever published waits while too much of it is on its way to the disk.

@@ -469,7 +469,7 @@ impl LiveQueue {
             if !released.is_empty() {
                 storage.release(&released);
             }
-            if let Some(fetch) = state.machine.fetch() {
+            if let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
                 storage.ask(Arc::clone(self), fetch);
             }
         }
@@ -524,7 +524,8 @@ impl LiveQueue {
             return self.release(extent, seqs.len() as u64);
         }
         let before = state.machine.totals().bytes;
-        let keep_bytes = if keeps { state.machine.keep_bytes() } else { 0 };
+        let ahead_bytes = if keeps { self.backing.ahead_bytes() } else { 0 };
+        let keep_bytes = state.machine.keep_bytes(ahead_bytes);
         state.machine.stored(durable, extent, seqs, keep_bytes);
         self.settle_accounts(&mut state, before);
     }
@@ -547,11 +548,12 @@ impl LiveQueue {
         }
     }
 
-    /// Drops what is in memory and in an extent.
+    /// Drops what is in memory and in an extent, but for so much as is read ahead of consumers.
     pub(crate) fn evict(self: &Arc<Self>) {
         let mut state = self.state.lock();
         let before = state.machine.totals().bytes;
-        state.machine.evict(0);
+        let keep_bytes = state.machine.keep_bytes(self.backing.ahead_bytes());
+        state.machine.evict(keep_bytes);
         self.settle_accounts(&mut state, before);
     }
 

@@ -21,6 +21,9 @@ const PREPARE_EVERY: Duration = Duration::from_millis(10);
 /// How soon it looks again while memory is over its budget.
 const LOOK_AT_ONCE: Duration = Duration::from_millis(2);
 
+/// How soon it looks again while memory is over its budget, and nothing could be written or dropped.
+const LOOK_SOON: Duration = Duration::from_millis(10);
+
 /// How soon it looks again while the disk is full.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -53,6 +56,8 @@ pub(super) struct Keeping {
     ballast_bytes: u64,
     /// When queues were last asked to give back memory.
     unloaded_time: Option<Instant>,
+    /// The last look at memory made room.
+    has_freed: bool,
     /// A spare file of the log is being made.
     makes_spare: bool,
     /// When sparse extents were last rewritten.
@@ -144,11 +149,10 @@ impl Storage {
         while !self.is_closing.load(Ordering::Acquire) {
             let wait = match self.keep(node) {
                 // Whoever fills memory is faster: go on, but not at once: there may be nothing to write.
-                Ok(Step::Done)
-                    if self.lets_wait.load(Ordering::Relaxed)
-                        || node.memory().queues_bytes() > self.options.recent_bytes =>
-                {
-                    LOOK_AT_ONCE
+                Ok(Step::Done) if self.lets_wait.load(Ordering::Relaxed) => LOOK_AT_ONCE,
+                Ok(Step::Done) if node.memory().queues_bytes() > self.options.recent_bytes => {
+                    let has_freed = self.keeping.lock().has_freed;
+                    if has_freed { LOOK_AT_ONCE } else { LOOK_SOON }
                 }
                 Ok(Step::Done) => LOOK_EVERY,
                 Ok(Step::Full) => LOOK_AGAIN,
@@ -327,12 +331,16 @@ impl Storage {
         queues.truncate(enough);
         let mut queues: Vec<_> = queues.into_iter().map(|(_, queue)| queue).collect();
         queues.sort_unstable_by_key(|queue| queue.id());
-        self.flush(node, &queues, true, !is_urgent)?;
-        keeping.is_due = true;
+        let has_flushed = !queues.is_empty();
+        if has_flushed {
+            self.flush(node, &queues, true, !is_urgent)?;
+            keeping.is_due = true;
+        }
         if sum < wanted {
             // What was read ahead is all that is left to drop.
             node.live_queues().iter().for_each(LiveQueue::evict);
         }
+        keeping.has_freed = has_flushed || node.memory().queues_bytes() < held;
         node.spread_alarms();
         Ok(())
     }

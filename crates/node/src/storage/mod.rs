@@ -92,6 +92,26 @@ pub(crate) struct Backing {
     pub(crate) storage: Option<Arc<Storage>>,
 }
 
+/// What is read ahead for the consumers of one queue, in bytes, at most, and at least where the budget is not
+/// a small one.
+const AHEAD_BYTES_MAX: u64 = 2 * MIB;
+const AHEAD_BYTES_MIN: u64 = MIB / 64;
+
+impl Backing {
+    /// How much of what stands in extents a queue has in memory for its consumers: of half of the budget, the
+    /// part that is due to each of those that hold anything.
+    pub(crate) fn ahead_bytes(&self) -> usize {
+        let budget = self
+            .storage
+            .as_ref()
+            .map_or(0, |storage| storage.options.recent_bytes);
+        let part = budget / 2 / self.memory.holding().max(1);
+        let least = AHEAD_BYTES_MIN.min(budget / 8);
+        // It fits any size of pointers.
+        usize::try_from(part.clamp(least, AHEAD_BYTES_MAX)).unwrap_or(usize::MAX)
+    }
+}
+
 /// The store of a node, and the work that waits for its threads.
 pub(crate) struct Storage {
     pub(crate) options: Options,
@@ -106,7 +126,7 @@ pub(crate) struct Storage {
     ring_at: AtomicU64,
     fetches: Mutex<VecDeque<(Arc<LiveQueue>, Fetch)>>,
     has_fetch: Condvar,
-    bell: Arc<Bell>,
+    pub(crate) bell: Arc<Bell>,
     /// Space was wanted and not had.
     is_full: AtomicBool,
     /// The disk has less free than is to be left.
@@ -114,7 +134,7 @@ pub(crate) struct Storage {
     is_closing: AtomicBool,
     /// Threads commit; otherwise whoever waits for the log commits itself.
     has_threads: AtomicBool,
-    /// Publishers wait, as consumers are about to make room: see [`pacing`].
+    /// Those who fill queues wait, as consumers are about to make room: see [`pacing`].
     pub(crate) lets_wait: AtomicBool,
     /// What was read ahead for consumers, in bytes of memory.
     fetched_bytes: AtomicU64,

@@ -12,9 +12,6 @@ use warren_broker::queue::{Fetch, Range};
 use warren_store::disk::is_shortage;
 use warren_store::extent::{Found, Section};
 
-/// Bytes that one wish brings into memory, one message more at most.
-const FETCHED_BYTES_MAX: usize = 2 * 1024 * 1024;
-
 /// What came of a wish.
 #[derive(Default)]
 struct Outcome {
@@ -116,7 +113,7 @@ impl Storage {
                     bytes += message.memory_bytes();
                     found.push((seq, message));
                 }
-                stopped = bytes >= FETCHED_BYTES_MAX;
+                stopped = bytes >= fetch.bytes_max;
                 !stopped && seq < until
             },
             &mut |gone, damage| {

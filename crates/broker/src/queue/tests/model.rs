@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, HashMap};
 /// More messages than this are not queued: every look goes through all of them.
 const MESSAGES_MAX: usize = 400;
 
+/// So little that reading ahead stops now and then.
+const AHEAD_BYTES: usize = 1000;
+
 /// One thing done to a queue. Small numbers pick among what there is.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -382,7 +385,7 @@ impl Trial {
                 self.queue.unload();
             }
             Step::Read { but } => {
-                if let Some(fetch) = self.queue.fetch() {
+                if let Some(fetch) = self.queue.fetch(AHEAD_BYTES) {
                     self.read(&fetch, but);
                 }
             }
@@ -484,7 +487,7 @@ impl Trial {
         let mut facts = Vec::new();
         let mut taken = self.queue.take(no_ack, &mut facts);
         while matches!(taken, Take::Absent) {
-            let fetch = self.queue.fetch().expect("something is absent");
+            let fetch = self.queue.fetch(AHEAD_BYTES).expect("something is absent");
             self.read(&fetch, 0);
             taken = self.queue.take(no_ack, &mut facts);
         }
@@ -503,7 +506,7 @@ impl Trial {
         };
         let mut facts = Vec::new();
         self.queue.dispatch(&mut recorder, &mut facts);
-        while let Some(fetch) = self.queue.fetch() {
+        while let Some(fetch) = self.queue.fetch(AHEAD_BYTES) {
             self.read(&fetch, 0);
             self.queue.dispatch(&mut recorder, &mut facts);
         }
