@@ -5,7 +5,8 @@
 //!             (state)                 (writer)
 //! ```
 //!
-//! While a commit waits for the disk the other buffer gathers: that is all the batching there is. The
+//! While a commit waits for the disk the other buffer gathers: that is all the batching there is for what
+//! somebody waits for. What nobody waits for lingers a moment. The
 //! order of locks is writer, then files, then state; the disk works under the first two only.
 
 use super::files::{Files, For, Ready, Trouble, is_limit};
@@ -13,7 +14,7 @@ use super::filling::{Pace, Present};
 use super::format::{BATCH_HEADER, BatchHeader, SEGMENT_HEADER, file_name};
 use super::{Appender, Log, Options, Poisoned, Position, Waiter};
 use crate::disk::{Disk, File};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ const FRONT: usize = BATCH_HEADER;
 const RESERVE: u64 = 2 * BATCH_HEADER as u64;
 /// A buffer that grew past this is given back after its commit.
 const BUFFER_KEPT_MAX: usize = 8 << 20;
+/// How long what nobody waits for may wait for more, and how little it must be.
+const LINGER: Duration = Duration::from_millis(5);
+const LINGER_BYTES_MAX: usize = 256 << 10;
 /// How long the commit thread waits before it tries to make a file again.
 const SPACE_RETRY: Duration = Duration::from_millis(100);
 
@@ -81,6 +85,21 @@ impl State {
     fn is_over(&self) -> bool {
         self.is_closing || self.poisoned.is_some()
     }
+
+    /// Whether what is to be written is little, and nobody waits for it.
+    fn may_linger(&self) -> bool {
+        let is_little = (FRONT + 1..LINGER_BYTES_MAX).contains(&self.filled);
+        is_little && self.waiters.is_empty() && !self.is_over()
+    }
+
+    /// Whether the commit thread sleeps although there is something for it to do now.
+    fn is_overslept(&self) -> bool {
+        match self.sleep {
+            Sleep::ForWork => self.filled > FRONT,
+            Sleep::ForWaiter => !self.may_linger(),
+            Sleep::Awake | Sleep::ForSpace => false,
+        }
+    }
 }
 
 /// Whether, and what for, the commit thread sleeps.
@@ -88,6 +107,8 @@ impl State {
 enum Sleep {
     Awake,
     ForWork,
+    /// There is work for which nobody waits.
+    ForWaiter,
     ForSpace,
 }
 
@@ -212,6 +233,7 @@ impl Wal {
     /// The log is poisoned.
     pub fn run(&self) -> Result<(), Poisoned> {
         loop {
+            self.linger();
             if self.commit()? {
                 continue;
             }
@@ -229,6 +251,17 @@ impl Wal {
                 state.sleep = Sleep::ForWork;
                 self.wake.wait(&mut state);
             }
+            state.sleep = Sleep::Awake;
+        }
+    }
+
+    /// Waits a moment with what nobody waits for: acknowledgements, for the most part. Each would have a sync
+    /// of its own, for which the next publish has to wait before it gets its own.
+    fn linger(&self) {
+        let mut state = self.state.lock();
+        if state.may_linger() {
+            state.sleep = Sleep::ForWaiter;
+            self.wake.wait_for(&mut state, LINGER);
             state.sleep = Sleep::Awake;
         }
     }
@@ -523,6 +556,15 @@ impl Wal {
         first
     }
 
+    /// Wakes the commit thread if there is something for it to do now.
+    fn rouse(&self, mut state: MutexGuard<'_, State>) {
+        if state.is_overslept() {
+            state.sleep = Sleep::Awake;
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
     fn wake_from(&self, sleep: Sleep) {
         let mut state = self.state.lock();
         if state.sleep == sleep {
@@ -550,11 +592,7 @@ impl Log for Wal {
             return position;
         }
         state.filled = state.buffer.len();
-        if state.sleep == Sleep::ForWork {
-            state.sleep = Sleep::Awake;
-            drop(state);
-            self.wake.notify_one();
-        }
+        self.rouse(state);
         position
     }
 
@@ -581,6 +619,7 @@ impl Log for Wal {
                 _ => state.waiters.len(),
             };
             state.waiters.insert(at, (position, waiter));
+            self.rouse(state);
             return;
         }
         drop(state);

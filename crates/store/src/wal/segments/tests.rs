@@ -237,6 +237,47 @@ fn a_thread_commits_until_the_log_is_closed() {
 }
 
 #[test]
+fn what_nobody_waits_for_becomes_durable_all_the_same() {
+    let (_folder, disk) = disk();
+    let wal = open(&disk, Position(0));
+    let thread = std::thread::spawn({
+        let wal = Arc::clone(&wal);
+        move || wal.run()
+    });
+    let end = append(&wal, 1, &[100]);
+    while wal.durable() < end {
+        std::thread::yield_now();
+    }
+    wal.close(|| false).unwrap();
+    assert_eq!(thread.join().unwrap(), Ok(()));
+}
+
+#[test]
+fn a_thread_that_lingers_is_woken_for_who_waits_and_for_much() {
+    let (_folder, disk) = disk();
+    let wal = open(&disk, Position(0));
+    let is_asleep = |wal: &Wal, sleep| {
+        let mut state = wal.state.lock();
+        state.sleep = sleep;
+        !state.is_overslept()
+    };
+    assert!(is_asleep(&wal, Sleep::ForWork), "there is nothing to do");
+    let end = append(&wal, 1, &[100]);
+    assert!(!is_asleep(&wal, Sleep::ForWork), "it is to linger");
+    assert!(is_asleep(&wal, Sleep::ForWaiter));
+    wal.notify(end, Arc::new(Told::default()));
+    assert_eq!(wal.state.lock().sleep, Sleep::Awake, "it was woken");
+    wal.commit().unwrap();
+    append(&wal, 1, &[100]);
+    assert!(is_asleep(&wal, Sleep::ForWaiter));
+    append(&wal, 1, &[LINGER_BYTES_MAX]);
+    assert_eq!(wal.state.lock().sleep, Sleep::Awake, "it was woken");
+    append(&wal, 1, &[100]);
+    wal.state.lock().is_closing = true;
+    assert!(!is_asleep(&wal, Sleep::ForWaiter), "nothing lingers at the end");
+}
+
+#[test]
 fn an_append_that_panics_leaves_nothing() {
     let (_folder, disk) = disk();
     let wal = open(&disk, Position(0));
