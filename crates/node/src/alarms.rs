@@ -153,6 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn queues_that_hold_something_are_counted() {
+        let memory = Memory::new(1000);
+        memory.queue_changed(0, 10);
+        memory.queue_changed(0, 20);
+        memory.queue_changed(10, 30);
+        memory.queue_changed(0, 0);
+        assert_eq!(memory.holding(), 2);
+        memory.queue_changed(30, 0);
+        assert_eq!(memory.holding(), 1);
+        memory.queue_changed(20, 0);
+        assert_eq!(memory.holding(), 0);
+    }
+
+    #[test]
     fn set_at_the_watermark_and_cleared_below_it() {
         let memory = Memory::new(1000);
         memory.queue_changed(0, 999);

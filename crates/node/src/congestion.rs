@@ -62,10 +62,10 @@ pub(crate) struct Traffic {
     pub(crate) is_log_busy: bool,
     /// Consumers are to be let catch up.
     pub(crate) lets_wait: bool,
-    /// What queues hold, how many of them hold anything, and what they should hold at most, in bytes.
+    /// What queues hold, what they should hold at most, and what is due to each of them, in bytes.
     pub(crate) held_bytes: u64,
-    pub(crate) holding: u64,
     pub(crate) budget_bytes: u64,
+    pub(crate) part_bytes: u64,
 }
 
 impl Traffic {
@@ -80,9 +80,7 @@ impl Traffic {
         if self.held_bytes <= full && !self.lets_wait {
             return false;
         }
-        // Half of the budget is shared out: where all hold little they are far from full.
-        let part = self.budget_bytes / 2 / self.holding.max(1);
-        burden.held_bytes as u64 > part.max(PART_BYTES_MIN)
+        burden.held_bytes as u64 > self.part_bytes.max(PART_BYTES_MIN)
             || self.held_bytes > full.saturating_add(LITTLE_BYTES_MAX)
     }
 }
@@ -171,8 +169,8 @@ mod tests {
     fn traffic(held_bytes: usize, holding: u64) -> Traffic {
         Traffic {
             held_bytes: held_bytes as u64,
-            holding,
             budget_bytes: 32 * MIB as u64,
+            part_bytes: 16 * MIB as u64 / holding.max(1),
             ..Traffic::default()
         }
     }

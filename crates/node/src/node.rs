@@ -253,7 +253,6 @@ impl Node {
     fn traffic(&self) -> Traffic {
         let is_log_behind = self.backing.log.is_congested();
         let is_log_busy = self.appended() > self.durable();
-        let memory = &self.backing.memory;
         match &self.backing.storage {
             None => Traffic {
                 is_log_behind,
@@ -266,9 +265,9 @@ impl Node {
                 is_log_behind,
                 is_log_busy,
                 lets_wait: storage.lets_wait.load(Ordering::Relaxed),
-                held_bytes: memory.queues_bytes(),
-                holding: memory.holding(),
+                held_bytes: self.memory().queues_bytes(),
                 budget_bytes: storage.options.recent_bytes,
+                part_bytes: self.backing.part_bytes(),
             },
         }
     }

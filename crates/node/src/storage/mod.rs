@@ -98,17 +98,22 @@ const AHEAD_BYTES_MAX: u64 = 2 * MIB;
 const AHEAD_BYTES_MIN: u64 = MIB / 64;
 
 impl Backing {
-    /// How much of what stands in extents a queue has in memory for its consumers: of half of the budget, the
-    /// part that is due to each of those that hold anything.
+    fn budget_bytes(&self) -> u64 {
+        let storage = self.storage.as_ref();
+        storage.map_or(0, |storage| storage.options.recent_bytes)
+    }
+
+    /// What is due to each queue that holds anything: half of the budget is shared out, so that where all
+    /// hold their part they are far from full.
+    pub(crate) fn part_bytes(&self) -> u64 {
+        self.budget_bytes() / 2 / self.memory.holding().max(1)
+    }
+
+    /// How much of what stands in extents a queue has in memory for its consumers: its part.
     pub(crate) fn ahead_bytes(&self) -> usize {
-        let budget = self
-            .storage
-            .as_ref()
-            .map_or(0, |storage| storage.options.recent_bytes);
-        let part = budget / 2 / self.memory.holding().max(1);
-        let least = AHEAD_BYTES_MIN.min(budget / 8);
+        let least = AHEAD_BYTES_MIN.min(self.budget_bytes() / 8);
         // It fits any size of pointers.
-        usize::try_from(part.clamp(least, AHEAD_BYTES_MAX)).unwrap_or(usize::MAX)
+        usize::try_from(self.part_bytes().clamp(least, AHEAD_BYTES_MAX)).unwrap_or(usize::MAX)
     }
 }
 

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! While a commit waits for the disk the other buffer gathers: that is all the batching there is for what
-//! somebody waits for. What nobody waits for lingers a moment. The
-//! order of locks is writer, then files, then state; the disk works under the first two only.
+//! somebody waits for. What nobody waits for lingers a moment. The order of locks is writer, then files, then
+//! state; the disk works under the first two only.
 
 use super::files::{Files, For, Ready, Trouble, is_limit};
 use super::filling::{Pace, Present};

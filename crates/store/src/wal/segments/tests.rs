@@ -206,14 +206,17 @@ fn the_buffer_is_given_back_when_it_grew() {
     assert!(wal.writer.lock().spare.capacity() <= BUFFER_KEPT_MAX);
 }
 
+/// The commit thread.
+fn run(wal: &Arc<Wal>) -> std::thread::JoinHandle<Result<(), Poisoned>> {
+    let wal = Arc::clone(wal);
+    std::thread::spawn(move || wal.run())
+}
+
 #[test]
 fn a_thread_commits_until_the_log_is_closed() {
     let (_folder, disk) = disk();
     let wal = open(&disk, Position(0));
-    let thread = std::thread::spawn({
-        let wal = Arc::clone(&wal);
-        move || wal.run()
-    });
+    let thread = run(&wal);
     for nth in 0..100 {
         let (tell, told) = std::sync::mpsc::channel();
         struct Tell(std::sync::mpsc::Sender<Position>);
@@ -240,10 +243,7 @@ fn a_thread_commits_until_the_log_is_closed() {
 fn what_nobody_waits_for_becomes_durable_all_the_same() {
     let (_folder, disk) = disk();
     let wal = open(&disk, Position(0));
-    let thread = std::thread::spawn({
-        let wal = Arc::clone(&wal);
-        move || wal.run()
-    });
+    let thread = run(&wal);
     let end = append(&wal, 1, &[100]);
     while wal.durable() < end {
         std::thread::yield_now();
