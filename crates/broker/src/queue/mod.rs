@@ -20,6 +20,7 @@ mod command;
 mod consumers;
 mod fact;
 mod paging;
+mod rules;
 mod seq_set;
 mod stored;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use fact::{Fact, Range};
 pub use paging::Summary;
+pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
 pub use window::Window;
