@@ -11,6 +11,7 @@ use warren_broker::catalog::{
     SessionId, Vhost, VhostContent, codec,
 };
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::parameter::Parameter;
 use warren_broker::refusal::Refusal;
 use warren_broker::route::{Destination, ExchangeId, QueueId};
 use warren_broker::value::{Table, Value};

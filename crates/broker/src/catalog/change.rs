@@ -3,8 +3,9 @@
 use super::{Binding, Exchange, Queue, Vhost};
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::parameter::Parameter;
 use crate::route::{Destination, ExchangeId};
-use crate::value::Table;
+use crate::value::{Table, Value};
 
 /// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
 /// be made is done before; applying it cannot fail, and applying it twice does no harm.
@@ -30,6 +31,14 @@ pub enum Change {
     Bound(VhostName, Binding),
     /// A binding goes.
     Unbound(VhostName, Binding),
+    /// A parameter is there.
+    ParameterPut(VhostName, Parameter),
+    /// A parameter goes, by its component and name.
+    ParameterDeleted(VhostName, Box<str>, Box<str>),
+    /// A parameter of the whole cluster is there.
+    GlobalParameterPut(Box<str>, Value),
+    /// A parameter of the whole cluster goes.
+    GlobalParameterDeleted(Box<str>),
 }
 
 /// What happens to an auto-delete exchange that loses its last binding.

@@ -17,7 +17,7 @@
 //!    1 VhostPut         vhost │ description │ tags │ default queue type: empty, or its code
 //!    2 VhostDeleted     vhost
 //!    3 UserPut          user │ password: empty, or fields {algorithm │ salted hash} │ tags
-//!                       │ permissions │ topic permissions
+//!                       │ permissions │ topic permissions │ limits
 //!    4 UserDeleted      user
 //!    5 ExchangePut      vhost │ name │ id u64 │ type's name │ flags u8 │ arguments
 //!    6 ExchangeDeleted  vhost │ name
@@ -25,10 +25,15 @@
 //!    8 QueueDeleted     vhost │ name
 //!    9 Bound            vhost │ source │ destination's kind u8 │ destination │ key │ arguments
 //!   10 Unbound          the same
+//!   20 ParameterPut     vhost │ component │ name │ value
+//!   21 ParameterDeleted vhost │ component │ name
+//!   22 GlobalParameterPut      name │ value
+//!   23 GlobalParameterDeleted  name
 //!
 //!   tags                fields, each a text
 //!   permissions         fields, each of fields {vhost │ configure │ write │ read}
 //!   topic permissions   fields, each of fields {vhost │ exchange │ write │ read}
+//!   limits              fields, each of fields {name │ number i64}; earlier writers had none
 //!   flags               1 durable, 2 auto-delete, 4 internal
 //!   queue type's code   u8: 1 classic, 2 quorum
 //!   destination's kind  0 a queue, 1 an exchange
@@ -46,6 +51,7 @@ mod tests;
 use super::{Binding, Change, Endpoint, Exchange, Queue, QueueType, Vhost};
 use crate::access::{PasswordHash, Permission, TopicPermission, User, pattern};
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::parameter::Parameter;
 use crate::route::{ExchangeId, ExchangeKind, QueueId};
 use reader::{Reader, put_field, put_text, put_with};
 use std::collections::HashMap;
@@ -63,6 +69,10 @@ const QUEUE_PUT: u8 = 7;
 const QUEUE_DELETED: u8 = 8;
 const BOUND: u8 = 9;
 const UNBOUND: u8 = 10;
+const PARAMETER_PUT: u8 = 20;
+const PARAMETER_DELETED: u8 = 21;
+const GLOBAL_PARAMETER_PUT: u8 = 22;
+const GLOBAL_PARAMETER_DELETED: u8 = 23;
 
 const DURABLE: u8 = 1;
 const AUTO_DELETE: u8 = 2;
@@ -166,6 +176,28 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(UNBOUND);
             put_binding(out, vhost, binding);
         }
+        Change::ParameterPut(vhost, parameter) => {
+            out.push(PARAMETER_PUT);
+            put_text(out, vhost.as_str());
+            put_text(out, &parameter.component);
+            put_text(out, &parameter.name);
+            put_with(out, |out| value::put_value(out, &parameter.value));
+        }
+        Change::ParameterDeleted(vhost, component, name) => {
+            out.push(PARAMETER_DELETED);
+            put_text(out, vhost.as_str());
+            put_text(out, component);
+            put_text(out, name);
+        }
+        Change::GlobalParameterPut(name, value) => {
+            out.push(GLOBAL_PARAMETER_PUT);
+            put_text(out, name);
+            put_with(out, |out| value::put_value(out, value));
+        }
+        Change::GlobalParameterDeleted(name) => {
+            out.push(GLOBAL_PARAMETER_DELETED);
+            put_text(out, name);
+        }
     }
 }
 
@@ -195,6 +227,15 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         QUEUE_DELETED => Change::QueueDeleted(fields.name(VhostName::new)?, fields.name(QueueName::new)?),
         BOUND => Change::Bound(fields.name(VhostName::new)?, binding(fields)?),
         UNBOUND => Change::Unbound(fields.name(VhostName::new)?, binding(fields)?),
+        PARAMETER_PUT => Change::ParameterPut(fields.name(VhostName::new)?, parameter(fields)?),
+        PARAMETER_DELETED => {
+            let vhost = fields.name(VhostName::new)?;
+            Change::ParameterDeleted(vhost, fields.text()?.into(), fields.text()?.into())
+        }
+        GLOBAL_PARAMETER_PUT => {
+            Change::GlobalParameterPut(fields.text()?.into(), value::value(fields.field()?)?)
+        }
+        GLOBAL_PARAMETER_DELETED => Change::GlobalParameterDeleted(fields.text()?.into()),
         other => return Err(Malformed::Kind(other)),
     })
 }
@@ -235,6 +276,14 @@ fn put_user(out: &mut Vec<u8>, user: &User) {
                     put_text(out, permission.read.as_str());
                 });
             }
+        }
+    });
+    put_with(out, |out| {
+        for (name, number) in user.limits.iter() {
+            put_with(out, |out| {
+                put_text(out, name);
+                put_field(out, &number.to_le_bytes());
+            });
         }
     });
 }
@@ -340,7 +389,25 @@ fn user(fields: &mut Reader<'_>) -> Result<User, Malformed> {
         let within = user.topic_permissions.entry(vhost).or_default();
         within.insert(exchange, permission);
     }
+    if fields.is_empty() {
+        // Written before there were limits.
+        return Ok(user);
+    }
+    let mut limits = Reader::new(fields.field()?);
+    while !limits.is_empty() {
+        let mut one = Reader::new(limits.field()?);
+        // The bits of a negative number are those of a large one.
+        user.limits.keep(one.text()?, one.number()?.cast_signed());
+    }
     Ok(user)
+}
+
+fn parameter(fields: &mut Reader<'_>) -> Result<Parameter, Malformed> {
+    Ok(Parameter {
+        component: fields.text()?.into(),
+        name: fields.text()?.into(),
+        value: value::value(fields.field()?)?,
+    })
 }
 
 fn exchange(fields: &mut Reader<'_>) -> Result<Exchange, Malformed> {

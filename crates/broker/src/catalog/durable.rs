@@ -6,7 +6,7 @@
 //!   durable_changes ─► checkpoint ────────────┴─► replay ─► the durable part of the catalog
 //! ```
 //!
-//! Virtual hosts and users are durable. Exchanges and queues are if they were declared so, bindings if both
+//! Virtual hosts, users and parameters are durable. Exchanges and queues are if they were declared so, bindings if both
 //! their ends are. The changes that are logged name every durable thing that goes, so replay lets nothing go
 //! of itself. It must not: an auto-delete exchange whose last *durable* binding went may still have others,
 //! of which the log knows nothing.
@@ -28,7 +28,11 @@ impl Catalog {
                 whole @ (Change::VhostPut(_)
                 | Change::VhostDeleted(_)
                 | Change::UserPut(_)
-                | Change::UserDeleted(_)),
+                | Change::UserDeleted(_)
+                | Change::ParameterPut(..)
+                | Change::ParameterDeleted(..)
+                | Change::GlobalParameterPut(..)
+                | Change::GlobalParameterDeleted(_)),
             ) => return (effects, vec![whole]),
             Some(change) if !effects.is_empty() => logged.push(change),
             _ => {}
@@ -44,7 +48,7 @@ impl Catalog {
     }
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
-    /// virtual hosts, users, then exchanges, queues and bindings of each virtual host. The
+    /// virtual hosts, users, parameters, then exchanges, queues and bindings of each virtual host. The
     /// [last id](Self::last_id) is no change, and has to be kept beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
@@ -52,6 +56,8 @@ impl Catalog {
             .map(|content| Change::VhostPut(content.properties.clone()))
             .collect();
         changes.extend(self.users.values().cloned().map(Change::UserPut));
+        let globals = self.global_parameters.iter();
+        changes.extend(globals.map(|(name, value)| Change::GlobalParameterPut(name.clone(), value.clone())));
         for content in self.vhosts.values() {
             content.push_durable(&mut changes);
         }
@@ -73,8 +79,14 @@ impl Catalog {
     /// effects, with those that follow from them.
     fn is_durable(&self, change: &Change) -> bool {
         match change {
-            Change::VhostPut(_) | Change::VhostDeleted(_) | Change::UserPut(_) | Change::UserDeleted(_) => {
-                true
+            Change::VhostPut(_)
+            | Change::VhostDeleted(_)
+            | Change::UserPut(_)
+            | Change::UserDeleted(_)
+            | Change::GlobalParameterPut(..)
+            | Change::GlobalParameterDeleted(_) => true,
+            Change::ParameterPut(vhost, _) | Change::ParameterDeleted(vhost, ..) => {
+                self.vhosts.contains_key(vhost)
             }
             Change::ExchangePut(_, exchange) => exchange.durable,
             Change::QueuePut(_, queue) => queue.durable,
@@ -100,6 +112,8 @@ impl VhostContent {
 
     fn push_durable(&self, changes: &mut Vec<Change>) {
         let vhost = &self.properties.name;
+        let parameters = self.parameters().cloned();
+        changes.extend(parameters.map(|parameter| Change::ParameterPut(vhost.clone(), parameter)));
         let mut exchanges: Vec<_> = self.exchanges.values().filter(|found| found.durable).collect();
         exchanges.sort_unstable_by_key(|exchange| exchange.id);
         let mut queues: Vec<_> = self.queues.values().filter(|found| found.durable).collect();

@@ -10,6 +10,7 @@ mod change;
 pub mod codec;
 mod declare;
 mod durable;
+mod parameters;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +19,13 @@ pub use bindings::{Binding, Bindings, Endpoint};
 use change::AutoDelete;
 pub use change::{Change, Effect, Link};
 pub use declare::{ExchangeDeclaration, QueueDeclaration};
+use parameters::Parameters;
 
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
 use crate::refusal::{Refusal, Subject};
 use crate::route::{Destination, ExchangeId, ExchangeKind, QueueId};
-use crate::value::Table;
+use crate::value::{Table, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Names the session that owns an exclusive queue. Never used again.
@@ -116,6 +118,7 @@ pub struct VhostContent {
     exchanges: HashMap<ExchangeName, Exchange>,
     queues: HashMap<QueueName, Queue>,
     bindings: Bindings,
+    parameters: Parameters,
 }
 
 impl VhostContent {
@@ -191,6 +194,7 @@ const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
 pub struct Catalog {
     vhosts: BTreeMap<VhostName, VhostContent>,
     users: BTreeMap<UserName, User>,
+    global_parameters: BTreeMap<Box<str>, Value>,
     last_id: u64,
 }
 
@@ -213,6 +217,18 @@ impl Catalog {
     /// All users by name.
     pub fn users(&self) -> impl Iterator<Item = &User> {
         self.users.values()
+    }
+
+    /// What a parameter of the whole cluster says.
+    pub fn global_parameter(&self, name: &str) -> Option<&Value> {
+        self.global_parameters.get(name)
+    }
+
+    /// All parameters of the whole cluster, by name.
+    pub fn global_parameters(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.global_parameters
+            .iter()
+            .map(|(name, value)| (&**name, value))
     }
 
     /// A number for a new exchange or queue.
@@ -304,6 +320,18 @@ impl Catalog {
                     content.unbound(vec![binding], destination, auto_delete, &mut effects);
                 }
             }),
+            Change::ParameterPut(vhost, parameter) => {
+                self.within(&vhost, |content| content.parameters.put(parameter));
+            }
+            Change::ParameterDeleted(vhost, component, name) => {
+                self.within(&vhost, |content| content.parameters.remove(&component, &name));
+            }
+            Change::GlobalParameterPut(name, value) => {
+                self.global_parameters.insert(name, value);
+            }
+            Change::GlobalParameterDeleted(name) => {
+                self.global_parameters.remove(&name);
+            }
         }
         effects
     }
@@ -325,6 +353,7 @@ impl Catalog {
             exchanges: HashMap::new(),
             queues: HashMap::new(),
             bindings: Bindings::default(),
+            parameters: Parameters::default(),
         };
         self.vhosts.insert(name.clone(), content);
         effects.push(Effect::VhostCreated(name));

@@ -15,6 +15,7 @@ mod trial;
 
 use super::*;
 use crate::access::{Permission, TopicPermission, User};
+use crate::parameter::Parameter;
 use crate::value::Value;
 use proptest::prelude::*;
 use step::Step;

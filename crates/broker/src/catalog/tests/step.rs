@@ -8,14 +8,16 @@
 )]
 
 use super::{
-    Binding, Endpoint, ExchangeName, Permission, QueueName, Table, TopicPermission, User, UserName, Value,
-    VhostName,
+    Binding, Endpoint, ExchangeName, Parameter, Permission, QueueName, Table, TopicPermission, User,
+    UserName, Value, VhostName,
 };
 
 pub(super) const EXCHANGES: [&str; 7] = ["x0", "x1", "x2", "x3", "", "amq.topic", "amq.nope"];
 pub(super) const QUEUES: [&str; 4] = ["q0", "q1", "q2", "amq.q"];
 pub(super) const KINDS: [&str; 5] = ["direct", "topic", "headers", "fanout", "nope"];
 pub(super) const VHOSTS: [&str; 2] = ["/", "other"];
+/// Component and name.
+pub(super) const PARAMETERS: [(&str, &str); 3] = [("c", "p0"), ("c", "p1"), ("d", "p0")];
 pub(super) const USERS: [&str; 2] = ["u0", "u1"];
 
 /// One thing done to a catalog, in the virtual host `vhost`. Numbers index the small name space above.
@@ -51,6 +53,16 @@ pub(super) enum Action {
         vhost: usize,
     },
     DeleteUser(usize),
+    /// A parameter of the virtual host, or of the whole cluster.
+    PutParameter {
+        name: usize,
+        value: u8,
+        is_global: bool,
+    },
+    DeleteParameter {
+        name: usize,
+        is_global: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -144,6 +156,15 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
+            30 if a < 112 => Action::PutParameter {
+                name: usize::from(b % 3),
+                value: c,
+                is_global: bit(7),
+            },
+            30 if a < 144 => Action::DeleteParameter {
+                name: usize::from(b % 3),
+                is_global: bit(7),
+            },
             31 if a < 96 => Action::PutUser {
                 name: usize::from(b % 2),
                 vhost: usize::from(c % 2),
@@ -191,6 +212,15 @@ pub(super) fn user(at: usize, vhost: usize) -> User {
     let topics = [(exchange_name("amq.topic"), topic)].into_iter().collect();
     user.topic_permissions.insert(vhost, topics);
     user
+}
+
+/// A parameter of one of two components.
+pub(super) fn parameter(at: usize, value: u8) -> Parameter {
+    Parameter {
+        component: PARAMETERS[at].0.into(),
+        name: PARAMETERS[at].1.into(),
+        value: Value::I64(value.into()),
+    }
 }
 
 /// The alternate exchange that a number stands for: none, names, and no name at all.
