@@ -55,8 +55,13 @@ impl Caller {
         let Some(encoded) = strip_scheme(header) else {
             return Err(Refused::WrongLogin);
         };
-        let decoded = STANDARD.decode(encoded.trim_ascii()).map_err(|_| Refused::BadLogin)?;
-        let at = decoded.iter().position(|byte| *byte == b':').ok_or(Refused::BadLogin)?;
+        let decoded = STANDARD
+            .decode(encoded.trim_ascii())
+            .map_err(|_| Refused::BadLogin)?;
+        let at = decoded
+            .iter()
+            .position(|byte| *byte == b':')
+            .ok_or(Refused::BadLogin)?;
         let (name, password) = decoded.split_at(at);
         let name = std::str::from_utf8(name).map_err(|_| Refused::WrongLogin)?;
         let password = password.strip_prefix(b":").unwrap_or_default();
@@ -74,7 +79,9 @@ impl Caller {
     pub(crate) fn nobody() -> Self {
         // The empty name is one.
         let name = UserName::new("").map(User::new);
-        Self { user: Arc::new(name.unwrap_or_else(|_| unreachable!("an empty name is valid"))) }
+        Self {
+            user: Arc::new(name.unwrap_or_else(|_| unreachable!("an empty name is valid"))),
+        }
     }
 
     /// Whether the caller may do what needs this, with the virtual host that the path names.
@@ -195,11 +202,27 @@ mod tests {
             (Needs::Vhost, Some("other"), vhost, vhost, vhost),
             (Needs::VhostOrMonitoring, Some("other"), vhost, vhost, ""),
         ] {
-            assert_eq!(reason("management", needs, path), management, "{needs:?} {path:?}");
-            assert_eq!(reason("policymaker", needs, path), policymaker, "{needs:?} {path:?}");
-            assert_eq!(reason("monitoring", needs, path), monitoring, "{needs:?} {path:?}");
+            assert_eq!(
+                reason("management", needs, path),
+                management,
+                "{needs:?} {path:?}"
+            );
+            assert_eq!(
+                reason("policymaker", needs, path),
+                policymaker,
+                "{needs:?} {path:?}"
+            );
+            assert_eq!(
+                reason("monitoring", needs, path),
+                monitoring,
+                "{needs:?} {path:?}"
+            );
             assert_eq!(reason("administrator", needs, path), "", "{needs:?} {path:?}");
-            assert_eq!(reason("other", needs, path), "Not management user", "{needs:?} {path:?}");
+            assert_eq!(
+                reason("other", needs, path),
+                "Not management user",
+                "{needs:?} {path:?}"
+            );
         }
         assert_eq!(reason("other", Needs::Nothing, None), "");
     }

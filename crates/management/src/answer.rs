@@ -30,7 +30,11 @@ impl Answer {
 
     /// What a DELETE came to.
     pub(crate) fn deleted(was_there: bool) -> Result<Self, Refused> {
-        if was_there { Ok(Self::Done) } else { Err(Refused::NotFound) }
+        if was_there {
+            Ok(Self::Done)
+        } else {
+            Err(Refused::NotFound)
+        }
     }
 }
 
@@ -113,7 +117,9 @@ impl Refused {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let body = self.words().map(|(error, reason)| json!({ "error": error, "reason": reason }));
+        let body = self
+            .words()
+            .map(|(error, reason)| json!({ "error": error, "reason": reason }));
         let mut response = respond(self.status(), body.as_ref());
         let headers = response.headers_mut();
         match &self {
@@ -150,10 +156,16 @@ pub(crate) fn respond(status: StatusCode, body: Option<&Json>) -> Response<Body>
     }
     // Nothing of it is to be kept by anybody on the way, or run by a browser.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding, origin"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("accept, accept-encoding, origin"),
+    );
     response
 }
 

@@ -143,7 +143,9 @@ async fn carry_out(
         Ok(respond(status, wishes.apply(answer)?.as_ref()))
     };
     // An error here is a panic in a room, which was reported where it happened.
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refused::NotKept))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Refused::NotKept))
 }
 
 impl Api {
@@ -192,11 +194,16 @@ fn takes_json(head: &Parts) -> bool {
 fn query(uri: &Uri) -> Vec<(String, String)> {
     let decode = |text: &str| {
         let text = text.replace('+', " ");
-        percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+        percent_decode_str(&text)
+            .decode_utf8()
+            .ok()
+            .map(|text| text.into_owned())
     };
     let pairs = uri.query().unwrap_or_default().split('&');
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.filter_map(|(name, value)| Some((decode(name)?, decode(value)?))).collect()
+    pairs
+        .filter_map(|(name, value)| Some((decode(name)?, decode(value)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -222,7 +229,10 @@ mod tests {
     fn a_query_is_decoded() {
         let uri: Uri = "/x?a=1+2&b=%5Ea%26&c&d=%FF&=e".parse().unwrap();
         let pairs = [("a", "1 2"), ("b", "^a&"), ("c", ""), ("", "e")];
-        assert_eq!(query(&uri), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            query(&uri),
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
     }
 
     #[test]
@@ -234,7 +244,12 @@ mod tests {
             }
             takes_json(&request.body(()).unwrap().into_parts().0)
         };
-        for accept in [&[][..], &["*/*"], &["text/html, application/json;q=0.9"], &["text/html", "application/*"]] {
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &["text/html, application/json;q=0.9"],
+            &["text/html", "application/*"],
+        ] {
             assert!(takes(accept), "{accept:?}");
         }
         assert!(!takes(&["text/html"]));

@@ -71,9 +71,17 @@ impl Wishes {
             Answer::Created | Answer::Done => return Ok(None),
             Answer::Plain(json) => json,
             Answer::Object(object) => self.of_columns(object),
-            Answer::List(rows) => self.in_order(rows).into_iter().map(|row| self.of_columns(row)).collect(),
+            Answer::List(rows) => self
+                .in_order(rows)
+                .into_iter()
+                .map(|row| self.of_columns(row))
+                .collect(),
             Answer::Pages(rows) => match &self.page {
-                None => self.in_order(rows).into_iter().map(|row| self.of_columns(row)).collect(),
+                None => self
+                    .in_order(rows)
+                    .into_iter()
+                    .map(|row| self.of_columns(row))
+                    .collect(),
                 Some(page) => self.one_page(self.in_order(rows), page)?,
             },
         }))
@@ -95,7 +103,8 @@ impl Wishes {
         let rows: Vec<_> = rows.into_iter().filter(|row| page.name.takes(row)).collect();
         let filtered = rows.len();
         let (number, size) = (page.number, page.size);
-        let [first, size_of_page] = [(number - 1).saturating_mul(size), size].map(|n| usize::try_from(n).ok());
+        let [first, size_of_page] =
+            [(number - 1).saturating_mul(size), size].map(|n| usize::try_from(n).ok());
         let (first, size_of_page) = (first.unwrap_or(usize::MAX), size_of_page.unwrap_or(usize::MAX));
         if first >= filtered && number > 1 {
             let reason = format!("Page out of range, page: {number} page size: {size}, len: {filtered}");
@@ -227,7 +236,9 @@ mod tests {
 
     fn asked(query: &str) -> Result<Json, Refused> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let pairs: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let pairs: Vec<_> = pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         let answer = Answer::Pages(rows(&["b", "a", "Bc", "d"]));
         Ok(Wishes::read(&pairs)?.apply(answer)?.unwrap())
     }
@@ -243,8 +254,14 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_a_field_and_reversed() {
         let names = |query: &str| asked(&format!("{query}&columns=name")).unwrap().to_string();
-        assert_eq!(names(""), r#"[{"name":"b"},{"name":"a"},{"name":"Bc"},{"name":"d"}]"#);
-        assert_eq!(names("sort=name"), r#"[{"name":"Bc"},{"name":"a"},{"name":"b"},{"name":"d"}]"#);
+        assert_eq!(
+            names(""),
+            r#"[{"name":"b"},{"name":"a"},{"name":"Bc"},{"name":"d"}]"#
+        );
+        assert_eq!(
+            names("sort=name"),
+            r#"[{"name":"Bc"},{"name":"a"},{"name":"b"},{"name":"d"}]"#
+        );
         assert_eq!(
             names("sort=in.x&sort_reverse=true"),
             r#"[{"name":"d"},{"name":"a"},{"name":"Bc"},{"name":"b"}]"#
@@ -256,7 +273,10 @@ mod tests {
     fn columns_reach_into_objects() {
         let found = asked("columns=in.x,name&page=1&page_size=1").unwrap();
         assert_eq!(found["items"].to_string(), r#"[{"name":"b","in":{"x":0}}]"#);
-        assert_eq!(asked("columns=in,in.x&page=1&page_size=1").unwrap()["items"][0]["in"]["y"], 0);
+        assert_eq!(
+            asked("columns=in,in.x&page=1&page_size=1").unwrap()["items"][0]["in"]["y"],
+            0
+        );
         assert_eq!(asked("columns=").unwrap(), json!([{}, {}, {}, {}]));
     }
 
@@ -267,28 +287,52 @@ mod tests {
         assert_eq!(found.to_string(), wanted);
         let found = asked("page=1&name=B&columns=name").unwrap();
         assert_eq!(found["items"].to_string(), r#"[{"name":"b"},{"name":"Bc"}]"#);
-        assert_eq!((&found["filtered_count"], &found["total_count"]), (&json!(2), &json!(4)));
+        assert_eq!(
+            (&found["filtered_count"], &found["total_count"]),
+            (&json!(2), &json!(4))
+        );
         let found = asked("page=1&name=^[ab]$&use_regex=true&columns=name").unwrap();
         assert_eq!(found["items"].to_string(), r#"[{"name":"b"},{"name":"a"}]"#);
         let found = asked("page=1&name=zzz").unwrap();
         assert_eq!((&found["items"], &found["page_count"]), (&json!([]), &json!(0)));
-        assert!(asked("page_size=2").unwrap().is_array(), "without a page there are none");
+        assert!(
+            asked("page_size=2").unwrap().is_array(),
+            "without a page there are none"
+        );
     }
 
     #[test]
     fn wrong_pages_are_refused_in_rabbitmqs_words() {
         for (query, words) in [
-            ("page=9&page_size=2", "page_out_of_range: Page out of range, page: 9 page size: 2, len: 4"),
-            ("page=0", "invalid_pagination_parameters: Invalid pagination parameters: page number 0, page size undefined"),
-            ("page=1&page_size=501",
-             "invalid_pagination_parameters: Invalid pagination parameters: page number 1, page size 501"),
-            ("page=1&page_size=0",
-             "invalid_pagination_parameters: Invalid pagination parameters: page number 1, page size 0"),
+            (
+                "page=9&page_size=2",
+                "page_out_of_range: Page out of range, page: 9 page size: 2, len: 4",
+            ),
+            (
+                "page=0",
+                "invalid_pagination_parameters: Invalid pagination parameters: page number 0, page size undefined",
+            ),
+            (
+                "page=1&page_size=501",
+                "invalid_pagination_parameters: Invalid pagination parameters: page number 1, page size 501",
+            ),
+            (
+                "page=1&page_size=0",
+                "invalid_pagination_parameters: Invalid pagination parameters: page number 1, page size 0",
+            ),
             ("page=x", "bad_request: Pagination parameters are invalid"),
-            ("page=1&page_size=x", "bad_request: Pagination parameters are invalid"),
-            ("page=1&name=(&use_regex=true", "bad_request: Pagination parameters are invalid"),
-            ("page=9223372036854775807&page_size=500",
-             "page_out_of_range: Page out of range, page: 9223372036854775807 page size: 500, len: 4"),
+            (
+                "page=1&page_size=x",
+                "bad_request: Pagination parameters are invalid",
+            ),
+            (
+                "page=1&name=(&use_regex=true",
+                "bad_request: Pagination parameters are invalid",
+            ),
+            (
+                "page=9223372036854775807&page_size=500",
+                "page_out_of_range: Page out of range, page: 9223372036854775807 page size: 500, len: 4",
+            ),
         ] {
             assert_eq!(refused(query), words, "{query}");
         }

@@ -41,9 +41,7 @@ pub fn to_json(value: &Value) -> Json {
         Value::Timestamp(seconds) => Json::from(*seconds),
         Value::F32(float) => Json::from(*float),
         Value::F64(float) => Json::from(*float),
-        Value::Decimal { scale, value } => {
-            Json::from(f64::from(*value) / 10f64.powi(i32::from(*scale)))
-        }
+        Value::Decimal { scale, value } => Json::from(f64::from(*value) / 10f64.powi(i32::from(*scale))),
         Value::String(bytes) | Value::Bytes(bytes) => Json::from(String::from_utf8_lossy(bytes)),
         Value::Array(items) => items.iter().map(to_json).collect(),
         Value::Table(table) => Json::Object(table_to_json(table)),
@@ -54,7 +52,9 @@ pub fn to_json(value: &Value) -> Json {
 /// A table as an object.
 pub fn table_to_json(table: &Table) -> Map<String, Json> {
     let entries = table.iter();
-    entries.map(|(name, value)| (name.to_owned(), to_json(value))).collect()
+    entries
+        .map(|(name, value)| (name.to_owned(), to_json(value)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -356,7 +356,10 @@ impl Node {
     /// How many sessions are open in the virtual hosts that are meant.
     pub fn session_count_in(&self, is_meant: impl Fn(&VhostName) -> bool) -> usize {
         let sessions = self.sessions.read();
-        sessions.values().filter(|session| is_meant(&session.vhost)).count()
+        sessions
+            .values()
+            .filter(|session| is_meant(&session.vhost))
+            .count()
     }
 
     /// A mailbox for a new session.

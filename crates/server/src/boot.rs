@@ -2,6 +2,7 @@
 //! with.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -128,6 +129,25 @@ pub fn amqp091(config: &Config) -> Settings {
         handshake_timeout: limits
             .handshake_timeout_ms
             .map_or(NO_TIMEOUT, |ms| Duration::from_millis(ms.into())),
+    }
+}
+
+/// What the HTTP API is told. Addresses go with RabbitMQ's names of their protocols.
+pub fn management(config: &Config, addresses: &[(&'static str, SocketAddr)]) -> warren_management::Settings {
+    let listener = |(protocol, address): &(&'static str, SocketAddr)| warren_management::Listener {
+        protocol,
+        address: *address,
+    };
+    let node = format!("warren@{}", host_name());
+    let cluster = config.node.cluster_name.clone();
+    warren_management::Settings {
+        product: config.product.name.clone(),
+        version: config.product.version.clone(),
+        cluster: cluster.unwrap_or_else(|| node.clone()),
+        node,
+        password_hashing: hashing(config.auth.password_hashing),
+        path_prefix: config.management.path_prefix.clone(),
+        listeners: addresses.iter().map(listener).collect(),
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `GET /api/global-parameters/{name}`.
 pub(super) fn get(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let name = asked.name("name");
-    let found = asked.node.catalog(|catalog| Some(shown(name, catalog.global_parameter(name)?)));
+    let found = asked
+        .node
+        .catalog(|catalog| Some(shown(name, catalog.global_parameter(name)?)));
     Ok(Answer::Object(found.ok_or(Refused::NotFound)?))
 }
 
@@ -29,7 +31,9 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let fields = asked.object()?;
     fields.require(&["value"])?;
     let value = read_value(fields.get("value").unwrap_or(&Json::Null))?;
-    Ok(Answer::put(asked.node.put_global_parameter(asked.name("name"), value)))
+    Ok(Answer::put(
+        asked.node.put_global_parameter(asked.name("name"), value),
+    ))
 }
 
 /// `DELETE /api/global-parameters/{name}`.

@@ -25,7 +25,9 @@ pub(super) fn of_vhost(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// Limits of those virtual hosts for which some were ever set.
 fn rows(asked: &Asked<'_>, is_meant: impl Fn(&str) -> bool) -> Vec<Map<String, Json>> {
     asked.node.catalog(|catalog| {
-        let all = catalog.vhosts().filter(|content| is_meant(content.properties.name.as_str()));
+        let all = catalog
+            .vhosts()
+            .filter(|content| is_meant(content.properties.name.as_str()));
         let limited = all.filter(|content| content.parameter(VHOST_LIMITS, LIMITS).is_some());
         let shown = limited.map(|content| {
             object! {
@@ -45,7 +47,10 @@ pub(super) fn put_of_vhost(asked: &Asked<'_>) -> Result<Answer, Refused> {
     }
     let number = number(asked)?;
     let set = |limits: &mut Limits| limits.set(asked.name("name"), &number, Limited::Vhost);
-    asked.node.change_vhost_limits(&vhost, set)?.map_err(Refused::invalid)?;
+    asked
+        .node
+        .change_vhost_limits(&vhost, set)?
+        .map_err(Refused::invalid)?;
     Ok(Answer::Done)
 }
 
@@ -94,7 +99,9 @@ pub(super) fn put_of_user(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `DELETE /api/user-limits/{user}/{name}`.
 pub(super) fn delete_of_user(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let user = asked.user()?;
-    asked.node.change_user(&user, |user| user.limits.clear(asked.name("name")))?;
+    asked
+        .node
+        .change_user(&user, |user| user.limits.clear(asked.name("name")))?;
     Ok(Answer::Done)
 }
 

@@ -81,19 +81,35 @@ impl Room {
 }
 
 const fn get(needs: Needs, act: Act) -> Way {
-    Way { verb: Verb::Get, needs, act }
+    Way {
+        verb: Verb::Get,
+        needs,
+        act,
+    }
 }
 
 const fn put(needs: Needs, act: Act) -> Way {
-    Way { verb: Verb::Put, needs, act }
+    Way {
+        verb: Verb::Put,
+        needs,
+        act,
+    }
 }
 
 const fn post(needs: Needs, act: Act) -> Way {
-    Way { verb: Verb::Post, needs, act }
+    Way {
+        verb: Verb::Post,
+        needs,
+        act,
+    }
 }
 
 const fn delete(needs: Needs, act: Act) -> Way {
-    Way { verb: Verb::Delete, needs, act }
+    Way {
+        verb: Verb::Delete,
+        needs,
+        act,
+    }
 }
 
 const fn room(path: &'static str, ways: &'static [Way]) -> Room {
@@ -123,14 +139,23 @@ pub(crate) static ROOMS: &[Room] = &[
             delete(Administrator, vhosts::delete),
         ],
     ),
-    room("/api/vhosts/{vhost}/permissions", &[get(Administrator, permissions::of_vhost)]),
+    room(
+        "/api/vhosts/{vhost}/permissions",
+        &[get(Administrator, permissions::of_vhost)],
+    ),
     room(
         "/api/vhosts/{vhost}/topic-permissions",
         &[get(Administrator, topic_permissions::of_vhost)],
     ),
     room("/api/users", &[get(Administrator, users::list)]),
-    room("/api/users/without-permissions", &[get(Administrator, users::without_permissions)]),
-    room("/api/users/bulk-delete", &[post(Administrator, users::delete_many)]),
+    room(
+        "/api/users/without-permissions",
+        &[get(Administrator, users::without_permissions)],
+    ),
+    room(
+        "/api/users/bulk-delete",
+        &[post(Administrator, users::delete_many)],
+    ),
     room(
         "/api/users/{user}",
         &[
@@ -139,7 +164,10 @@ pub(crate) static ROOMS: &[Room] = &[
             delete(Administrator, users::delete),
         ],
     ),
-    room("/api/users/{user}/permissions", &[get(Administrator, permissions::of_user)]),
+    room(
+        "/api/users/{user}/permissions",
+        &[get(Administrator, permissions::of_user)],
+    ),
     room(
         "/api/users/{user}/topic-permissions",
         &[get(Administrator, topic_permissions::of_user)],
@@ -153,7 +181,10 @@ pub(crate) static ROOMS: &[Room] = &[
             delete(Administrator, permissions::delete),
         ],
     ),
-    room("/api/topic-permissions", &[get(Administrator, topic_permissions::list)]),
+    room(
+        "/api/topic-permissions",
+        &[get(Administrator, topic_permissions::list)],
+    ),
     room(
         "/api/topic-permissions/{vhost}/{user}",
         &[
@@ -171,8 +202,14 @@ pub(crate) static ROOMS: &[Room] = &[
         ],
     ),
     room("/api/parameters", &[get(Policymaker, parameters::list)]),
-    room("/api/parameters/{component}", &[get(Policymaker, parameters::list)]),
-    room("/api/parameters/{component}/{vhost}", &[get(Policymaker, parameters::list)]),
+    room(
+        "/api/parameters/{component}",
+        &[get(Policymaker, parameters::list)],
+    ),
+    room(
+        "/api/parameters/{component}/{vhost}",
+        &[get(Policymaker, parameters::list)],
+    ),
     room(
         "/api/parameters/{component}/{vhost}/{name}",
         &[
@@ -181,7 +218,10 @@ pub(crate) static ROOMS: &[Room] = &[
             delete(Policymaker, parameters::delete),
         ],
     ),
-    room("/api/global-parameters", &[get(Policymaker, global_parameters::list)]),
+    room(
+        "/api/global-parameters",
+        &[get(Policymaker, global_parameters::list)],
+    ),
     room(
         "/api/global-parameters/{name}",
         &[
@@ -191,7 +231,10 @@ pub(crate) static ROOMS: &[Room] = &[
         ],
     ),
     room("/api/vhost-limits", &[get(Management, limits::list_of_vhosts)]),
-    room("/api/vhost-limits/{vhost}", &[get(VhostOrMonitoring, limits::of_vhost)]),
+    room(
+        "/api/vhost-limits/{vhost}",
+        &[get(VhostOrMonitoring, limits::of_vhost)],
+    ),
     room(
         "/api/vhost-limits/{vhost}/{name}",
         &[
@@ -222,16 +265,24 @@ mod tests {
         };
         assert_eq!(methods("/api/vhosts/{vhost}"), "HEAD, GET, PUT, DELETE, OPTIONS");
         assert_eq!(methods("/api/users/bulk-delete"), "POST, OPTIONS");
-        assert_eq!(methods("/api/vhost-limits/{vhost}/{name}"), "PUT, DELETE, OPTIONS");
+        assert_eq!(
+            methods("/api/vhost-limits/{vhost}/{name}"),
+            "PUT, DELETE, OPTIONS"
+        );
     }
 
     /// Only these tell anything to whoever asks.
     #[test]
     fn nothing_else_is_open_to_everybody() {
-        let open = ROOMS.iter().filter(|room| room.ways.iter().any(|way| way.needs == Nothing));
+        let open = ROOMS
+            .iter()
+            .filter(|room| room.ways.iter().any(|way| way.needs == Nothing));
         let paths: Vec<_> = open.map(|room| room.path).collect();
         assert_eq!(paths, ["/api/version", "/api/auth"]);
-        let changing = ROOMS.iter().flat_map(|room| room.ways).filter(|way| way.verb != Verb::Get);
+        let changing = ROOMS
+            .iter()
+            .flat_map(|room| room.ways)
+            .filter(|way| way.verb != Verb::Get);
         for way in changing {
             assert!(matches!(way.needs, Administrator | Policymaker), "{way:?}");
         }

@@ -10,12 +10,19 @@ use crate::asked::Asked;
 pub(super) fn overview(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let settings = asked.settings;
     let (exchanges, queues) = asked.node.catalog(|catalog| {
-        let all = catalog.vhosts().filter(|vhost| asked.caller.monitors(vhost.properties.name.as_str()));
+        let all = catalog
+            .vhosts()
+            .filter(|vhost| asked.caller.monitors(vhost.properties.name.as_str()));
         all.fold((0, 0), |(exchanges, queues), vhost| {
-            (exchanges + vhost.exchanges().count(), queues + vhost.queues().count())
+            (
+                exchanges + vhost.exchanges().count(),
+                queues + vhost.queues().count(),
+            )
         })
     });
-    let connections = asked.node.session_count_in(|vhost| asked.caller.monitors(vhost.as_str()));
+    let connections = asked
+        .node
+        .session_count_in(|vhost| asked.caller.monitors(vhost.as_str()));
     let mut overview = object! {
         "management_version": settings.version.as_str(),
         "rates_mode": "none",
@@ -63,7 +70,9 @@ fn listeners(asked: &Asked<'_>) -> Json {
 
 /// `GET /api/cluster-name`.
 pub(super) fn cluster_name(asked: &Asked<'_>) -> Result<Answer, Refused> {
-    Ok(Answer::Object(object! { "name": asked.settings.cluster.as_str() }))
+    Ok(Answer::Object(
+        object! { "name": asked.settings.cluster.as_str() },
+    ))
 }
 
 /// `GET /api/version`.

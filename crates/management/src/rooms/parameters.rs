@@ -70,9 +70,8 @@ pub(super) fn delete(asked: &Asked<'_>) -> Result<Answer, Refused> {
 
 /// A value as the broker keeps it.
 pub(super) fn read_value(json: &Json) -> Result<warren_broker::value::Value, Refused> {
-    value::from_json(json).map_err(|number| {
-        Refused::invalid(format_args!("{number} does not fit into 64 bits with a sign"))
-    })
+    value::from_json(json)
+        .map_err(|number| Refused::invalid(format_args!("{number} does not fit into 64 bits with a sign")))
 }
 
 fn shown(vhost: &str, parameter: &Parameter) -> Map<String, Json> {

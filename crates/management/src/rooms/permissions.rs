@@ -72,7 +72,10 @@ fn rows(asked: &Asked<'_>, is_meant: impl Fn(&User, &VhostName) -> bool) -> Vec<
     });
     let mut meant: Vec<_> = all.filter(|(vhost, user, _)| is_meant(user, vhost)).collect();
     meant.sort_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
-    meant.into_iter().map(|(vhost, user, permission)| shown(user, vhost, permission)).collect()
+    meant
+        .into_iter()
+        .map(|(vhost, user, permission)| shown(user, vhost, permission))
+        .collect()
 }
 
 fn shown(user: &User, vhost: &VhostName, permission: &Permission) -> Map<String, Json> {

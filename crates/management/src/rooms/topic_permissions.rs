@@ -28,7 +28,9 @@ pub(super) fn of_vhost(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `GET /api/topic-permissions/{vhost}/{user}`, and with an exchange behind it.
 pub(super) fn get(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let (vhost, user) = (asked.existing_vhost()?, asked.name("user"));
-    let mut rows = rows(asked, |found, within| found.name.as_str() == user && *within == vhost);
+    let mut rows = rows(asked, |found, within| {
+        found.name.as_str() == user && *within == vhost
+    });
     if let Some(exchange) = exchange(asked) {
         rows.retain(|row| row.get("exchange").and_then(Json::as_str) == Some(exchange));
     }
@@ -46,14 +48,18 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let exchange = exchange.map_err(|error| Refused::bad(error.to_string()))?;
     let (write, read) = (fields.required_text("write")?, fields.required_text("read")?);
     let permission = TopicPermission::new(write, read, &user, &vhost).map_err(invalid_pattern)?;
-    let put = asked.node.put_topic_permission(&user, &vhost, exchange, permission);
+    let put = asked
+        .node
+        .put_topic_permission(&user, &vhost, exchange, permission);
     Ok(Answer::put(put.map_err(|error| nobody_there(&error))?))
 }
 
 /// `DELETE /api/topic-permissions/{vhost}/{user}`, and with an exchange behind it.
 pub(super) fn delete(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let (vhost, user) = (asked.vhost()?, asked.user()?);
-    let deleted = asked.node.delete_topic_permissions(&user, &vhost, exchange(asked));
+    let deleted = asked
+        .node
+        .delete_topic_permissions(&user, &vhost, exchange(asked));
     Answer::deleted(deleted.unwrap_or(false))
 }
 
@@ -70,7 +76,11 @@ fn rows(asked: &Asked<'_>, is_meant: impl Fn(&User, &VhostName) -> bool) -> Vec<
     for user in &users {
         for (vhost, topics) in &user.topic_permissions {
             if is_meant(user, vhost) {
-                meant.extend(topics.iter().map(|(exchange, found)| (vhost, user, exchange, found)));
+                meant.extend(
+                    topics
+                        .iter()
+                        .map(|(exchange, found)| (vhost, user, exchange, found)),
+                );
             }
         }
     }

@@ -15,14 +15,18 @@ use crate::value;
 /// `GET /api/users`.
 pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let users = asked.node.users();
-    Ok(Answer::Pages(users.iter().map(|user| shown(asked, user)).collect()))
+    Ok(Answer::Pages(
+        users.iter().map(|user| shown(asked, user)).collect(),
+    ))
 }
 
 /// `GET /api/users/without-permissions`.
 pub(super) fn without_permissions(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let mut users = asked.node.users();
     users.retain(|user| user.permissions.is_empty());
-    Ok(Answer::List(users.iter().map(|user| shown(asked, user)).collect()))
+    Ok(Answer::List(
+        users.iter().map(|user| shown(asked, user)).collect(),
+    ))
 }
 
 /// `GET /api/users/{user}`.
@@ -34,7 +38,9 @@ pub(super) fn get(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `PUT /api/users/{user}`. A user for whom neither a password nor a hash is given has none from now on.
 pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let (name, fields) = (asked.user()?, asked.object()?);
-    let tags = fields.tags("tags")?.ok_or_else(|| Refused::bad("tags_not_present"))?;
+    let tags = fields
+        .tags("tags")?
+        .ok_or_else(|| Refused::bad("tags_not_present"))?;
     let limits = fields.get("limits").map(limits).transpose()?;
     let mut user = User::new(name.clone());
     user.password_hash = password_hash(asked, &fields)?;

@@ -14,7 +14,9 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
         let seen = all.filter(|vhost| asked.caller.monitors(vhost.name.as_str()));
         seen.cloned().collect()
     });
-    Ok(Answer::Pages(seen.iter().map(|vhost| shown(asked, vhost)).collect()))
+    Ok(Answer::Pages(
+        seen.iter().map(|vhost| shown(asked, vhost)).collect(),
+    ))
 }
 
 /// `GET /api/vhosts/{vhost}`.
@@ -33,7 +35,12 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     match fields.get("tracing") {
         None | Some(Json::Null | Json::Bool(false)) => {}
         Some(Json::Bool(true)) => return Err(Refused::bad("tracing is not supported yet")),
-        Some(other) => return Err(Refused::Bad(Json::from(vec![Json::from("not_boolean"), other.clone()]))),
+        Some(other) => {
+            return Err(Refused::Bad(Json::from(vec![
+                Json::from("not_boolean"),
+                other.clone(),
+            ])));
+        }
     }
     let default_queue_type = match fields.text("default_queue_type")? {
         // Unlike the others, it stays as it was.
@@ -50,8 +57,11 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     };
     let is_new = asked.node.put_vhost(vhost);
     if is_new {
-        let everything = Permission::new(".*", ".*", ".*").map_err(|error| Refused::bad(error.to_string()))?;
-        asked.node.put_permission(&asked.caller.user().name, &name, everything)?;
+        let everything =
+            Permission::new(".*", ".*", ".*").map_err(|error| Refused::bad(error.to_string()))?;
+        asked
+            .node
+            .put_permission(&asked.caller.user().name, &name, everything)?;
     }
     Ok(Answer::put(is_new))
 }
@@ -62,7 +72,9 @@ pub(super) fn delete(asked: &Asked<'_>) -> Result<Answer, Refused> {
 }
 
 fn known(asked: &Asked<'_>, name: &str) -> Option<Vhost> {
-    asked.node.catalog(|catalog| Some(catalog.vhost(name)?.properties.clone()))
+    asked
+        .node
+        .catalog(|catalog| Some(catalog.vhost(name)?.properties.clone()))
 }
 
 fn shown(asked: &Asked<'_>, vhost: &Vhost) -> Map<String, Json> {
