@@ -9,6 +9,7 @@ pub mod limits;
 pub mod message;
 pub mod name;
 pub mod parameter;
+pub mod policy;
 pub mod queue;
 pub mod refusal;
 pub mod route;

@@ -9,7 +9,7 @@ use crate::access::Caller;
 use crate::answer::Refused;
 
 /// A request that may be carried out.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) node: &'a Node,
     pub(crate) settings: &'a Settings,

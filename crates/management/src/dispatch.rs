@@ -98,7 +98,7 @@ async fn answer(
     }
     let wishes = Wishes::read(&query(&head.uri))?;
     let body = read(body).await?;
-    let done = carry_out(api, way, caller, names, body, wishes).await?;
+    let done = carry_out(api, (room.path, way), caller, names, body, wishes).await?;
     api.kept().await?;
     Ok(done)
 }
@@ -115,7 +115,7 @@ fn caller(api: &Api, way: &Way, head: &Parts) -> Result<Caller, Refused> {
 /// The room's work, on a thread that may take its time: a virtual host may have many queues.
 async fn carry_out(
     api: &Arc<Api>,
-    way: &'static Way,
+    (path, way): (&'static str, &'static Way),
     caller: Caller,
     names: Vec<(String, String)>,
     body: Vec<u8>,
@@ -133,7 +133,7 @@ async fn carry_out(
         let answer = (way.act)(&asked)?;
         if way.verb != Verb::Get {
             let what: Vec<_> = names.iter().map(|(_, name)| name.as_str()).collect();
-            tracing::info!(by = %caller.user().name, verb = way.verb.word(), what = ?what, "changed over HTTP");
+            tracing::info!(by = %caller.user().name, verb = way.verb.word(), path, what = ?what, "changed over HTTP");
         }
         let status = match &answer {
             Answer::Created => StatusCode::CREATED,

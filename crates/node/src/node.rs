@@ -16,9 +16,9 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use warren_broker::catalog::{Catalog, Change, Effect, SessionId, codec};
+use warren_broker::catalog::{self, Catalog, Change, Effect, SessionId, codec};
 use warren_broker::name::{UserName, VhostName};
-use warren_broker::queue::Queue;
+use warren_broker::queue::{Queue, Rules};
 use warren_store::{Log, Poisoned, Position, Waiter};
 
 /// What a node is told when it starts.
@@ -138,12 +138,13 @@ impl Node {
         for change in recovered.durable_changes() {
             for effect in catalog.replay(change) {
                 match effect {
-                    Effect::QueueCreated(vhost, queue) => {
+                    Effect::QueueCreated(vhost, queue, rules) => {
                         let (machine, reserved) =
                             machines.remove(&queue.id.0).unwrap_or((Queue::new(true), 0));
                         let backing = Arc::clone(&node.backing);
                         let live =
                             LiveQueue::new(queue, vhost.clone(), backing, machine, reserved, needed_from);
+                        live.set_rules(*rules);
                         node.within(&vhost, |all| all.add_queue(Arc::new(live)));
                     }
                     other => node.carry_out(other, &mut touched),
@@ -479,24 +480,15 @@ impl Node {
             Effect::VhostDeleted(name) => {
                 self.vhosts.write().remove(&name);
             }
-            Effect::ExchangeCreated(vhost, exchange) => self.within(&vhost, |live| {
-                live.add_exchange(Arc::new(LiveExchange::new(exchange, vhost.clone())));
+            Effect::ExchangeCreated(vhost, exchange, rules) => self.within(&vhost, |live| {
+                live.add_exchange(Arc::new(LiveExchange::new(exchange, vhost.clone(), rules)));
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
                     exchange.outdate();
                 }
             }),
-            Effect::QueueCreated(vhost, queue) => self.within(&vhost, |live| {
-                let idle = queue.idle_arguments();
-                if !idle.is_empty() {
-                    tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
-                }
-                let backing = Arc::clone(&self.backing);
-                let machine = Queue::new(queue.durable);
-                let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
-                live.add_queue(Arc::new(queue));
-            }),
+            Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
             Effect::QueueDeleted(vhost, queue) => self.within(&vhost, |live| {
                 if let Some(queue) = live.remove_queue(&queue.name)
                     && !queue.is_deleted()
@@ -515,7 +507,32 @@ impl Node {
                     exchange.unbind(&link);
                 }
             }),
+            Effect::ExchangeRules(vhost, id, rules) => self.within(&vhost, |live| {
+                if let Some(exchange) = live.exchange_by_id(id) {
+                    exchange.set_rules(rules);
+                }
+            }),
+            Effect::QueueRules(vhost, id, rules) => self.within(&vhost, |live| {
+                if let Some(queue) = live.queues_by_id(&[id]).first() {
+                    queue.set_rules(*rules);
+                }
+            }),
         }
+    }
+
+    fn add_queue(&self, vhost: &VhostName, queue: catalog::Queue, rules: Rules) {
+        let idle = queue.idle_arguments();
+        if !idle.is_empty() {
+            tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
+        }
+        self.within(vhost, |live| {
+            let backing = Arc::clone(&self.backing);
+            let machine = Queue::new(queue.durable);
+            let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
+            // Before anybody finds it.
+            queue.set_rules(rules);
+            live.add_queue(Arc::new(queue));
+        });
     }
 
     fn within(&self, vhost: &VhostName, act: impl FnOnce(&LiveVhost)) {

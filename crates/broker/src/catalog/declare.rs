@@ -8,7 +8,7 @@ use super::{
 };
 use crate::name::{ExchangeName, QueueName};
 use crate::refusal::{Refusal, Shown, Subject};
-use crate::route::{ExchangeId, ExchangeKind, QueueId, validate_binding};
+use crate::route::{Asked, ExchangeId, ExchangeKind, QueueId, validate_binding};
 use crate::value::{Table, Value, equivalent};
 
 /// An exchange as a client asks for it.
@@ -101,6 +101,7 @@ impl Catalog {
             });
         }
         check_alternate(&asked.arguments, &subject)?;
+        (kind.validate)(&asked.arguments)?;
         let exchange = Exchange {
             id: ExchangeId(self.next_id()),
             name: asked.name.clone(),
@@ -205,12 +206,13 @@ impl VhostContent {
         match &binding.destination {
             Endpoint::Queue(name) => {
                 let queue = self.find_queue(name)?;
-                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+                let queue_type = Some(queue.queue_type.internal_name());
+                validate_binding(&source.kind, &asked(&binding, queue_type))?;
                 self.check_owner(queue, session)?;
             }
             Endpoint::Exchange(name) => {
                 self.find_exchange(name)?;
-                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+                validate_binding(&source.kind, &asked(&binding, None))?;
             }
         }
         if self.bindings.contains(&binding) {
@@ -253,6 +255,14 @@ impl VhostContent {
             return Err(Refusal::DefaultExchange);
         }
         Ok(())
+    }
+}
+
+fn asked<'a>(binding: &'a Binding, queue_type: Option<&'static str>) -> Asked<'a> {
+    Asked {
+        key: &binding.key,
+        arguments: &binding.arguments,
+        queue_type,
     }
 }
 

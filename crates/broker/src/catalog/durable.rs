@@ -12,7 +12,7 @@
 //! of which the log knows nothing.
 
 use super::change::AutoDelete;
-use super::{Binding, Catalog, Change, Effect, Endpoint, VhostContent};
+use super::{Binding, Catalog, Change, Effect, Endpoint, PolicyScope, VhostContent};
 
 impl Catalog {
     /// Makes a change, as [`apply`](Self::apply) does. Besides what it means it answers what the log must
@@ -32,7 +32,9 @@ impl Catalog {
                 | Change::ParameterPut(..)
                 | Change::ParameterDeleted(..)
                 | Change::GlobalParameterPut(..)
-                | Change::GlobalParameterDeleted(_)),
+                | Change::GlobalParameterDeleted(_)
+                | Change::PolicyPut(..)
+                | Change::PolicyDeleted(..)),
             ) => return (effects, vec![whole]),
             Some(change) if !effects.is_empty() => logged.push(change),
             _ => {}
@@ -48,8 +50,9 @@ impl Catalog {
     }
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
-    /// virtual hosts, users, parameters, then exchanges, queues and bindings of each virtual host. The
-    /// [last id](Self::last_id) is no change, and has to be kept beside them.
+    /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues
+    /// and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept beside
+    /// them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
         let mut changes: Vec<Change> = vhosts
@@ -83,6 +86,8 @@ impl Catalog {
             | Change::VhostDeleted(_)
             | Change::UserPut(_)
             | Change::UserDeleted(_)
+            | Change::PolicyPut(..)
+            | Change::PolicyDeleted(..)
             | Change::GlobalParameterPut(..)
             | Change::GlobalParameterDeleted(_) => true,
             Change::ParameterPut(vhost, _) | Change::ParameterDeleted(vhost, ..) => {
@@ -114,6 +119,10 @@ impl VhostContent {
         let vhost = &self.properties.name;
         let parameters = self.parameters().cloned();
         changes.extend(parameters.map(|parameter| Change::ParameterPut(vhost.clone(), parameter)));
+        for scope in [PolicyScope::Users, PolicyScope::Operators] {
+            let policies = self.policies(scope).cloned();
+            changes.extend(policies.map(|policy| Change::PolicyPut(vhost.clone(), scope, policy)));
+        }
         let mut exchanges: Vec<_> = self.exchanges.values().filter(|found| found.durable).collect();
         exchanges.sort_unstable_by_key(|exchange| exchange.id);
         let mut queues: Vec<_> = self.queues.values().filter(|found| found.durable).collect();

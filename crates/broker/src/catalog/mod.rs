@@ -11,15 +11,17 @@ pub mod codec;
 mod declare;
 mod durable;
 mod parameters;
+mod policies;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::QueueType;
 pub use bindings::{Binding, Bindings, Endpoint};
 use change::AutoDelete;
-pub use change::{Change, Effect, Link};
+pub use change::{Change, Effect, Link, PolicyScope};
 pub use declare::{ExchangeDeclaration, QueueDeclaration};
 use parameters::Parameters;
+use policies::Policies;
 
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
@@ -76,13 +78,6 @@ pub struct Exchange {
     pub arguments: Table,
 }
 
-impl Exchange {
-    /// The exchange that gets what this one cannot route.
-    pub fn alternate(&self) -> Option<&str> {
-        self.arguments.get("alternate-exchange")?.as_str()
-    }
-}
-
 /// A queue as it was declared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
@@ -119,6 +114,7 @@ pub struct VhostContent {
     queues: HashMap<QueueName, Queue>,
     bindings: Bindings,
     parameters: Parameters,
+    policies: Policies,
 }
 
 impl VhostContent {
@@ -280,7 +276,8 @@ impl Catalog {
                     // Started again, it would lose its routes.
                     let before = content.exchanges.insert(exchange.name.clone(), exchange.clone());
                     if before.as_ref() != Some(&exchange) {
-                        effects.push(Effect::ExchangeCreated(vhost, exchange));
+                        let rules = content.exchange_rules(&exchange);
+                        effects.push(Effect::ExchangeCreated(vhost, exchange, rules));
                     }
                 }
             }
@@ -290,7 +287,8 @@ impl Catalog {
                     // Started again, it would lose its messages.
                     let before = content.queues.insert(queue.name.clone(), queue.clone());
                     if before.as_ref() != Some(&queue) {
-                        effects.push(Effect::QueueCreated(vhost, queue));
+                        let rules = Box::new(content.queue_rules(&queue));
+                        effects.push(Effect::QueueCreated(vhost, queue, rules));
                     }
                 }
             }
@@ -332,6 +330,13 @@ impl Catalog {
             Change::GlobalParameterDeleted(name) => {
                 self.global_parameters.remove(&name);
             }
+            Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
+                let name = policy.name.clone();
+                content.change_policy(scope, &name, Some(policy), &mut effects);
+            }),
+            Change::PolicyDeleted(vhost, scope, name) => self.within(&vhost, |content| {
+                content.change_policy(scope, &name, None, &mut effects);
+            }),
         }
         effects
     }
@@ -354,6 +359,7 @@ impl Catalog {
             queues: HashMap::new(),
             bindings: Bindings::default(),
             parameters: Parameters::default(),
+            policies: Policies::default(),
         };
         self.vhosts.insert(name.clone(), content);
         effects.push(Effect::VhostCreated(name));
@@ -445,6 +451,7 @@ impl VhostContent {
             vhost: self.properties.name.clone(),
             source: self.exchanges.get(&binding.source)?.id,
             destination,
+            endpoint: binding.destination,
             key: binding.key,
             arguments: binding.arguments,
         })

@@ -13,6 +13,7 @@ use super::*;
 use crate::message::Parts;
 use model::{Step, Trial};
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]

@@ -5,6 +5,7 @@ mod limits;
 mod overview;
 mod parameters;
 mod permissions;
+mod policies;
 mod topic_permissions;
 mod users;
 mod vhosts;
@@ -116,7 +117,7 @@ const fn room(path: &'static str, ways: &'static [Way]) -> Room {
     Room { path, ways }
 }
 
-use Needs::{Administrator, Management, Nothing, Policymaker, VhostOrMonitoring};
+use Needs::{Administrator, Management, Nothing, Policymaker, Vhost, VhostOrMonitoring};
 
 /// All rooms. RabbitMQ: management HTTP API reference.
 pub(crate) static ROOMS: &[Room] = &[
@@ -228,6 +229,32 @@ pub(crate) static ROOMS: &[Room] = &[
             get(Policymaker, global_parameters::get),
             put(Policymaker, global_parameters::put),
             delete(Policymaker, global_parameters::delete),
+        ],
+    ),
+    room("/api/policies", &[get(Management, policies::list)]),
+    room("/api/policies/{vhost}", &[get(Vhost, policies::list)]),
+    room(
+        "/api/policies/{vhost}/{name}",
+        &[
+            get(Policymaker, policies::get),
+            put(Policymaker, policies::put),
+            delete(Policymaker, policies::delete),
+        ],
+    ),
+    room(
+        "/api/operator-policies",
+        &[get(Management, policies::list_of_operators)],
+    ),
+    room(
+        "/api/operator-policies/{vhost}",
+        &[get(Vhost, policies::list_of_operators)],
+    ),
+    room(
+        "/api/operator-policies/{vhost}/{name}",
+        &[
+            get(Administrator, policies::get_of_operators),
+            put(Administrator, policies::put_of_operators),
+            delete(Administrator, policies::delete_of_operators),
         ],
     ),
     room("/api/vhost-limits", &[get(Management, limits::list_of_vhosts)]),

@@ -1,10 +1,14 @@
 //! Parameters of components in virtual hosts.
 
 use serde_json::{Map, Value as Json};
-use warren_broker::parameter::{IDLE, Parameter};
+use warren_broker::catalog::PolicyScope;
+use warren_broker::parameter::{IDLE, OPERATOR_POLICY, Parameter};
+use warren_broker::policy::Policy;
 
+use super::policies;
+use crate::access::Needs;
 use crate::answer::{Answer, Refused, object};
-use crate::asked::Asked;
+use crate::asked::{Asked, Fields};
 use crate::value;
 
 /// The component that RabbitMQ keeps policies in, and that does not take them this way.
@@ -24,6 +28,10 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
                 let all = content.parameters();
                 let meant = all.filter(|found| component.is_empty() || component == &*found.component);
                 rows.extend(meant.map(|parameter| shown(name, parameter)));
+                if component.is_empty() || component == OPERATOR_POLICY {
+                    let policies = content.policies(PolicyScope::Operators);
+                    rows.extend(policies.map(|policy| operators(name, policy)));
+                }
             }
         }
         rows
@@ -36,8 +44,11 @@ pub(super) fn get(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let (component, name) = (asked.name("component"), asked.name("name"));
     let vhost = asked.name("vhost");
     let found = asked.node.catalog(|catalog| {
-        let parameter = catalog.vhost(vhost)?.parameter(component, name)?;
-        Some(shown(vhost, parameter))
+        let content = catalog.vhost(vhost)?;
+        if component == OPERATOR_POLICY {
+            return Some(operators(vhost, content.policy(PolicyScope::Operators, name)?));
+        }
+        Some(shown(vhost, content.parameter(component, name)?))
     });
     Ok(Answer::Object(found.ok_or(Refused::NotFound)?))
 }
@@ -53,6 +64,14 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     if component == POLICY {
         return Err(Refused::bad("policies may not be set using this method"));
     }
+    if component == OPERATOR_POLICY {
+        // Whoever may not in their own room may not here.
+        asked.caller.check(Needs::Administrator, None)?;
+        return policies::put_of_operators(&Asked {
+            body: &policy_body(&fields)?,
+            ..*asked
+        });
+    }
     let value = read_value(fields.get("value").unwrap_or(&Json::Null))?;
     let parameter = Parameter::new(component, name, value).map_err(Refused::invalid)?;
     if IDLE.contains(&component) {
@@ -64,6 +83,10 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `DELETE /api/parameters/{component}/{vhost}/{name}`.
 pub(super) fn delete(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let (component, name) = (asked.name("component"), asked.name("name"));
+    if component == OPERATOR_POLICY {
+        asked.caller.check(Needs::Administrator, None)?;
+        return policies::delete_of_operators(asked);
+    }
     let deleted = asked.node.delete_parameter(&asked.vhost()?, component, name);
     Answer::deleted(deleted.unwrap_or(false))
 }
@@ -72,6 +95,22 @@ pub(super) fn delete(asked: &Asked<'_>) -> Result<Answer, Refused> {
 pub(super) fn read_value(json: &Json) -> Result<warren_broker::value::Value, Refused> {
     value::from_json(json)
         .map_err(|number| Refused::invalid(format_args!("{number} does not fit into 64 bits with a sign")))
+}
+
+/// What a parameter says of an operator policy, as the body that the room for these takes.
+fn policy_body(fields: &Fields) -> Result<Vec<u8>, Refused> {
+    let value = fields.object("value")?.cloned().unwrap_or_default();
+    Ok(Json::Object(value).to_string().into_bytes())
+}
+
+/// RabbitMQ shows operator policies among the parameters, too.
+fn operators(vhost: &str, policy: &Policy) -> Map<String, Json> {
+    object! {
+        "value": policies::said(policy),
+        "vhost": vhost,
+        "component": OPERATOR_POLICY,
+        "name": &*policy.name,
+    }
 }
 
 fn shown(vhost: &str, parameter: &Parameter) -> Map<String, Json> {

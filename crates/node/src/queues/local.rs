@@ -16,8 +16,8 @@ use warren_broker::catalog;
 use warren_broker::message::Message;
 use warren_broker::name::VhostName;
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Range, Released, Stretch, Subscription, Summary,
-    Take, Totals,
+    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Range, Released, Rules, Stretch, Subscription,
+    Summary, Take, Totals,
 };
 use warren_broker::refusal::{Refusal, Subject};
 use warren_broker::route::QueueId;
@@ -90,6 +90,7 @@ pub struct Taken {
 #[derive(Debug, Default)]
 struct State {
     machine: Queue,
+    rules: Rules,
     /// By the consumer's slot.
     subscribers: Vec<Option<Subscriber>>,
     facts: Vec<Fact>,
@@ -171,6 +172,16 @@ impl LiveQueue {
     /// How refusals name it.
     pub fn subject(&self) -> Subject {
         Subject::Queue(self.declared.name.clone(), self.vhost.clone())
+    }
+
+    /// What it goes by.
+    pub fn rules(&self) -> Rules {
+        self.state.lock().rules.clone()
+    }
+
+    /// It goes by other rules from now on.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        self.state.lock().rules = rules;
     }
 
     /// How much it holds.

@@ -8,8 +8,8 @@
 )]
 
 use super::{
-    Binding, Endpoint, ExchangeName, Parameter, Permission, QueueName, Table, TopicPermission, User,
-    UserName, Value, VhostName,
+    ApplyTo, Binding, Endpoint, ExchangeName, Parameter, Permission, Policy, PolicyScope, QueueName, Table,
+    TopicPermission, User, UserName, Value, VhostName,
 };
 
 pub(super) const EXCHANGES: [&str; 7] = ["x0", "x1", "x2", "x3", "", "amq.topic", "amq.nope"];
@@ -19,6 +19,7 @@ pub(super) const VHOSTS: [&str; 2] = ["/", "other"];
 /// Component and name.
 pub(super) const PARAMETERS: [(&str, &str); 3] = [("c", "p0"), ("c", "p1"), ("d", "p0")];
 pub(super) const USERS: [&str; 2] = ["u0", "u1"];
+const POLICIES: [&str; 3] = ["p0", "p1", "p2"];
 
 /// One thing done to a catalog, in the virtual host `vhost`. Numbers index the small name space above.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub(super) enum Action {
         name: usize,
         is_global: bool,
     },
+    PutPolicy(PolicyScope, Policy),
+    DeletePolicy(PolicyScope, &'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -156,15 +159,17 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
-            30 if a < 112 => Action::PutParameter {
+            30 if a < 80 => Action::PutParameter {
                 name: usize::from(b % 3),
                 value: c,
                 is_global: bit(7),
             },
-            30 if a < 144 => Action::DeleteParameter {
+            30 if a < 96 => Action::DeleteParameter {
                 name: usize::from(b % 3),
                 is_global: bit(7),
             },
+            30 if a < 160 => Action::PutPolicy(scope(c), policy(b, c)),
+            30 if a < 192 => Action::DeletePolicy(scope(c), POLICIES[usize::from(b % 3)]),
             31 if a < 96 => Action::PutUser {
                 name: usize::from(b % 2),
                 vhost: usize::from(c % 2),
@@ -220,6 +225,43 @@ pub(super) fn parameter(at: usize, value: u8) -> Parameter {
         component: PARAMETERS[at].0.into(),
         name: PARAMETERS[at].1.into(),
         value: Value::I64(value.into()),
+    }
+}
+
+fn scope(byte: u8) -> PolicyScope {
+    match byte & 1 {
+        0 => PolicyScope::Users,
+        _ => PolicyScope::Operators,
+    }
+}
+
+/// A policy of three names, which may be for some of the exchanges and queues and may not.
+fn policy(a: u8, b: u8) -> Policy {
+    let of = |choices: [&'static str; 4], byte: u8| choices[usize::from(byte % 4)];
+    let pattern = of(["", "0", "^q", "^x[12]"], b >> 1);
+    let apply_to = of(["all", "queues", "exchanges", "quorum_queues"], b >> 3);
+    let key = of(
+        ["max-length", "delivery-limit", "alternate-exchange", "expires"],
+        b >> 5,
+    );
+    let value = match key {
+        "alternate-exchange" => Value::from(EXCHANGES[usize::from(a / 16 % 4)]),
+        _ => Value::I64(i64::from(a / 16) + 1),
+    };
+    let definition = [(key, value)].into_iter().collect();
+    let apply_to = ApplyTo::named(apply_to).unwrap();
+    let (name, is_operators) = (POLICIES[usize::from(a % 3)], scope(b) == PolicyScope::Operators);
+    match Policy::new(
+        name,
+        pattern,
+        apply_to,
+        i64::from(a / 3 % 3),
+        definition,
+        is_operators,
+    ) {
+        Ok(policy) => policy,
+        // Operators have no alternate exchanges.
+        Err(_) => policy(a, b | 1 << 5),
     }
 }
 
