@@ -159,7 +159,10 @@ pub fn fill(node: &Node, config: &Config) -> Result<(), Failure> {
     let defaults = &config.defaults;
     let wrong = |error: &dyn std::fmt::Display| Failure::Defaults(error.to_string());
     let vhost = VhostName::new(&defaults.vhost).map_err(|error| wrong(&error))?;
-    node.put_vhost(Vhost::named(vhost.clone()));
+    node.put_vhost(Vhost {
+        description: "Default virtual host".to_owned(),
+        ..Vhost::named(vhost.clone())
+    });
     let mut user = User::new(UserName::new(&defaults.user).map_err(|error| wrong(&error))?);
     let algorithm = hashing(config.auth.password_hashing);
     let hash = passwords::hash(defaults.password.reveal(), algorithm).map_err(|error| wrong(&error))?;
