@@ -33,8 +33,11 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     }
     let before = known(asked, name.as_str());
     match fields.get("tracing") {
+        // Tools that know texts only write them so.
+        Some(Json::String(word)) if word == "false" => {}
+        Some(Json::String(word)) if word == "true" => return Err(untraced()),
         None | Some(Json::Null | Json::Bool(false)) => {}
-        Some(Json::Bool(true)) => return Err(Refused::bad("tracing is not supported yet")),
+        Some(Json::Bool(true)) => return Err(untraced()),
         Some(other) => {
             return Err(Refused::Bad(Json::from(vec![
                 Json::from("not_boolean"),
@@ -64,6 +67,10 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
             .put_permission(&asked.caller.user().name, &name, everything)?;
     }
     Ok(Answer::put(is_new))
+}
+
+fn untraced() -> Refused {
+    Refused::bad("tracing is not supported yet")
 }
 
 /// `DELETE /api/vhosts/{vhost}`.
