@@ -305,7 +305,7 @@ fn same_exchange(
     asked: &ExchangeDeclaration,
     subject: &Subject,
 ) -> Result<(), Refusal> {
-    same("type", subject, kind.name(), existing.kind.name())?;
+    same("type", subject, type_word(kind), type_word(existing.kind))?;
     same("durable", subject, asked.durable, existing.durable)?;
     same("auto_delete", subject, asked.auto_delete, existing.auto_delete)?;
     same("internal", subject, asked.internal, existing.internal)?;
@@ -315,6 +315,14 @@ fn same_exchange(
         &asked.arguments,
         &existing.arguments,
     )
+}
+
+/// The type as RabbitMQ prints it: a word of Erlang, which is quoted if it has a hyphen.
+fn type_word(kind: ExchangeKind) -> String {
+    match kind.name() {
+        name if name.contains('-') => format!("'{name}'"),
+        name => name.to_owned(),
+    }
 }
 
 /// A queue asked for that exists.

@@ -48,11 +48,11 @@ type Merge = fn(&Value, &Value) -> Value;
 #[derive(Clone, Copy)]
 enum Known {
     /// To queues of every type, be it for them or not.
-    ToAll,
-    ToClassic,
-    ToQuorum,
+    All,
+    Classic,
+    Quorum,
     /// To streams alone.
-    ToNone,
+    Streams,
 }
 
 /// One key.
@@ -67,7 +67,7 @@ struct Key {
 }
 
 const fn all(name: &'static str, what: &'static str, check: Check, merge: Option<Merge>) -> Key {
-    let known = Known::ToAll;
+    let known = Known::All;
     Key {
         name,
         what,
@@ -79,21 +79,21 @@ const fn all(name: &'static str, what: &'static str, check: Check, merge: Option
 
 const fn classic(name: &'static str, what: &'static str, check: Check, merge: Option<Merge>) -> Key {
     Key {
-        known: Known::ToClassic,
+        known: Known::Classic,
         ..all(name, what, check, merge)
     }
 }
 
 const fn quorum(name: &'static str, what: &'static str, check: Check, merge: Option<Merge>) -> Key {
     Key {
-        known: Known::ToQuorum,
+        known: Known::Quorum,
         ..all(name, what, check, merge)
     }
 }
 
 const fn stream(name: &'static str, what: &'static str, check: Check) -> Key {
     Key {
-        known: Known::ToNone,
+        known: Known::Streams,
         ..all(name, what, check, None)
     }
 }
@@ -269,10 +269,10 @@ pub(super) fn all_known(definition: &Table, kind: Kind) -> bool {
     definition.iter().all(|(name, _)| {
         // One that is not even in the table came from a later release, and does nothing.
         find(name).is_none_or(|key| match (key.known, queue_type) {
-            (Known::ToAll, _)
-            | (Known::ToClassic, QueueType::Classic)
-            | (Known::ToQuorum, QueueType::Quorum) => true,
-            (Known::ToClassic | Known::ToQuorum | Known::ToNone, _) => false,
+            (Known::All, _) | (Known::Classic, QueueType::Classic) | (Known::Quorum, QueueType::Quorum) => {
+                true
+            }
+            (Known::Classic | Known::Quorum | Known::Streams, _) => false,
         })
     })
 }

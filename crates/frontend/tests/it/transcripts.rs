@@ -46,7 +46,9 @@ transcripts! {
     exchanges
     frames
     handshake
+    hashes
     permissions
+    policies
     publish
     queues
     replies

@@ -90,7 +90,8 @@ pub struct Taken {
 #[derive(Debug, Default)]
 struct State {
     machine: Queue,
-    rules: Rules,
+    /// `None`: those of a plain queue, so that one costs nothing.
+    rules: Option<Box<Rules>>,
     /// By the consumer's slot.
     subscribers: Vec<Option<Subscriber>>,
     facts: Vec<Fact>,
@@ -176,11 +177,12 @@ impl LiveQueue {
 
     /// What it goes by.
     pub fn rules(&self) -> Rules {
-        self.state.lock().rules.clone()
+        self.state.lock().rules.as_deref().cloned().unwrap_or_default()
     }
 
     /// It goes by other rules from now on.
     pub(crate) fn set_rules(&self, rules: Rules) {
+        let rules = (rules != Rules::default()).then(|| Box::new(rules));
         self.state.lock().rules = rules;
     }
 

@@ -2,7 +2,7 @@
 //! whoever moves here from RabbitMQ sees what did not come along.
 //!
 //! ```text
-//!   definitions: policies are not supported yet and were passed over: 'ttl' in vhost '/', 'ha' in vhost 'a'
+//!   definitions: parameters are not supported yet and were passed over: shovel 's' in vhost '/'
 //! ```
 //!
 //! A kind that gets its support loses its line here.
@@ -18,12 +18,10 @@ const NAMES_MAX: usize = 8;
 pub(super) fn warnings(all: &Definitions) -> Vec<String> {
     let kinds = [
         (
-            "policies",
-            names(
-                &all.policies,
-                |_| true,
-                |policy: &Policy| of_vhost(&policy.name, &policy.vhost),
-            ),
+            "keys of policies for federation and sharding",
+            names(&all.policies, is_of_plugin, |policy: &Policy| {
+                of_vhost(&policy.name, &policy.vhost)
+            }),
         ),
         (
             "parameters of components that nobody here has",
@@ -68,7 +66,12 @@ fn of_vhost(name: &str, vhost: &str) -> String {
     format!("'{name}' in vhost '{vhost}'")
 }
 
-/// Operators' policies are parameters, too.
+/// Whether something of the policy is for a plug-in that there is not. The rest of it holds.
+fn is_of_plugin(policy: &Policy) -> bool {
+    let mut keys = policy.definition.keys();
+    keys.any(|key| key.starts_with("federation-upstream") || key == "shards-per-node")
+}
+
 fn parameter(parameter: &Parameter) -> String {
     let Parameter {
         component,
@@ -110,8 +113,11 @@ mod tests {
         let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":7}}],
             "vhosts":[{"name":"/","default_queue_type":"quorum","limits":{"max-queues":3}}],
             "parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":{}},
+                          {"component":"operator_policy","vhost":"/","name":"o",
+                           "value":{"pattern":"","definition":{"expires":5}}},
                           {"component":"shovel","vhost":"/","name":"s","value":{}}],
             "global_parameters":[{"name":"cluster_name","value":"x"}],
+            "policies":[{"vhost":"/","name":"p","pattern":"","definition":{"max-length":5}}],
             "queues":[{"name":"q","vhost":"/","durable":true}]}"#;
         assert_eq!(of(text), [""; 0]);
     }
@@ -120,8 +126,8 @@ mod tests {
     fn every_kind_has_its_line_with_names() {
         let text = r#"{"vhosts":[{"name":"a","tracing":true,
                        "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
-            "parameters":[{"component":"operator_policy","vhost":"a","name":"o","value":{}}],
-            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{}}]}"#;
+            "parameters":[{"component":"unheard-of","vhost":"a","name":"s","value":{}}],
+            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{"federation-upstream-set":"all"}}]}"#;
         let ends: Vec<String> = of(text)
             .iter()
             .map(|line| {
@@ -131,8 +137,8 @@ mod tests {
             })
             .collect();
         let expected = [
-            "policies: 'p' in vhost 'a'",
-            "parameters of components that nobody here has: operator_policy 'o' in vhost 'a'",
+            "keys of policies for federation and sharding: 'p' in vhost 'a'",
+            "parameters of components that nobody here has: unheard-of 's' in vhost 'a'",
             "tracing of vhosts: 'a'",
             "protection of vhosts from deletion: 'a'",
             "default queue types other than classic and quorum: 'a'",

@@ -3,15 +3,17 @@
 //! After everything that is said, the sessions that something was put before run until all are quiet. A
 //! session that was not named by `Touched` or woken does not run: forgetting to name it shows.
 
-use super::brokers::{Broker, Topic, Until, User, Wish};
+use super::brokers::{self, Broker, Topic, Until, User, Wish};
 use super::hearing::{self, Ear, Heard};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use warren_broker::access::{Permission, TopicPermission};
-use warren_broker::catalog::Vhost;
+use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::name::{ExchangeName, UserName, VhostName};
+use warren_broker::policy::{ApplyTo, Policy};
+use warren_broker::value::Value;
 use warren_frontend::amqp091::{Connection, Settings};
 use warren_frontend::{Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
@@ -148,6 +150,33 @@ impl Warren {
         self.node()?.change_user(&user, permit).map_err(sentence)
     }
 
+    fn put_policy(&mut self, policy: &brokers::Policy) -> Result<(), String> {
+        let value = |text: &str| match text.parse() {
+            Ok(number) => Value::I64(number),
+            Err(_) if matches!(text, "true" | "false") => Value::Bool(text == "true"),
+            Err(_) => Value::from(text),
+        };
+        let keys = policy.definition.iter();
+        let definition = keys.map(|(key, text)| (key.clone(), value(text))).collect();
+        let apply_to = ApplyTo::named(&policy.apply_to).map_err(sentence)?;
+        let (name, pattern, is_operators) = (&policy.name, &policy.pattern, policy.is_operators);
+        let policy = Policy::new(name, pattern, apply_to, policy.priority, definition, is_operators);
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        let policy = policy.map_err(sentence)?;
+        self.node()?
+            .put_policy(&vhost, scope(is_operators), policy)
+            .map_err(sentence)
+    }
+
+    fn delete_policy(&mut self, name: &str, is_operators: bool) -> Result<(), String> {
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        match self.node()?.delete_policy(&vhost, scope(is_operators), name) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("there is no policy {name}")),
+            Err(error) => Err(sentence(error)),
+        }
+    }
+
     fn index(&self, peer: char) -> Result<usize, String> {
         self.peers
             .iter()
@@ -267,6 +296,13 @@ fn ring(touched: &[Arc<Mailbox>]) {
     }
 }
 
+fn scope(is_operators: bool) -> PolicyScope {
+    match is_operators {
+        true => PolicyScope::Operators,
+        false => PolicyScope::Users,
+    }
+}
+
 impl Broker for Warren {
     fn is_warren(&self) -> bool {
         true
@@ -278,6 +314,8 @@ impl Broker for Warren {
             Wish::Vhost(name) => self.put_vhost(name)?,
             Wish::User(user) => self.put_user(user)?,
             Wish::Topic(topic) => self.put_topic(topic)?,
+            Wish::Policy(policy) => self.put_policy(policy)?,
+            Wish::NoPolicy(name, is_operators) => self.delete_policy(name, *is_operators)?,
             Wish::Advance(by) => self.advance(*by)?,
             Wish::HoldLog => self.holds = true,
             Wish::ReleaseLog => {
