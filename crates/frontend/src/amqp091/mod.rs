@@ -17,6 +17,7 @@ mod consume;
 mod declare;
 mod deliver;
 mod dispatch;
+mod due;
 mod handshake;
 mod names;
 mod output;
@@ -372,6 +373,7 @@ impl Session for Connection {
     fn receive(&mut self, bytes: &[u8], now: Instant) -> usize {
         self.received_at = now;
         self.shared.enqueued = 0;
+        self.shared.clock.turn();
         self.shared.burden = Burden::default();
         let used = self.take_frames(bytes, now);
         self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();

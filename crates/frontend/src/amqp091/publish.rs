@@ -384,11 +384,15 @@ impl Channel {
         };
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
         let properties = Properties::parse(content.properties).map_err(unreadable)?;
+        let now_ms = shared.clock.now_ms();
+        shared.noted.clear();
         let special = if is_plain(&properties) {
             Special::default()
         } else {
             client.check_publish(content.exchange)?;
-            Special::read(&properties, client, &self.consumers)?
+            let special = Special::read(&properties, client, &self.consumers, now_ms)?;
+            special.note(&mut shared.noted);
+            special
         };
         let replies = if content.exchange.is_empty() {
             reply_keys(content.key, &special.more_keys)
@@ -411,6 +415,8 @@ impl Channel {
             body: content.body,
             persistent: properties.delivery_mode() == Some(2),
             priority: properties.priority().unwrap_or(0),
+            published_ms: now_ms,
+            annotations: shared.noted.bytes(),
         };
         let message = Message::of(&parts)
             .map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;

@@ -2,9 +2,11 @@
 //! further routing keys, an expiration, a user's name, a place for direct replies.
 
 use super::channel::{Consumer, Source};
+use super::due::{Due, TEN_YEARS_MS};
 use super::refusal::{self, Failure};
 use crate::convert;
 use hashbrown::HashMap;
+use warren_broker::message::AnnotationsWriter;
 use warren_node::REPLY_TO;
 use warren_protocol::amqp091::properties::{Edit, Properties};
 use warren_protocol::amqp091::table::{self, Table};
@@ -23,6 +25,9 @@ pub(super) struct Special {
     pub(super) more_keys: Vec<String>,
     /// The properties as they are to be passed on, where that is not as they came.
     pub(super) edited: Option<Vec<u8>>,
+    /// The message's own time to live.
+    ttl_ms: Option<u64>,
+    due: Option<Due>,
 }
 
 impl Special {
@@ -30,16 +35,37 @@ impl Special {
         properties: &Properties<'_>,
         client: &warren_node::Client,
         consumers: &HashMap<u32, Consumer>,
+        now_ms: u64,
     ) -> Result<Self, Failure> {
         let own_replies = consumers.values().find_map(|consumer| match &consumer.source {
             Source::Replies(address) => Some(address.as_str()),
             Source::Queue(..) => None,
         });
         let edited = edit(properties, own_replies)?;
-        check_expiration(properties.expiration())?;
+        let ttl_ms = expiration(properties.expiration())?;
         let more_keys = further_keys(properties.headers())?;
         check_user(properties.user_id(), client)?;
-        Ok(Self { more_keys, edited })
+        Ok(Self {
+            more_keys,
+            edited,
+            ttl_ms,
+            due: properties
+                .headers()
+                .and_then(|headers| Due::read(headers, now_ms)),
+        })
+    }
+
+    /// Notes what queues have to know.
+    pub(super) fn note(&self, noted: &mut AnnotationsWriter) {
+        if let Some(ttl_ms) = self.ttl_ms {
+            noted.ttl_ms(ttl_ms);
+        }
+        if let Some(due) = self.due {
+            noted.due_ms(due.at_ms);
+            if due.is_delay {
+                noted.delayed();
+            }
+        }
     }
 }
 
@@ -112,12 +138,12 @@ fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<()
     Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
 }
 
-/// Ten years, the longest expiration.
-const EXPIRATION_MS_MAX: i128 = 315_360_000_000;
-
-/// `expiration` is a whole number of milliseconds, as text.
-fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
-    let Some(bytes) = expiration else { return Ok(()) };
+/// `expiration` is a whole number of milliseconds, as text, and at most ten years.
+fn expiration(expiration: Option<&[u8]>) -> Result<Option<u64>, Failure> {
+    let Some(bytes) = expiration else { return Ok(None) };
+    if let Some(ttl_ms) = digits(bytes) {
+        return Ok(Some(ttl_ms));
+    }
     let shown = String::from_utf8_lossy(bytes);
     let prefix = format!("invalid expiration '{shown}': ");
     let refused = |fault: String| {
@@ -143,11 +169,18 @@ fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
     }
     // More than 38 digits are too large whatever they say.
     let value: i128 = number.parse().unwrap_or(i128::MAX);
-    match value {
-        ..0 => refused(format!("{{value_negative,{number}}}")),
-        _ if value > EXPIRATION_MS_MAX => refused(too_large(number, prefix.chars().count())),
-        _ => Ok(()),
+    match u64::try_from(value) {
+        Ok(ttl_ms) if ttl_ms <= TEN_YEARS_MS => Ok(Some(ttl_ms)),
+        Err(_) if value < 0 => refused(format!("{{value_negative,{number}}}")),
+        _ => refused(too_large(number, prefix.chars().count())),
     }
+}
+
+/// What all expirations look like that are right.
+fn digits(bytes: &[u8]) -> Option<u64> {
+    let is_number = bytes.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(bytes).ok().filter(|_| is_number)?;
+    text.parse().ok().filter(|ttl_ms| *ttl_ms <= TEN_YEARS_MS)
 }
 
 /// RabbitMQ breaks a term that would pass column 80 after its first comma.
@@ -163,8 +196,8 @@ fn too_large(number: &str, column: usize) -> String {
 mod tests {
     use super::*;
 
-    fn fault(expiration: &str) -> Option<String> {
-        check_expiration(Some(expiration.as_bytes()))
+    fn fault(text: &str) -> Option<String> {
+        expiration(Some(text.as_bytes()))
             .err()
             .map(|failure| failure.reply_text())
     }
@@ -173,6 +206,8 @@ mod tests {
     fn expirations_are_whole_milliseconds() {
         for good in ["0", "1", "60000", "315360000000"] {
             assert_eq!(fault(good), None, "{good}");
+            let read = expiration(Some(good.as_bytes())).ok().flatten();
+            assert_eq!(read.map(|ttl_ms| ttl_ms.to_string()).as_deref(), Some(good));
         }
         let cases = [
             (" 5", "' 5': no_integer"),

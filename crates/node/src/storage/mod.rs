@@ -83,6 +83,8 @@ const OPEN_EXTENTS_MAX: usize = 64;
 
 /// Flag of a message in an extent: it was published as transient.
 const TRANSIENT: u8 = 1;
+/// Another: annotations stand behind its body.
+const ANNOTATED: u8 = 2;
 
 /// What every queue of a node works with.
 pub(crate) struct Backing {

@@ -1,8 +1,9 @@
 //! Reading messages back for queues that want them.
 
-use super::{Storage, TRANSIENT};
+use super::{ANNOTATED, Storage, TRANSIENT};
 use crate::mailbox::Touched;
-use crate::queues::{LiveQueue, record};
+use crate::queues::LiveQueue;
+use crate::queues::record::Kept;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -152,14 +153,16 @@ impl Storage {
 
 pub(super) fn restore(found: &Found<'_>) -> Option<Message> {
     let head = &found.head;
-    record::restore(
-        head.properties_bytes,
-        head.exchange_bytes,
-        head.key_bytes,
-        head.priority,
-        head.flags & TRANSIENT == 0,
-        found.content,
-    )
+    let kept = Kept {
+        published_ms: head.enqueued_at_ms,
+        properties_bytes: head.properties_bytes,
+        exchange_bytes: head.exchange_bytes,
+        key_bytes: head.key_bytes,
+        priority: head.priority,
+        persistent: head.flags & TRANSIENT == 0,
+        is_annotated: head.flags & ANNOTATED != 0,
+    };
+    kept.restore(found.content)
 }
 
 /// Whether rising numbers are in rising ranges.

@@ -20,7 +20,10 @@ const PURGED: u8 = 4;
 
 /// Instead of a message's content stands its place.
 const REFERENCE: u8 = 2;
+/// The message's own time stands in front of its content.
+const TIMED: u8 = 4;
 const MESSAGE_HEAD: u64 = 16;
+const TIME: u64 = 8;
 
 pub(super) struct LogFile {
     pub(super) name: String,
@@ -232,7 +235,10 @@ fn message(data: &[u8], part: u16) -> Option<(Message, Option<Identity>)> {
     let names = u64::from(bytes.u8(12)?) + u64::from(bytes.u8(13)?);
     let identity = match is_reference {
         true => None,
-        false => Identity::read(bytes.slice(MESSAGE_HEAD + names, u64::from(bytes.u32(8)?))?),
+        false => {
+            let content = MESSAGE_HEAD + if flags & TIMED == 0 { 0 } else { TIME };
+            Identity::read(bytes.slice(content + names, u64::from(bytes.u32(8)?))?)
+        }
     };
     let message = Message { seq, part, reference };
     Some((message, identity))
