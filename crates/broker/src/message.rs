@@ -12,8 +12,10 @@
 
 mod alloc;
 pub mod annotations;
+mod deaths;
 
 pub use annotations::{Annotations, AnnotationsWriter};
+pub use deaths::{Brief, Death, Deaths, Reason, dead_letter};
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -259,6 +261,12 @@ impl Message {
         let start = self.envelope().content_bytes();
         let end = self.0.slice.len().saturating_sub(annotations::LENGTH_BYTES);
         Annotations::new(self.0.slice.get(start..end).unwrap_or_default())
+    }
+
+    /// The routing keys that it goes by beside [`Message::routing_key`], whether or not consumers are told.
+    pub fn further_keys(&self) -> impl Iterator<Item = &str> {
+        let noted = self.annotations();
+        noted.keys().chain(noted.hidden_keys())
     }
 
     /// When the broker took it, in milliseconds since 1970; 0: not known.

@@ -4,6 +4,7 @@
 use crate::access::Users;
 use crate::alarms::Memory;
 use crate::congestion::{Burden, Traffic, Waiting};
+use crate::dialect::{Dialect, NoDialect};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -22,7 +23,7 @@ use warren_broker::queue::Queue;
 use warren_store::{Log, Poisoned, Position};
 
 /// What a node is told when it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Bytes that queues may hold in memory before publishers have to wait.
     pub memory_watermark_bytes: u64,
@@ -32,6 +33,8 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// How passwords that are set from now on are hashed.
     pub password_hashing: crate::passwords::Algorithm,
+    /// Reads what its front-ends publish.
+    pub dialect: Arc<dyn Dialect>,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             loopback_users: vec!["guest".to_owned()],
             connections_max: None,
             password_hashing: crate::passwords::Algorithm::default(),
+            dialect: Arc::new(NoDialect),
         }
     }
 }

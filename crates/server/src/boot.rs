@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{UserName, VhostName};
+use warren_frontend::Dialects;
 use warren_frontend::amqp091::Settings;
 use warren_node::storage::{Opened, Options, Recovered};
 use warren_node::{Node, passwords};
@@ -37,6 +38,7 @@ pub fn node(config: &Config, data_dir: Option<&Path>) -> Result<Arc<Node>, Failu
         loopback_users: config.auth.loopback_users.iter().cloned().collect(),
         connections_max: config.limits.connection_max.map(|max| max as usize),
         password_hashing: hashing(config.auth.password_hashing),
+        dialect: Arc::new(Dialects),
     };
     let Some(folder) = data_dir else {
         tracing::warn!("there is no data folder: messages and definitions are lost when the broker stops");

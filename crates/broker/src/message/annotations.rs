@@ -3,19 +3,26 @@
 //! ```text
 //!   list  =  *( tag u8 │ length u32 │ value )        little-endian, each tag at most once
 //!
-//!   1 TTL      u64   the message's own time to live, in ms from when it was published
-//!   2 DUE      u64   when it is due, in ms since 1970
-//!   3 DEATHS         why it is a dead letter, see `deaths`
-//!   4 DELAYED  -     it asked to be delayed by so much, and consumers are told that it was
+//!   1 TTL          u64     the message's own time to live, in ms from when it was published
+//!   2 DUE          u64     when it is due, in ms since 1970
+//!   3 DEATHS               why it is a dead letter, see `deaths`
+//!   4 DELAYED      -       it asked to be delayed by so much, and consumers are told that it was
+//!   5 KEYS         *text   further routing keys that it goes by (CC)
+//!   6 HIDDEN_KEYS  *text   such of which nobody is told (BCC); text = length u32, bytes
 //! ```
 //! Where a message has any, the list stands behind its body, and behind the list its length (u32). Tags that
 //! are not known are passed over; a list that is cut short ends where it makes no sense any more.
+
+use super::deaths::{Deaths, Reader, put_text};
 
 /// Tags of a list.
 mod tag {
     pub(super) const TTL: u8 = 1;
     pub(super) const DUE: u8 = 2;
+    pub(super) const DEATHS: u8 = 3;
     pub(super) const DELAYED: u8 = 4;
+    pub(super) const KEYS: u8 = 5;
+    pub(super) const HIDDEN_KEYS: u8 = 6;
 }
 
 const HEAD_BYTES: usize = 1 + size_of::<u32>();
@@ -56,6 +63,43 @@ impl<'a> Annotations<'a> {
     /// Whether it asked to be delayed by so much, rather than until a time.
     pub fn is_delayed(self) -> bool {
         self.find(tag::DELAYED).is_some()
+    }
+
+    /// Why it is a dead letter, if it is one.
+    pub fn deaths(self) -> Option<Deaths<'a>> {
+        self.find(tag::DEATHS).and_then(Deaths::read)
+    }
+
+    /// Further routing keys that the message goes by, as its publisher wants everybody to know.
+    pub fn keys(self) -> impl Iterator<Item = &'a str> {
+        self.texts(tag::KEYS)
+    }
+
+    /// Further routing keys that the message goes by, of which consumers are not told.
+    pub fn hidden_keys(self) -> impl Iterator<Item = &'a str> {
+        self.texts(tag::HIDDEN_KEYS)
+    }
+
+    /// The annotations of a dead letter of this message: what it waited for is over, and so is its time to
+    /// live. `keeps_keys` where it goes by its own.
+    pub(super) fn of_dead_letter(self, deaths: &Deaths<'_>, keeps_keys: bool) -> AnnotationsWriter {
+        let mut noted = AnnotationsWriter::default();
+        for (tag, value) in self.iter() {
+            match tag {
+                tag::TTL | tag::DUE | tag::DEATHS => {}
+                tag::KEYS | tag::HIDDEN_KEYS if !keeps_keys => {}
+                _ => noted.put(tag, value),
+            }
+        }
+        let mut written = Vec::new();
+        deaths.write(&mut written);
+        noted.put(tag::DEATHS, &written);
+        noted
+    }
+
+    fn texts(self, tag: u8) -> impl Iterator<Item = &'a str> {
+        let mut reader = Reader(self.find(tag).unwrap_or_default());
+        std::iter::from_fn(move || reader.text())
     }
 
     fn number(self, tag: u8) -> Option<u64> {
@@ -110,6 +154,24 @@ impl AnnotationsWriter {
         self.put(tag::DELAYED, &[]);
     }
 
+    /// See [`Annotations::keys`].
+    pub fn keys(&mut self, keys: &[String]) {
+        self.texts(tag::KEYS, keys);
+    }
+
+    /// See [`Annotations::hidden_keys`].
+    pub fn hidden_keys(&mut self, keys: &[String]) {
+        self.texts(tag::HIDDEN_KEYS, keys);
+    }
+
+    fn texts(&mut self, tag: u8, texts: &[String]) {
+        if !texts.is_empty() {
+            let mut value = Vec::new();
+            texts.iter().for_each(|text| put_text(&mut value, text));
+            self.put(tag, &value);
+        }
+    }
+
     fn put(&mut self, tag: u8, value: &[u8]) {
         // A value of 4 GiB is nothing that could be noted: it is left out.
         if let Ok(length) = u32::try_from(value.len()) {
@@ -158,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn further_keys_are_known_apart() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let mut writer = AnnotationsWriter::default();
+        writer.keys(&keys(&[]));
+        assert!(writer.bytes().is_empty());
+        writer.keys(&keys(&["a", "", "b"]));
+        writer.hidden_keys(&keys(&["c"]));
+        let read = Annotations::new(writer.bytes());
+        assert!(read.keys().eq(["a", "", "b"]));
+        assert!(read.hidden_keys().eq(["c"]));
+    }
+
+    #[test]
     fn a_number_of_another_width_is_none() {
         let mut writer = AnnotationsWriter::default();
         writer.put(tag::TTL, &[1, 0, 0, 0]);
@@ -177,7 +252,8 @@ mod tests {
         #[test]
         fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let read = Annotations::new(&bytes);
-            let _ = (read.ttl_ms(), read.due_ms(), read.is_delayed());
+            let _ = (read.ttl_ms(), read.due_ms(), read.is_delayed(), read.deaths());
+            prop_assert!(read.keys().count() + read.hidden_keys().count() <= bytes.len());
             prop_assert!(read.iter().map(|(_, value)| value.len() + HEAD_BYTES).sum::<usize>() <= bytes.len());
         }
 

@@ -14,6 +14,7 @@
 mod channel;
 mod confirms;
 mod consume;
+mod deaths;
 mod declare;
 mod deliver;
 mod dispatch;
@@ -29,6 +30,7 @@ mod shared;
 mod special;
 mod transaction;
 
+pub(crate) use deaths::briefly;
 pub use settings::Settings;
 
 use crate::session::{Session, Status};

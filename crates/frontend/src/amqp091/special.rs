@@ -23,6 +23,8 @@ pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Special {
     pub(super) more_keys: Vec<String>,
+    /// So many of them consumers are told of.
+    told_keys: usize,
     /// The properties as they are to be passed on, where that is not as they came.
     pub(super) edited: Option<Vec<u8>>,
     /// The message's own time to live.
@@ -43,10 +45,11 @@ impl Special {
         });
         let edited = edit(properties, own_replies)?;
         let ttl_ms = expiration(properties.expiration())?;
-        let more_keys = further_keys(properties.headers())?;
+        let (more_keys, told_keys) = further_keys(properties.headers())?;
         check_user(properties.user_id(), client)?;
         Ok(Self {
             more_keys,
+            told_keys,
             edited,
             ttl_ms,
             due: properties
@@ -66,13 +69,19 @@ impl Special {
                 noted.delayed();
             }
         }
+        if let Some((told, hidden)) = self.more_keys.split_at_checked(self.told_keys) {
+            noted.keys(told);
+            noted.hidden_keys(hidden);
+        }
     }
 }
 
-/// Further routing keys: the strings of the headers CC and BCC.
-fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
-    let mut keys = Vec::new();
-    let Some(headers) = headers else { return Ok(keys) };
+/// Further routing keys: the strings of the headers CC and BCC, and how many are of the former.
+fn further_keys(headers: Option<Table<'_>>) -> Result<(Vec<String>, usize), Failure> {
+    let (mut keys, mut told) = (Vec::new(), 0);
+    let Some(headers) = headers else {
+        return Ok((keys, told));
+    };
     for name in ["CC", "BCC"] {
         let Some(found) = headers.find(name.as_bytes()) else {
             continue;
@@ -89,8 +98,11 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
             table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
             _ => None,
         }));
+        if name == "CC" {
+            told = keys.len();
+        }
     }
-    Ok(keys)
+    Ok((keys, told))
 }
 
 /// The properties as they are to be passed on, where that is not as they came: without BCC, and

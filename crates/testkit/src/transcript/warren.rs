@@ -13,7 +13,7 @@ use warren_broker::access::{Permission, TopicPermission};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{ExchangeName, UserName, VhostName};
 use warren_frontend::amqp091::{Connection, Settings};
-use warren_frontend::{Session, Status};
+use warren_frontend::{Dialects, Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
 use warren_store::MemoryLog;
 
@@ -80,7 +80,10 @@ impl Warren {
         if let Some(node) = &self.node {
             return Ok(Arc::clone(node));
         }
-        let mut config = Config::default();
+        let mut config = Config {
+            dialect: Arc::new(Dialects),
+            ..Config::default()
+        };
         if let Some(bytes) = self.watermark_bytes {
             config.memory_watermark_bytes = bytes;
         }
