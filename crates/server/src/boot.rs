@@ -10,7 +10,7 @@ use warren_broker::access::{Permission, User};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{UserName, VhostName};
 use warren_frontend::Dialects;
-use warren_frontend::amqp091::Settings;
+use warren_frontend::amqp091::{Interceptors, Settings};
 use warren_node::storage::{Opened, Options, Recovered};
 use warren_node::{Node, passwords};
 use warren_store::MemoryLog;
@@ -130,6 +130,11 @@ pub fn amqp091(config: &Config) -> Settings {
         handshake_timeout: limits
             .handshake_timeout_ms
             .map_or(NO_TIMEOUT, |ms| Duration::from_millis(ms.into())),
+        interceptors: Interceptors {
+            timestamp: config.interceptors.timestamp,
+            routing_node: config.interceptors.routing_node,
+            node_name: format!("warren@{}", host_name()),
+        },
     }
 }
 

@@ -11,15 +11,16 @@
 //!
 //! Spec: 0-9-1 §2.2, §4; RabbitMQ's extensions where the modules name them.
 
+mod annotated;
 mod channel;
 mod confirms;
 mod consume;
-mod deaths;
 mod declare;
 mod deliver;
 mod dispatch;
 mod due;
 mod handshake;
+mod interceptors;
 mod names;
 mod output;
 mod publish;
@@ -30,7 +31,8 @@ mod shared;
 mod special;
 mod transaction;
 
-pub(crate) use deaths::briefly;
+pub(crate) use annotated::briefly;
+pub use interceptors::Interceptors;
 pub use settings::Settings;
 
 use crate::session::{Session, Status};

@@ -386,11 +386,12 @@ impl Channel {
         let properties = Properties::parse(content.properties).map_err(unreadable)?;
         let now_ms = shared.clock.now_ms();
         shared.noted.clear();
-        let special = if is_plain(&properties) {
+        let interceptors = &shared.settings.interceptors;
+        let special = if is_plain(&properties) && interceptors.is_empty() {
             Special::default()
         } else {
             client.check_publish(content.exchange)?;
-            let special = Special::read(&properties, client, &self.consumers, now_ms)?;
+            let special = Special::read(&properties, client, &self.consumers, interceptors, now_ms)?;
             special.note(&mut shared.noted);
             special
         };
@@ -399,8 +400,11 @@ impl Channel {
         } else {
             Vec::new()
         };
+        // What the broker sets is routed by as well.
+        let set = special.edited.as_deref().filter(|_| !interceptors.is_empty());
+        let set = set.and_then(|edited| Properties::parse(edited).ok());
         let headers = LazyHeaders {
-            raw: properties.headers(),
+            raw: set.unwrap_or(properties).headers(),
             parsed: OnceCell::new(),
         };
         let keys = Keys {

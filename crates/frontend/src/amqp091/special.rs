@@ -3,13 +3,14 @@
 
 use super::channel::{Consumer, Source};
 use super::due::{Due, TEN_YEARS_MS};
+use super::interceptors::Interceptors;
 use super::refusal::{self, Failure};
 use crate::convert;
 use hashbrown::HashMap;
 use warren_broker::message::AnnotationsWriter;
 use warren_node::REPLY_TO;
 use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{self, Table};
+use warren_protocol::amqp091::table::{self, Change, Table};
 
 /// Whether nothing in the properties asks for a check or a change: most messages.
 pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
@@ -37,13 +38,14 @@ impl Special {
         properties: &Properties<'_>,
         client: &warren_node::Client,
         consumers: &HashMap<u32, Consumer>,
+        interceptors: &Interceptors,
         now_ms: u64,
     ) -> Result<Self, Failure> {
         let own_replies = consumers.values().find_map(|consumer| match &consumer.source {
             Source::Replies(address) => Some(address.as_str()),
             Source::Queue(..) => None,
         });
-        let edited = edit(properties, own_replies)?;
+        let edited = edit(properties, own_replies, interceptors, now_ms)?;
         let ttl_ms = expiration(properties.expiration())?;
         let (more_keys, told_keys) = further_keys(properties.headers())?;
         check_user(properties.user_id(), client)?;
@@ -105,30 +107,35 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<(Vec<String>, usize), Fail
     Ok((keys, told))
 }
 
-/// The properties as they are to be passed on, where that is not as they came: without BCC, and
-/// with the consumer's address in reply-to.
-fn edit(properties: &Properties<'_>, own_replies: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
-    let headers = properties.headers();
-    let bcc = headers.filter(|headers| headers.find(b"BCC").is_some());
-    let without_bcc = |writer: &mut table::TableWriter<'_>| {
-        for (name, value) in headers.iter().flat_map(Table::iter) {
-            if name != b"BCC" {
-                writer.value(name, &value);
-            }
-        }
-    };
+/// The properties as they are to be passed on, where that is not as they came: without BCC, with the
+/// consumer's address in reply-to, and with what interceptors set.
+fn edit(
+    properties: &Properties<'_>,
+    own_replies: Option<&str>,
+    interceptors: &Interceptors,
+    now_ms: u64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut changes = Vec::new();
+    if properties
+        .headers()
+        .is_some_and(|headers| headers.find(b"BCC").is_some())
+    {
+        changes.push(Change::remove("BCC"));
+    }
     let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());
     if asks_replies && own_replies.is_none() {
         let text = "fast reply consumer does not exist";
         return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
     }
-    if bcc.is_none() && !asks_replies {
+    let timestamp = interceptors.intercept(properties, now_ms, &mut changes);
+    if changes.is_empty() && timestamp.is_none() && !asks_replies {
         return Ok(None);
     }
     let mut out = Vec::new();
     let edit = Edit {
         reply_to: own_replies.filter(|_| asks_replies).map(str::as_bytes),
-        headers: bcc.map(|_| &without_bcc as &dyn Fn(&mut table::TableWriter<'_>)),
+        headers: &changes,
+        timestamp,
         ..Edit::default()
     };
     let written = properties.rewrite(&mut out, edit);
