@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 use warren_broker::catalog::{Catalog, Change, Effect, SessionId, codec};
 use warren_broker::name::VhostName;
 use warren_broker::queue::Queue;
@@ -87,6 +88,12 @@ impl Node {
         let storage = None;
         let backing = Backing { log, memory, storage };
         Self::over(config, Arc::new(backing))
+    }
+
+    /// The time, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn over(config: Config, backing: Arc<Backing>) -> Arc<Self> {

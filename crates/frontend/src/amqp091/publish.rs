@@ -384,7 +384,7 @@ impl Channel {
         };
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
         let properties = Properties::parse(content.properties).map_err(unreadable)?;
-        let now_ms = shared.clock.now_ms();
+        let now_ms = shared.clock.now_ms(&shared.node);
         shared.noted.clear();
         let interceptors = &shared.settings.interceptors;
         let special = if is_plain(&properties) && interceptors.is_empty() {

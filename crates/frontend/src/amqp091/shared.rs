@@ -5,7 +5,6 @@ use super::deliver::OUTPUT_BYTES_MAX;
 use super::output::Output;
 use super::settings::Settings;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use warren_broker::message::AnnotationsWriter;
 use warren_node::{
     Address, Batch, Burden, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
@@ -34,7 +33,7 @@ pub(super) struct Capabilities {
     pub(super) authentication_failure_close: bool,
 }
 
-/// The wall clock, read once in a turn and only if somebody asks.
+/// The wall clock, asked of the node once in a turn and only if somebody needs it.
 #[derive(Debug, Default)]
 pub(super) struct TurnClock(Option<u64>);
 
@@ -46,11 +45,8 @@ impl TurnClock {
 
     /// The time of this turn, in milliseconds since 1970.
     #[inline]
-    pub(super) fn now_ms(&mut self) -> u64 {
-        *self.0.get_or_insert_with(|| {
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
-        })
+    pub(super) fn now_ms(&mut self, node: &Node) -> u64 {
+        *self.0.get_or_insert_with(|| node.now_ms())
     }
 }
 

@@ -11,6 +11,7 @@
 //! @unordered                     what is heard next may come in any order
 //! @hold log | @release log       how durable things are
 //! @watermark 1000                bytes of memory before publishers wait
+//! @intercept keep                both interceptors are on; or "overwrite"
 //! @warren-only reason            the case is not for other brokers
 //! # a comment
 //! ```
@@ -165,6 +166,8 @@ fn directive(text: &str) -> Result<Act, String> {
         ("advance", [time]) => Act::Wish(Wish::Advance(duration(time).ok_or_else(wrong)?)),
         ("hold", ["log"]) => Act::Wish(Wish::HoldLog),
         ("release", ["log"]) => Act::Wish(Wish::ReleaseLog),
+        ("intercept", ["keep"]) => Act::Wish(Wish::Intercept(false)),
+        ("intercept", ["overwrite"]) => Act::Wish(Wish::Intercept(true)),
         ("watermark", [bytes]) => Act::Wish(Wish::Watermark(bytes.parse().map_err(|_| wrong())?)),
         _ => return Err(wrong()),
     })

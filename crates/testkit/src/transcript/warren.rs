@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use warren_broker::access::{Permission, TopicPermission};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{ExchangeName, UserName, VhostName};
-use warren_frontend::amqp091::{Connection, Settings};
+use warren_frontend::amqp091::{Connection, Interceptors, Settings};
 use warren_frontend::{Dialects, Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
 use warren_store::MemoryLog;
@@ -49,6 +49,7 @@ pub(super) struct Warren {
     gathers: bool,
     node: Option<Arc<Node>>,
     watermark_bytes: Option<u64>,
+    settings: Settings,
     now: Instant,
     peers: Vec<Peer>,
     /// Who said something that nobody has listened to yet.
@@ -68,6 +69,7 @@ impl Warren {
             gathers,
             node: None,
             watermark_bytes: None,
+            settings: Settings::default(),
             now: Instant::now(),
             peers: Vec::new(),
             saying: None,
@@ -287,6 +289,13 @@ impl Broker for Warren {
                 self.log.release();
                 self.settle();
             }
+            Wish::Intercept(overwrites) => {
+                self.settings.interceptors = Interceptors {
+                    timestamp: Some(*overwrites),
+                    routing_node: Some(*overwrites),
+                    node_name: "warren@here".to_owned(),
+                };
+            }
             Wish::Watermark(bytes) if self.node.is_none() => self.watermark_bytes = Some(*bytes),
             Wish::Watermark(_) => return Err("@watermark comes before everything else".to_owned()),
         }
@@ -297,7 +306,7 @@ impl Broker for Warren {
         self.listen();
         let node = self.node()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let session = Connection::new(node, Arc::new(Settings::default()), address, self.now);
+        let session = Connection::new(node, Arc::new(self.settings.clone()), address, self.now);
         let bell = Arc::new(Bell::default());
         session.mailbox().set_waker(Arc::clone(&bell) as _);
         let (input, ear, is_over) = (Vec::new(), Ear::default(), false);
