@@ -217,3 +217,26 @@ fn host_name() -> String {
         name.trim().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_interceptor_is_the_one_that_is_configured() {
+        let mut config = Config::default();
+        assert_eq!(
+            (settings(&config).timestamp, settings(&config).routing_node),
+            (None, None)
+        );
+        config.interceptors.timestamp = Some(false);
+        config.interceptors.routing_node = Some(true);
+        let set = settings(&config);
+        assert_eq!((set.timestamp, set.routing_node), (Some(false), Some(true)));
+        assert!(set.node_name.starts_with("warren@") && set.node_name.len() > "warren@".len());
+    }
+
+    fn settings(config: &Config) -> Interceptors {
+        amqp091(config).interceptors
+    }
+}

@@ -254,11 +254,16 @@ mod tests {
             let read = Annotations::new(&bytes);
             let _ = (read.ttl_ms(), read.due_ms(), read.is_delayed(), read.deaths());
             prop_assert!(read.keys().count() + read.hidden_keys().count() <= bytes.len());
-            prop_assert!(read.iter().map(|(_, value)| value.len() + HEAD_BYTES).sum::<usize>() <= bytes.len());
+            let read_bytes: usize = read.iter().map(|(_, value)| value.len() + HEAD_BYTES).sum();
+            prop_assert!(read_bytes <= bytes.len());
         }
 
         #[test]
-        fn a_list_that_is_cut_keeps_what_is_before(ttl in any::<u64>(), due in any::<u64>(), cut in 0..13_usize) {
+        fn a_list_that_is_cut_keeps_what_is_before(
+            ttl in any::<u64>(),
+            due in any::<u64>(),
+            cut in 0..13_usize,
+        ) {
             let mut writer = AnnotationsWriter::default();
             writer.ttl_ms(ttl);
             writer.due_ms(due);

@@ -2,10 +2,10 @@
 //! delayed message that it was, of one that came back how often.
 //!
 //! ```text
-//!   x-death                    [ { original-expiration?, count, reason, queue, time, exchange, routing-keys } ]
+//!   x-death               [ { original-expiration?, count, reason, queue, time, exchange, routing-keys } ]
 //!   x-first-death-exchange, -queue, -reason; x-last-death-exchange, -queue, -reason
-//!   x-delay                    negated
-//!   x-delivery-count           times it was delivered and came back
+//!   x-delay               negated
+//!   x-delivery-count      times it was delivered and came back
 //! ```
 //! RabbitMQ: dlx.md#effects; fields and their types are in its order. A dead letter has no expiration any
 //! more.

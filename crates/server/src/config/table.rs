@@ -513,8 +513,8 @@ static MESSAGES: &[Key] = &[
         default: Means("not set"),
         example: "true",
         late: false,
-        doc: "Once set, every message gets the header `timestamp_in_ms` and the property timestamp, which say \
-              when it came; with `true` also if the publisher set them.",
+        doc: "Once set, every message gets the header `timestamp_in_ms` and the property timestamp, which \
+              say when it came; with `true` also if the publisher set them.",
     },
     Key {
         name: "message_interceptors.incoming.set_header_routing_node.overwrite",

@@ -1,3 +1,4 @@
+//! Deaths of messages: single courses, and random ones against a list of what happened.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use super::*;
 use crate::message::{AnnotationsWriter, Parts};
@@ -135,7 +136,8 @@ fn died(course: &[(&str, Reason)]) -> Message {
 #[test]
 fn a_circle_is_one_that_nobody_rejected() {
     use Reason::{DeliveryLimit, Expired, MaxLen, Rejected};
-    let cases: [(&[(&str, Reason)], &str, bool); 8] = [
+    type Course = &'static [(&'static str, Reason)];
+    let cases: [(Course, &str, bool); 8] = [
         (&[("a", Expired)], "a", true),
         (&[("a", Expired)], "b", false),
         (&[("a", Rejected)], "a", false),
