@@ -303,11 +303,10 @@ impl Catalog {
                 }
             }),
             Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
-                let name = policy.name.clone();
-                content.change_policy(scope, &name, Some(policy), &mut effects);
+                content.put_policy(scope, policy, &mut effects);
             }),
             Change::PolicyDeleted(vhost, scope, name) => self.within(&vhost, |content| {
-                content.change_policy(scope, &name, None, &mut effects);
+                content.delete_policy(scope, &name, &mut effects);
             }),
         }
         effects

@@ -1,7 +1,8 @@
 //! What a queue or an exchange goes by: its arguments and the policies in force, taken together.
 //!
 //! ```text
-//!   the smaller number        expires, message-ttl, max-length(-bytes), consumer-timeout, delayed-retry-min/-max
+//!   the smaller number        expires, message-ttl, max-length, max-length-bytes, consumer-timeout,
+//!                             delayed-retry-min, delayed-retry-max
 //!   the same, if negative     delivery-limit: the larger
 //!   the argument              dead-letter-*, a classic queue's overflow
 //!   the policy                a quorum queue's overflow, delayed-retry-type, -backoff, -jitter

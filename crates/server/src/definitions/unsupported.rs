@@ -152,7 +152,8 @@ mod tests {
                        "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
             "parameters":[{"component":"shovel","vhost":"a","name":"s","value":{}}],
             "global_parameters":[{"name":"cluster_name","value":"x"}],
-            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{"federation-upstream-set":"all"}}]}"#;
+            "policies":[{"vhost":"a","name":"p","pattern":"",
+                         "definition":{"federation-upstream-set":"all"}}]}"#;
         let ends: Vec<String> = of(text)
             .iter()
             .map(|line| {

@@ -6,8 +6,9 @@
 //! @vhost other                   a virtual host besides "/"
 //! @user u p configure=^c write=.* read=.* tags=administrator     "none" for no permissions at all
 //! @topic u amq.topic write=^a read=^b
-//! @policy p pattern=^q apply-to=queues priority=1 max-length=5   "operators" behind the name for one of theirs
-//! @no-policy p                   it goes again; "operators" likewise
+//! @policy p pattern=^q apply-to=queues priority=1 max-length=5
+//! @policy o operators max-length=5     one of operators
+//! @no-policy p | @no-policy o operators
 //! @advance 30s                   time passes
 //! @quiet                         nothing is heard
 //! @unordered                     what is heard next may come in any order
