@@ -13,8 +13,7 @@
 //! So the order of bindings is of no matter, what one destination gets no other's coming or going changes,
 //! and a restart neither. It takes a step for each destination, and no memory by weight. RabbitMQ counts
 //! buckets in the order in which bindings came, so there a key may lead elsewhere. Of several bindings to one
-//! destination the one with the least weight counts: in RabbitMQ the first does, and after a restart the
-//! least.
+//! destination the one with the least weight counts, where in RabbitMQ the first does.
 //!
 //! RabbitMQ: plugin rabbitmq_consistent_hash_exchange.
 
