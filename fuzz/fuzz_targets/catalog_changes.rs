@@ -7,10 +7,12 @@
 use libfuzzer_sys::fuzz_target;
 use warren_broker::access::{Permission, TopicPermission, User};
 use warren_broker::catalog::{
-    Binding, Catalog, Change, Effect, Endpoint, Exchange, ExchangeDeclaration, Link, Queue, QueueDeclaration,
-    SessionId, Vhost, VhostContent, codec,
+    Binding, Catalog, Change, Effect, Endpoint, Exchange, ExchangeDeclaration, Link, PolicyScope, Queue,
+    QueueDeclaration, SessionId, Vhost, VhostContent, codec,
 };
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::policy::{ApplyTo, ExchangeRules, Policy};
+use warren_broker::queue::Rules;
 use warren_broker::refusal::Refusal;
 use warren_broker::route::{Destination, ExchangeId, QueueId};
 use warren_broker::value::{Table, Value};

@@ -7,6 +7,7 @@ pub mod access;
 pub mod catalog;
 pub mod message;
 pub mod name;
+pub mod policy;
 pub mod queue;
 pub mod refusal;
 pub mod route;

@@ -44,6 +44,8 @@ pub struct Envelope {
     pub key_bytes: u8,
     /// Priority as published, 0 when absent.
     pub priority: u8,
+    /// Published with a priority.
+    pub has_priority: bool,
     /// Published as persistent (AMQP 0-9-1: delivery-mode 2).
     pub persistent: bool,
     /// Encoding of the properties.
@@ -89,8 +91,8 @@ pub struct Parts<'a> {
     pub body: &'a [u8],
     /// Published as persistent.
     pub persistent: bool,
-    /// Priority as published, 0 when absent.
-    pub priority: u8,
+    /// Priority as published.
+    pub priority: Option<u8>,
     /// When the broker took it, in ms since 1970; 0: not known.
     pub published_ms: u64,
     /// What is noted of it, see [`AnnotationsWriter::bytes`]. Empty for most messages.
@@ -135,7 +137,8 @@ impl Message {
             properties_bytes: long(properties)?,
             exchange_bytes: short(exchange)?,
             key_bytes: short(key)?,
-            priority,
+            priority: priority.unwrap_or(0),
+            has_priority: priority.is_some(),
             persistent,
             origin: Origin::Amqp091,
         };
@@ -174,7 +177,7 @@ impl Message {
             properties: self.properties(),
             body: self.body(),
             persistent: envelope.persistent,
-            priority: envelope.priority,
+            priority: envelope.has_priority.then_some(envelope.priority),
             published_ms,
             annotations,
         })
@@ -358,7 +361,7 @@ mod tests {
         properties: &[0x10, 0, 2],
         body: b"hello",
         persistent: true,
-        priority: 7,
+        priority: Some(7),
         published_ms: 1_700_000_000_000,
         annotations: &[],
     };

@@ -3,7 +3,7 @@
 
 use crate::access::Denied;
 use crate::name::{ExchangeName, QueueName, VhostName};
-use crate::route::BindingRefusal;
+use crate::route::{BindingRefusal, ExchangeFault};
 use crate::value::Value;
 use std::fmt;
 
@@ -139,6 +139,9 @@ pub enum Refusal {
     /// The exchange cannot take the binding.
     #[error(transparent)]
     Binding(#[from] BindingRefusal),
+    /// The exchange cannot have these arguments.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeFault),
     /// An argument's value is wrong.
     #[error("invalid arg '{argument}' for {subject}: {fault}")]
     InvalidArgument {

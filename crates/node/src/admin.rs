@@ -5,9 +5,11 @@ use crate::mailbox::Touched;
 use crate::node::Node;
 use warren_broker::access::User;
 use warren_broker::catalog::{
-    Binding, Catalog, Change, ExchangeDeclaration, QueueDeclaration, SessionId, Vhost, VhostContent,
+    Binding, Catalog, Change, ExchangeDeclaration, PolicyScope, QueueDeclaration, SessionId, Vhost,
+    VhostContent,
 };
 use warren_broker::name::{UserName, VhostName};
+use warren_broker::policy::Policy;
 use warren_broker::refusal::Refusal;
 
 /// The session of those who have none. No session has this id.
@@ -90,6 +92,30 @@ impl Node {
     /// [`Error::NoVhost`], or as a client's binding.
     pub fn put_binding(&self, vhost: &VhostName, binding: Binding) -> Result<(), Error> {
         self.put_object(vhost, |_, content| content.decide_binding(binding, NOBODY))
+    }
+
+    /// Lays down a policy, in the place of one of its name.
+    ///
+    /// # Errors
+    /// [`Error::NoVhost`].
+    pub fn put_policy(&self, vhost: &VhostName, scope: PolicyScope, policy: Policy) -> Result<(), Error> {
+        self.put_object(vhost, |_, content| {
+            let is_there = content.policy(scope, &policy.name) == Some(&policy);
+            Ok((!is_there).then(|| Change::PolicyPut(vhost.clone(), scope, policy)))
+        })
+    }
+
+    /// Takes a policy back. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::NoVhost`].
+    pub fn delete_policy(&self, vhost: &VhostName, scope: PolicyScope, name: &str) -> Result<bool, Error> {
+        let mut is_there = false;
+        self.put_object(vhost, |_, content| {
+            is_there = content.policy(scope, name).is_some();
+            Ok(is_there.then(|| Change::PolicyDeleted(vhost.clone(), scope, name.into())))
+        })?;
+        Ok(is_there)
     }
 
     /// Whether the virtual host has such an exchange.

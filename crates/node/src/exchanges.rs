@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use warren_broker::catalog::{Exchange, Link};
 use warren_broker::name::VhostName;
+use warren_broker::policy::ExchangeRules;
 use warren_broker::refusal::Subject;
 use warren_broker::route::{Destination, Routable, RoutingTable};
 
@@ -16,6 +17,7 @@ use warren_broker::route::{Destination, Routable, RoutingTable};
 pub struct LiveExchange {
     declared: Exchange,
     vhost: VhostName,
+    rules: RwLock<ExchangeRules>,
     table: RwLock<Box<dyn RoutingTable>>,
     version: AtomicU64,
 }
@@ -29,11 +31,12 @@ impl std::fmt::Debug for LiveExchange {
 }
 
 impl LiveExchange {
-    pub(crate) fn new(declared: Exchange, vhost: VhostName) -> Self {
+    pub(crate) fn new(declared: Exchange, vhost: VhostName, rules: ExchangeRules) -> Self {
         let table = RwLock::new((declared.kind.new_table)(&declared.arguments));
         Self {
             declared,
             vhost,
+            rules: RwLock::new(rules),
             table,
             version: AtomicU64::new(0),
         }
@@ -54,9 +57,9 @@ impl LiveExchange {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Whether a route depends on the headers of a message, and then cannot be remembered.
-    pub(crate) fn depends_on_headers(&self) -> bool {
-        self.table.read().depends_on_headers()
+    /// Whether a route depends on more than the key, and then cannot be remembered.
+    pub(crate) fn routes_each_anew(&self) -> bool {
+        self.table.read().routes_each_anew()
     }
 
     /// Whether one route serves all keys.
@@ -70,13 +73,24 @@ impl LiveExchange {
 
     pub(crate) fn bind(&self, link: &Link) {
         let mut table = self.table.write();
-        table.bind(&link.key, &link.arguments, link.destination);
+        table.bind(&link.key, &link.arguments, link.destination, link.endpoint.name());
         self.outdate();
     }
 
     pub(crate) fn unbind(&self, link: &Link) {
         let mut table = self.table.write();
         table.unbind(&link.key, &link.arguments, link.destination);
+        self.outdate();
+    }
+
+    /// The exchange that gets what this one cannot route.
+    pub(crate) fn alternate(&self) -> Option<Box<str>> {
+        self.rules.read().alternate.clone()
+    }
+
+    /// It goes by other rules from now on.
+    pub(crate) fn set_rules(&self, rules: ExchangeRules) {
+        *self.rules.write() = rules;
         self.outdate();
     }
 

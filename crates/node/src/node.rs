@@ -3,6 +3,7 @@
 
 use crate::access::Users;
 use crate::alarms::Memory;
+use crate::clock::Clock;
 use crate::congestion::{Burden, Traffic, Waiting};
 use crate::dialect::{Dialect, NoDialect};
 use crate::exchanges::LiveExchange;
@@ -17,10 +18,9 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
-use warren_broker::catalog::{Catalog, Change, Effect, SessionId, codec};
+use warren_broker::catalog::{self, Catalog, Change, Effect, SessionId, codec};
 use warren_broker::name::VhostName;
-use warren_broker::queue::Queue;
+use warren_broker::queue::{Queue, Rules};
 use warren_store::{Log, Poisoned, Position};
 
 /// What a node is told when it starts.
@@ -85,19 +85,23 @@ impl Node {
     /// A node with nothing in it, over a log of which nothing is read back.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Arc<Self> {
         let memory = Arc::new(Memory::new(config.memory_watermark_bytes));
-        let storage = None;
-        let backing = Backing { log, memory, storage };
+        let backing = Backing {
+            log,
+            memory,
+            storage: None,
+            clock: Clock::default(),
+            node: OnceLock::new(),
+        };
         Self::over(config, Arc::new(backing))
     }
 
     /// The time, in milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+        self.backing.clock.now_ms()
     }
 
     fn over(config: Config, backing: Arc<Backing>) -> Arc<Self> {
-        Arc::new(Self {
+        let node = Arc::new(Self {
             config,
             catalog: Mutex::default(),
             vhosts: RwLock::default(),
@@ -112,7 +116,10 @@ impl Node {
             threads: Mutex::default(),
             failure: OnceLock::new(),
             on_failure: OnceLock::new(),
-        })
+        });
+        // It is set once: the backing is the node's own.
+        let _ = node.backing.node.set(Arc::downgrade(&node));
+        node
     }
 
     /// A node with what was recovered. The log is needed from `needed_from` on for what queues hold
@@ -130,13 +137,15 @@ impl Node {
         for change in recovered.durable_changes() {
             for effect in catalog.replay(change) {
                 match effect {
-                    Effect::QueueCreated(vhost, queue) => {
+                    Effect::QueueCreated(vhost, queue, rules) => {
                         let (machine, reserved) =
                             machines.remove(&queue.id.0).unwrap_or((Queue::new(true), 0));
                         let backing = Arc::clone(&node.backing);
                         let live =
                             LiveQueue::new(queue, vhost.clone(), backing, machine, reserved, needed_from);
-                        node.within(&vhost, |all| all.add_queue(Arc::new(live)));
+                        let live = Arc::new(live);
+                        live.set_rules(*rules);
+                        node.within(&vhost, |all| all.add_queue(live));
                     }
                     other => node.carry_out(other, &mut touched),
                 }
@@ -154,9 +163,14 @@ impl Node {
     /// The system gives no thread.
     pub fn start(self: &Arc<Self>, on_failure: Box<dyn Fn() + Send + Sync>) -> std::io::Result<()> {
         let _ = self.on_failure.set(on_failure);
+        let mut threads = Vec::new();
         if let Some(storage) = &self.backing.storage {
-            *self.threads.lock() = storage.start(self)?;
+            threads = storage.start(self)?;
         }
+        let node = Arc::clone(self);
+        let clock = std::thread::Builder::new().name("clock".to_owned());
+        threads.push(clock.spawn(move || node.backing.clock.run(&node))?);
+        *self.threads.lock() = threads;
         Ok(())
     }
 
@@ -166,10 +180,9 @@ impl Node {
     /// # Errors
     /// The log failed.
     pub fn stop(self: &Arc<Self>) -> Result<(), Poisoned> {
-        let Some(storage) = &self.backing.storage else {
-            return Ok(());
-        };
-        let stopped = storage.stop(self);
+        self.backing.clock.close();
+        let storage = self.backing.storage.as_ref();
+        let stopped = storage.map_or(Ok(()), |storage| storage.stop(self));
         for thread in std::mem::take(&mut *self.threads.lock()) {
             // A thread that panicked has said so.
             let _ = thread.join();
@@ -439,24 +452,15 @@ impl Node {
             Effect::VhostDeleted(name) => {
                 self.vhosts.write().remove(&name);
             }
-            Effect::ExchangeCreated(vhost, exchange) => self.within(&vhost, |live| {
-                live.add_exchange(Arc::new(LiveExchange::new(exchange, vhost.clone())));
+            Effect::ExchangeCreated(vhost, exchange, rules) => self.within(&vhost, |live| {
+                live.add_exchange(Arc::new(LiveExchange::new(exchange, vhost.clone(), rules)));
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
                     exchange.outdate();
                 }
             }),
-            Effect::QueueCreated(vhost, queue) => self.within(&vhost, |live| {
-                let idle = queue.idle_arguments();
-                if !idle.is_empty() {
-                    tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
-                }
-                let backing = Arc::clone(&self.backing);
-                let machine = Queue::new(queue.durable);
-                let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
-                live.add_queue(Arc::new(queue));
-            }),
+            Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
             Effect::QueueDeleted(vhost, queue) => self.within(&vhost, |live| {
                 if let Some(queue) = live.remove_queue(&queue.name)
                     && !queue.is_deleted()
@@ -475,7 +479,33 @@ impl Node {
                     exchange.unbind(&link);
                 }
             }),
+            Effect::ExchangeRules(vhost, id, rules) => self.within(&vhost, |live| {
+                if let Some(exchange) = live.exchange_by_id(id) {
+                    exchange.set_rules(rules);
+                }
+            }),
+            Effect::QueueRules(vhost, id, rules) => self.within(&vhost, |live| {
+                if let Some(queue) = live.queues_by_id(&[id]).first() {
+                    queue.set_rules(*rules);
+                }
+            }),
         }
+    }
+
+    fn add_queue(&self, vhost: &VhostName, queue: catalog::Queue, rules: Rules) {
+        let idle = queue.idle_arguments();
+        if !idle.is_empty() {
+            tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
+        }
+        self.within(vhost, |live| {
+            let backing = Arc::clone(&self.backing);
+            let machine = Queue::new(queue.durable);
+            let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
+            let queue = Arc::new(queue);
+            // Before anybody finds it.
+            queue.set_rules(rules);
+            live.add_queue(queue);
+        });
     }
 
     fn within(&self, vhost: &VhostName, act: impl FnOnce(&LiveVhost)) {

@@ -145,6 +145,8 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 pub(crate) struct Walk<'a> {
     vhost: &'a LiveVhost,
     visited: HashSet<ExchangeId>,
+    /// Exchanges that send a message one way, and have.
+    picked: HashSet<ExchangeId>,
     queue_ids: Vec<QueueId>,
     route: Route,
 }
@@ -158,6 +160,7 @@ impl<'a> Walk<'a> {
         Self {
             vhost,
             visited: HashSet::new(),
+            picked: HashSet::new(),
             queue_ids: Vec::new(),
             route,
         }
@@ -167,12 +170,13 @@ impl<'a> Walk<'a> {
     pub(crate) fn follow(&mut self, start: Arc<LiveExchange>, message: &Routable<'_>) {
         let mut next = vec![start];
         while let Some(exchange) = next.pop() {
-            if !self.visited.insert(exchange.declared().id) {
+            let id = exchange.declared().id;
+            if !self.visited.insert(id) || (exchange.declared().kind.picks_one && !self.picked.insert(id)) {
                 continue;
             }
             // The version is read before the table: a change in between voids the route.
             let version = exchange.version();
-            self.route.once |= exchange.depends_on_headers();
+            self.route.once |= exchange.routes_each_anew();
             let mut found = 0usize;
             let mut onward = Vec::new();
             exchange.route(message, &mut |destination| {
@@ -184,11 +188,11 @@ impl<'a> Walk<'a> {
             });
             next.extend(onward.into_iter().filter_map(|id| self.vhost.exchange_by_id(id)));
             if found == 0
-                && let Some(alternate) = exchange.declared().alternate()
+                && let Some(alternate) = exchange.alternate()
             {
                 // A missing alternate may be declared later, which voids nothing.
                 self.route.once = true;
-                next.extend(self.vhost.exchange(alternate));
+                next.extend(self.vhost.exchange(&alternate));
             }
             self.route.seen.push((exchange, version));
         }

@@ -6,8 +6,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 use warren_broker::access::{PasswordHash, Permission, TopicPermission, User};
-use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, QueueType, Vhost};
+use warren_broker::catalog::{
+    Binding, Endpoint, ExchangeDeclaration, PolicyScope, QueueDeclaration, QueueType, Vhost,
+};
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::policy::{ApplyTo, Policy};
 use warren_broker::value::Table;
 use warren_node::{Node, admin, passwords};
 
@@ -41,6 +44,7 @@ pub fn load(node: &Node, path: &Path, default_hashing: HashingAlgorithm) -> Resu
         path = %path.display(),
         users = definitions.users.len(),
         vhosts = definitions.vhosts.len(),
+        policies = definitions.policies.len() + definitions.operator_policies.len(),
         exchanges = definitions.exchanges.len(),
         queues = definitions.queues.len(),
         bindings = definitions.bindings.len(),
@@ -66,6 +70,7 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
         put_permission(node, permission).map_err(at(object))?;
     }
     put_topic_permissions(node, &definitions.topic_permissions)?;
+    put_policies(node, definitions)?;
     for exchange in &definitions.exchanges {
         let object = format!("exchange '{}' in vhost '{}'", exchange.name, exchange.vhost);
         put_exchange(node, exchange).map_err(at(object))?;
@@ -170,6 +175,33 @@ fn put_topic_permissions(node: &Node, all: &[model::TopicPermission]) -> Result<
         put().map_err(at(format!("topic permission of user '{user}'")))?;
     }
     Ok(())
+}
+
+/// Before queues and exchanges, so that these go by them from the start.
+fn put_policies(node: &Node, definitions: &Definitions) -> Result<(), Error> {
+    for policy in &definitions.policies {
+        let object = format!("policy '{}' in vhost '{}'", policy.name, policy.vhost);
+        put_policy(node, PolicyScope::Users, policy).map_err(at(object))?;
+    }
+    for policy in &definitions.operator_policies {
+        let object = format!("operator policy '{}' in vhost '{}'", policy.name, policy.vhost);
+        put_policy(node, PolicyScope::Operators, policy).map_err(at(object))?;
+    }
+    Ok(())
+}
+
+fn put_policy(node: &Node, scope: PolicyScope, from: &model::Policy) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    let policy = Policy::new(
+        &from.name,
+        &from.pattern,
+        ApplyTo::named(&from.apply_to).map_err(text)?,
+        from.priority,
+        table(&from.definition)?,
+        scope == PolicyScope::Operators,
+    );
+    node.put_policy(&vhost, scope, policy.map_err(text)?)
+        .map_err(text)
 }
 
 fn put_exchange(node: &Node, from: &model::Exchange) -> Result<(), String> {

@@ -68,6 +68,18 @@ impl Pattern {
         Self::expanded(source, &[])
     }
 
+    /// Compiles a pattern of which the empty one matches every name, as those of policies do.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn anywhere(source: &str) -> Result<Self, Error> {
+        let mut pattern = Self::new(source)?;
+        if source.is_empty() {
+            pattern.matcher = Matcher::Everything;
+        }
+        Ok(pattern)
+    }
+
     /// Compiles a pattern in which `{name}` stands for the value of the variable, literally. What stands
     /// between braces and is no variable is left as it is.
     ///

@@ -98,10 +98,27 @@ const ARGUMENTS: &[Argument] = &[
     classic("x-queue-mode", queue_mode),
     classic("x-queue-version", queue_version),
     both("x-single-active-consumer", boolean),
+    both("x-consumer-timeout", not_negative),
+    quorum("x-consumer-disconnected-timeout", not_negative),
     quorum("x-delivery-limit", anything),
     quorum("x-quorum-initial-group-size", positive),
     both("x-queue-leader-locator", leader_locator),
     classic("x-queue-master-locator", anything),
+    quorum("x-member-placement-tag", placement_tag),
+    both("x-delayed-retry-type", retry_type),
+    both("x-delayed-retry-min", positive),
+    both("x-delayed-retry-max", retry_max),
+    // Those of other brokers, and of this one alone.
+    both("x-delayed-retry-backoff", retry_backoff),
+    both("x-delayed-retry-jitter", per_cent),
+    both("x-dead-letter-on-delete", boolean),
+    both("x-group-header", header_name),
+    both("x-group-key-part", group_key_part),
+    both("x-message-deduplication", boolean),
+    both("x-cache-size", positive),
+    both("x-cache-ttl", positive_time),
+    both("x-last-value-key", header_name),
+    both("x-trigger-length", positive),
     stream("x-max-age"),
     stream("x-stream-max-segment-size-bytes"),
     stream("x-stream-filter-size-bytes"),
@@ -121,14 +138,36 @@ pub(super) const IDLE: &[&str] = &[
     "x-overflow",
     "x-single-active-consumer",
     "x-delivery-limit",
+    "x-consumer-timeout",
+    "x-delayed-retry-type",
+    "x-delayed-retry-min",
+    "x-delayed-retry-max",
+    "x-delayed-retry-backoff",
+    "x-delayed-retry-jitter",
+    "x-dead-letter-on-delete",
+    "x-group-header",
+    "x-group-key-part",
+    "x-message-deduplication",
+    "x-cache-size",
+    "x-cache-ttl",
+    "x-last-value-key",
+    "x-trigger-length",
 ];
+
+impl Argument {
+    fn is_for(&self, queue_type: QueueType) -> bool {
+        match queue_type {
+            QueueType::Classic => self.classic,
+            QueueType::Quorum => self.quorum,
+        }
+    }
+}
 
 /// Arguments of which a redeclaration must bring equal values.
 pub(super) fn known_to(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
-    let known = ARGUMENTS.iter().filter(move |argument| match queue_type {
-        QueueType::Classic => argument.classic,
-        QueueType::Quorum => argument.quorum,
-    });
+    let known = ARGUMENTS
+        .iter()
+        .filter(move |argument| argument.is_for(queue_type));
     known.map(|argument| argument.name)
 }
 
@@ -173,30 +212,37 @@ pub(super) fn check_dead_letter_exchange(arguments: &Table, subject: &Subject) -
     }
 }
 
-/// Checks every argument that some queue type knows.
+/// Checks the values of the arguments that the queue type knows, and then whether there are others that only
+/// other types know.
 pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
-    for argument in ARGUMENTS {
+    for argument in ARGUMENTS.iter().filter(|argument| argument.is_for(queue_type)) {
         let Some(value) = arguments.get(argument.name) else {
             continue;
         };
-        let applies = match queue_type {
-            QueueType::Classic => argument.classic,
-            QueueType::Quorum => argument.quorum,
-        };
-        if !applies {
-            return Err(Refusal::ArgumentOfOtherType {
-                argument: argument.name.to_owned(),
-                subject: subject.clone(),
-                queue_type: queue_type.internal_name(),
-            });
-        }
         (argument.check)(value, arguments).map_err(|fault| Refusal::InvalidArgument {
             argument: argument.name,
             subject: subject.clone(),
             fault,
         })?;
     }
-    Ok(())
+    let is_foreign = |name: &str| {
+        let known = ARGUMENTS.iter().find(|argument| argument.name == name);
+        known.is_some_and(|argument| !argument.is_for(queue_type))
+    };
+    // By name, as RabbitMQ sorts them when they come.
+    match arguments
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| is_foreign(name))
+        .min()
+    {
+        None => Ok(()),
+        Some(name) => Err(Refusal::ArgumentOfOtherType {
+            argument: name.to_owned(),
+            subject: subject.clone(),
+            queue_type: queue_type.internal_name(),
+        }),
+    }
 }
 
 fn anything(_: &Value, _: &Table) -> Result<(), ArgumentFault> {
@@ -235,11 +281,69 @@ fn positive_time(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
     time(value, all)
 }
 
-fn priority(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+fn at_most(most: i64, value: &Value, all: &Table) -> Result<(), ArgumentFault> {
     match whole(value)? {
-        number if number > 255 => Err(ArgumentFault::AboveMaximum(number)),
+        number if number > most => Err(ArgumentFault::AboveMaximum(number)),
         _ => not_negative(value, all),
     }
+}
+
+fn priority(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    at_most(255, value, all)
+}
+
+fn per_cent(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    at_most(100, value, all)
+}
+
+/// Keys have at most 255 bytes, so that no part comes behind the 256th.
+fn group_key_part(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    at_most(255, value, all)?;
+    match all.get("x-group-header") {
+        Some(_) => Err(ArgumentFault::Word("group_header_and_group_key_part_defined")),
+        None => Ok(()),
+    }
+}
+
+fn header_name(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    string(value, all)?;
+    match value.as_str() {
+        Some("") => Err(ArgumentFault::Word("empty_header_name")),
+        _ => Ok(()),
+    }
+}
+
+fn placement_tag(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    string(value, all)?;
+    match value.as_str() {
+        Some("") => Err(ArgumentFault::Word("invalid_member_placement_tag_arg")),
+        _ => Ok(()),
+    }
+}
+
+/// RabbitMQ looks at these where they stand in policies, and takes any as arguments.
+fn retry_type(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    let words = ["all", "failed", "returned", "disabled"];
+    one_of(value, &words, "invalid_delayed_retry_type")?;
+    match all.get("x-delayed-retry-min") {
+        None if value.as_str() != Some("disabled") => {
+            Err(ArgumentFault::Word("delayed_retry_type_but_no_min_defined"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn retry_max(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
+    positive(value, all)?;
+    let min = all.get("x-delayed-retry-min").and_then(Value::as_integer);
+    match (min, whole(value)?) {
+        (Some(min), max) if max < min => Err(ArgumentFault::Word("delayed_retry_max_smaller_than_min")),
+        _ => Ok(()),
+    }
+}
+
+fn retry_backoff(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
+    one_of(value, &["linear", "exponential"], "invalid_delayed_retry_backoff")
 }
 
 fn string(value: &Value, _: &Table) -> Result<(), ArgumentFault> {

@@ -13,6 +13,16 @@ pub enum Endpoint {
     Exchange(ExchangeName),
 }
 
+impl Endpoint {
+    /// The name of the queue or the exchange.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) => name.as_str(),
+            Self::Exchange(name) => name.as_str(),
+        }
+    }
+}
+
 /// A binding. Two that differ in any part are two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {

@@ -1,9 +1,11 @@
 //! What can change in a catalog, and what a change means for the running broker.
 
-use super::{Binding, Exchange, Queue, Vhost};
+use super::{Binding, Endpoint, Exchange, Queue, Vhost};
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
-use crate::route::{Destination, ExchangeId};
+use crate::policy::{ExchangeRules, Policy};
+use crate::queue::Rules;
+use crate::route::{Destination, ExchangeId, QueueId};
 use crate::value::Table;
 
 /// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
@@ -30,6 +32,19 @@ pub enum Change {
     Bound(VhostName, Binding),
     /// A binding goes.
     Unbound(VhostName, Binding),
+    /// A policy is there, in the place of one of its name.
+    PolicyPut(VhostName, PolicyScope, Policy),
+    /// A policy goes, by its name.
+    PolicyDeleted(VhostName, PolicyScope, Box<str>),
+}
+
+/// Whose policies: they are kept apart, and have names of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyScope {
+    /// Those of a virtual host's users.
+    Users,
+    /// Those of operators, which limit the others.
+    Operators,
 }
 
 /// What happens to an auto-delete exchange that loses its last binding.
@@ -50,18 +65,22 @@ pub enum Effect {
     VhostDeleted(VhostName),
     /// Users, or what they may do, changed.
     UsersChanged,
-    /// Start an exchange.
-    ExchangeCreated(VhostName, Exchange),
+    /// Start an exchange that goes by these rules.
+    ExchangeCreated(VhostName, Exchange, ExchangeRules),
     /// Stop an exchange.
     ExchangeDeleted(VhostName, Exchange),
-    /// Start a queue.
-    QueueCreated(VhostName, Queue),
+    /// Start a queue that goes by these rules.
+    QueueCreated(VhostName, Queue, Box<Rules>),
     /// Stop a queue and tell its consumers.
     QueueDeleted(VhostName, Queue),
     /// Add to the source's routing table.
     Bound(Link),
     /// Remove from the source's routing table.
     Unbound(Link),
+    /// An exchange goes by these rules from now on.
+    ExchangeRules(VhostName, ExchangeId, ExchangeRules),
+    /// A queue goes by these rules from now on.
+    QueueRules(VhostName, QueueId, Box<Rules>),
 }
 
 /// A binding by the ids of its ends, as routing tables know it.
@@ -73,6 +92,8 @@ pub struct Link {
     pub source: ExchangeId,
     /// Where messages go.
     pub destination: Destination,
+    /// Its name.
+    pub endpoint: Endpoint,
     /// The binding key.
     pub key: Box<str>,
     /// Arguments, for types that look at them.

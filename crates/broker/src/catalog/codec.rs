@@ -25,6 +25,8 @@
 //!    8 QueueDeleted     vhost │ name
 //!    9 Bound            vhost │ source │ destination's kind u8 │ destination │ key │ arguments
 //!   10 Unbound          the same
+//!   11 PolicyPut        vhost │ scope u8 │ name │ pattern │ applies to │ priority i64 │ definition
+//!   12 PolicyDeleted    vhost │ scope u8 │ name
 //!
 //!   tags                fields, each a text
 //!   permissions         fields, each of fields {vhost │ configure │ write │ read}
@@ -32,6 +34,8 @@
 //!   flags               1 durable, 2 auto-delete, 4 internal
 //!   queue type's code   u8: 1 classic, 2 quorum
 //!   destination's kind  0 a queue, 1 an exchange
+//!   scope               0 a policy of users, 1 one of operators
+//!   applies to          RabbitMQ's word: all, queues, exchanges, classic_queues …
 //! ```
 //!
 //! Integers are little-endian, texts UTF-8, patterns their source. Arguments are a table, see [`value`].
@@ -43,9 +47,10 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use super::{Binding, Change, Endpoint, Exchange, Queue, QueueType, Vhost};
+use super::{Binding, Change, Endpoint, Exchange, PolicyScope, Queue, QueueType, Vhost};
 use crate::access::{PasswordHash, Permission, TopicPermission, User, pattern};
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::policy::{ApplyTo, Policy};
 use crate::route::{ExchangeId, ExchangeKind, QueueId};
 use reader::{Reader, put_field, put_text, put_with};
 use std::collections::HashMap;
@@ -63,6 +68,8 @@ const QUEUE_PUT: u8 = 7;
 const QUEUE_DELETED: u8 = 8;
 const BOUND: u8 = 9;
 const UNBOUND: u8 = 10;
+const POLICY_PUT: u8 = 11;
+const POLICY_DELETED: u8 = 12;
 
 const DURABLE: u8 = 1;
 const AUTO_DELETE: u8 = 2;
@@ -73,6 +80,9 @@ const QUORUM: u8 = 2;
 
 const TO_QUEUE: u8 = 0;
 const TO_EXCHANGE: u8 = 1;
+
+const OF_USERS: u8 = 0;
+const OF_OPERATORS: u8 = 1;
 
 /// Why bytes are no change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +117,12 @@ pub enum Malformed {
     /// Neither a queue nor an exchange.
     #[error("no kind {0} of destination")]
     Destination(u8),
+    /// Neither users' policies nor operators'.
+    #[error("no scope {0} of policies")]
+    Scope(u8),
+    /// A kind of objects that policies may be for and that is not known here.
+    #[error("no policy applies to '{0}'")]
+    ApplyTo(Box<str>),
     /// A type of value that is not known here.
     #[error("no type {0} of value")]
     ValueType(u8),
@@ -166,6 +182,16 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(UNBOUND);
             put_binding(out, vhost, binding);
         }
+        Change::PolicyPut(vhost, scope, policy) => {
+            out.push(POLICY_PUT);
+            put_policy(out, vhost, *scope, policy);
+        }
+        Change::PolicyDeleted(vhost, scope, name) => {
+            out.push(POLICY_DELETED);
+            put_text(out, vhost.as_str());
+            put_field(out, &[scope_code(*scope)]);
+            put_text(out, name);
+        }
     }
 }
 
@@ -195,6 +221,15 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         QUEUE_DELETED => Change::QueueDeleted(fields.name(VhostName::new)?, fields.name(QueueName::new)?),
         BOUND => Change::Bound(fields.name(VhostName::new)?, binding(fields)?),
         UNBOUND => Change::Unbound(fields.name(VhostName::new)?, binding(fields)?),
+        POLICY_PUT => {
+            let vhost = fields.name(VhostName::new)?;
+            let scope = scope(fields.byte()?)?;
+            Change::PolicyPut(vhost, scope, policy(fields)?)
+        }
+        POLICY_DELETED => {
+            let vhost = fields.name(VhostName::new)?;
+            Change::PolicyDeleted(vhost, scope(fields.byte()?)?, fields.text()?.into())
+        }
         other => return Err(Malformed::Kind(other)),
     })
 }
@@ -280,6 +315,31 @@ fn put_binding(out: &mut Vec<u8>, vhost: &VhostName, binding: &Binding) {
     put_text(out, destination);
     put_text(out, &binding.key);
     put_with(out, |out| value::put_table(out, &binding.arguments));
+}
+
+fn put_policy(out: &mut Vec<u8>, vhost: &VhostName, scope: PolicyScope, policy: &Policy) {
+    put_text(out, vhost.as_str());
+    put_field(out, &[scope_code(scope)]);
+    put_text(out, &policy.name);
+    put_text(out, policy.pattern.as_str());
+    put_text(out, policy.apply_to.name());
+    put_field(out, &policy.priority.to_le_bytes());
+    put_with(out, |out| value::put_table(out, &policy.definition));
+}
+
+fn scope_code(scope: PolicyScope) -> u8 {
+    match scope {
+        PolicyScope::Users => OF_USERS,
+        PolicyScope::Operators => OF_OPERATORS,
+    }
+}
+
+fn scope(code: u8) -> Result<PolicyScope, Malformed> {
+    match code {
+        OF_USERS => Ok(PolicyScope::Users),
+        OF_OPERATORS => Ok(PolicyScope::Operators),
+        other => Err(Malformed::Scope(other)),
+    }
 }
 
 fn put_flags(out: &mut Vec<u8>, flags: &[(bool, u8)]) {
@@ -387,6 +447,15 @@ fn binding(fields: &mut Reader<'_>) -> Result<Binding, Malformed> {
         key: fields.text()?.into(),
         arguments: value::table(fields.field()?)?,
     })
+}
+
+fn policy(fields: &mut Reader<'_>) -> Result<Policy, Malformed> {
+    let (name, pattern, apply_to) = (fields.text()?, fields.text()?, fields.text()?);
+    let apply_to = ApplyTo::named(apply_to).map_err(|_| Malformed::ApplyTo(apply_to.into()))?;
+    // The bits of a negative number are those of a large one.
+    let priority = fields.number()?.cast_signed();
+    let definition = value::table(fields.field()?)?;
+    Ok(Policy::stored(name, pattern, apply_to, priority, definition)?)
 }
 
 fn texts(bytes: &[u8]) -> Result<Vec<Box<str>>, Malformed> {

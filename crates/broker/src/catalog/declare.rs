@@ -8,7 +8,7 @@ use super::{
 };
 use crate::name::{ExchangeName, QueueName};
 use crate::refusal::{Refusal, Shown, Subject};
-use crate::route::{ExchangeId, ExchangeKind, QueueId, validate_binding};
+use crate::route::{Asked, ExchangeId, ExchangeKind, QueueId, validate_binding};
 use crate::value::{Table, Value, equivalent};
 
 /// An exchange as a client asks for it.
@@ -101,6 +101,7 @@ impl Catalog {
             });
         }
         check_alternate(&asked.arguments, &subject)?;
+        (kind.validate)(&asked.arguments)?;
         let exchange = Exchange {
             id: ExchangeId(self.next_id()),
             name: asked.name.clone(),
@@ -205,12 +206,13 @@ impl VhostContent {
         match &binding.destination {
             Endpoint::Queue(name) => {
                 let queue = self.find_queue(name)?;
-                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+                let queue_type = Some(queue.queue_type.internal_name());
+                validate_binding(&source.kind, &asked(&binding, queue_type))?;
                 self.check_owner(queue, session)?;
             }
             Endpoint::Exchange(name) => {
                 self.find_exchange(name)?;
-                validate_binding(&source.kind, &binding.key, &binding.arguments)?;
+                validate_binding(&source.kind, &asked(&binding, None))?;
             }
         }
         if self.bindings.contains(&binding) {
@@ -256,6 +258,14 @@ impl VhostContent {
     }
 }
 
+fn asked<'a>(binding: &'a Binding, queue_type: Option<&'static str>) -> Asked<'a> {
+    Asked {
+        key: &binding.key,
+        arguments: &binding.arguments,
+        queue_type,
+    }
+}
+
 fn check_alternate(arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
     match arguments.get("alternate-exchange") {
         Some(value) if value.as_str().is_none() => Err(Refusal::ArgumentType {
@@ -295,7 +305,7 @@ fn same_exchange(
     asked: &ExchangeDeclaration,
     subject: &Subject,
 ) -> Result<(), Refusal> {
-    same("type", subject, kind.name(), existing.kind.name())?;
+    same("type", subject, type_word(kind), type_word(existing.kind))?;
     same("durable", subject, asked.durable, existing.durable)?;
     same("auto_delete", subject, asked.auto_delete, existing.auto_delete)?;
     same("internal", subject, asked.internal, existing.internal)?;
@@ -305,6 +315,14 @@ fn same_exchange(
         &asked.arguments,
         &existing.arguments,
     )
+}
+
+/// The type as RabbitMQ prints it: a word of Erlang, which is quoted if it has a hyphen.
+fn type_word(kind: ExchangeKind) -> String {
+    match kind.name() {
+        name if name.contains('-') => format!("'{name}'"),
+        name => name.to_owned(),
+    }
 }
 
 /// A queue asked for that exists.

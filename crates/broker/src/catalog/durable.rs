@@ -12,7 +12,7 @@
 //! of which the log knows nothing.
 
 use super::change::AutoDelete;
-use super::{Binding, Catalog, Change, Effect, Endpoint, VhostContent};
+use super::{Binding, Catalog, Change, Effect, Endpoint, PolicyScope, VhostContent};
 
 impl Catalog {
     /// Makes a change, as [`apply`](Self::apply) does. Besides what it means it answers what the log must
@@ -28,7 +28,9 @@ impl Catalog {
                 whole @ (Change::VhostPut(_)
                 | Change::VhostDeleted(_)
                 | Change::UserPut(_)
-                | Change::UserDeleted(_)),
+                | Change::UserDeleted(_)
+                | Change::PolicyPut(..)
+                | Change::PolicyDeleted(..)),
             ) => return (effects, vec![whole]),
             Some(change) if !effects.is_empty() => logged.push(change),
             _ => {}
@@ -44,7 +46,7 @@ impl Catalog {
     }
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
-    /// virtual hosts, users, then exchanges, queues and bindings of each virtual host. The
+    /// virtual hosts, users, then policies, exchanges, queues and bindings of each virtual host. The
     /// [last id](Self::last_id) is no change, and has to be kept beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
@@ -73,9 +75,12 @@ impl Catalog {
     /// effects, with those that follow from them.
     fn is_durable(&self, change: &Change) -> bool {
         match change {
-            Change::VhostPut(_) | Change::VhostDeleted(_) | Change::UserPut(_) | Change::UserDeleted(_) => {
-                true
-            }
+            Change::VhostPut(_)
+            | Change::VhostDeleted(_)
+            | Change::UserPut(_)
+            | Change::UserDeleted(_)
+            | Change::PolicyPut(..)
+            | Change::PolicyDeleted(..) => true,
             Change::ExchangePut(_, exchange) => exchange.durable,
             Change::QueuePut(_, queue) => queue.durable,
             Change::Bound(vhost, binding) | Change::Unbound(vhost, binding) => {
@@ -100,6 +105,10 @@ impl VhostContent {
 
     fn push_durable(&self, changes: &mut Vec<Change>) {
         let vhost = &self.properties.name;
+        for scope in [PolicyScope::Users, PolicyScope::Operators] {
+            let policies = self.policies(scope).cloned();
+            changes.extend(policies.map(|policy| Change::PolicyPut(vhost.clone(), scope, policy)));
+        }
         let mut exchanges: Vec<_> = self.exchanges.values().filter(|found| found.durable).collect();
         exchanges.sort_unstable_by_key(|exchange| exchange.id);
         let mut queues: Vec<_> = self.queues.values().filter(|found| found.durable).collect();

@@ -10,14 +10,16 @@ mod change;
 pub mod codec;
 mod declare;
 mod durable;
+mod policies;
 #[cfg(test)]
 mod tests;
 
 pub use arguments::QueueType;
 pub use bindings::{Binding, Bindings, Endpoint};
 use change::AutoDelete;
-pub use change::{Change, Effect, Link};
+pub use change::{Change, Effect, Link, PolicyScope};
 pub use declare::{ExchangeDeclaration, QueueDeclaration};
+use policies::Policies;
 
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
@@ -74,13 +76,6 @@ pub struct Exchange {
     pub arguments: Table,
 }
 
-impl Exchange {
-    /// The exchange that gets what this one cannot route.
-    pub fn alternate(&self) -> Option<&str> {
-        self.arguments.get("alternate-exchange")?.as_str()
-    }
-}
-
 /// A queue as it was declared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
@@ -116,6 +111,7 @@ pub struct VhostContent {
     exchanges: HashMap<ExchangeName, Exchange>,
     queues: HashMap<QueueName, Queue>,
     bindings: Bindings,
+    policies: Policies,
 }
 
 impl VhostContent {
@@ -264,7 +260,8 @@ impl Catalog {
                     // Started again, it would lose its routes.
                     let before = content.exchanges.insert(exchange.name.clone(), exchange.clone());
                     if before.as_ref() != Some(&exchange) {
-                        effects.push(Effect::ExchangeCreated(vhost, exchange));
+                        let rules = content.exchange_rules(&exchange);
+                        effects.push(Effect::ExchangeCreated(vhost, exchange, rules));
                     }
                 }
             }
@@ -274,7 +271,8 @@ impl Catalog {
                     // Started again, it would lose its messages.
                     let before = content.queues.insert(queue.name.clone(), queue.clone());
                     if before.as_ref() != Some(&queue) {
-                        effects.push(Effect::QueueCreated(vhost, queue));
+                        let rules = Box::new(content.queue_rules(&queue));
+                        effects.push(Effect::QueueCreated(vhost, queue, rules));
                     }
                 }
             }
@@ -304,6 +302,12 @@ impl Catalog {
                     content.unbound(vec![binding], destination, auto_delete, &mut effects);
                 }
             }),
+            Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
+                content.put_policy(scope, policy, &mut effects);
+            }),
+            Change::PolicyDeleted(vhost, scope, name) => self.within(&vhost, |content| {
+                content.delete_policy(scope, &name, &mut effects);
+            }),
         }
         effects
     }
@@ -325,6 +329,7 @@ impl Catalog {
             exchanges: HashMap::new(),
             queues: HashMap::new(),
             bindings: Bindings::default(),
+            policies: Policies::default(),
         };
         self.vhosts.insert(name.clone(), content);
         effects.push(Effect::VhostCreated(name));
@@ -416,6 +421,7 @@ impl VhostContent {
             vhost: self.properties.name.clone(),
             source: self.exchanges.get(&binding.source)?.id,
             destination,
+            endpoint: binding.destination,
             key: binding.key,
             arguments: binding.arguments,
         })

@@ -15,6 +15,8 @@ mod trial;
 
 use super::*;
 use crate::access::{Permission, TopicPermission, User};
+use crate::policy::{ApplyTo, ExchangeRules, Policy};
+use crate::queue::Rules;
 use crate::value::Value;
 use proptest::prelude::*;
 use step::Step;

@@ -24,21 +24,30 @@ pub enum Reason {
     MaxLen = 3,
     /// It came back more often than the queue allows.
     DeliveryLimit = 4,
+    /// The queue was deleted, or expired, and its dead letters were to be kept.
+    Deleted = 5,
 }
 
 impl Reason {
-    /// RabbitMQ's word.
+    /// RabbitMQ's word, where it has one.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::MaxLen => "maxlen",
             Self::DeliveryLimit => "delivery_limit",
+            Self::Deleted => "deleted",
         }
     }
 
     fn of(code: u8) -> Option<Self> {
-        let all = [Self::Rejected, Self::Expired, Self::MaxLen, Self::DeliveryLimit];
+        let all = [
+            Self::Rejected,
+            Self::Expired,
+            Self::MaxLen,
+            Self::DeliveryLimit,
+            Self::Deleted,
+        ];
         all.into_iter().find(|reason| *reason as u8 == code)
     }
 }

@@ -12,7 +12,9 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "direct",
     description: "AMQP direct exchange, as per the AMQP specification",
     new_table: |_| Box::new(DirectTable::default()),
-    validate_binding: |_, _| Ok(()),
+    validate: |_| Ok(()),
+    validate_binding: |_| Ok(()),
+    picks_one: false,
     has_topics: false,
 };
 
@@ -23,7 +25,7 @@ struct DirectTable {
 }
 
 impl RoutingTable for DirectTable {
-    fn bind(&mut self, key: &str, _arguments: &Table, destination: Destination) {
+    fn bind(&mut self, key: &str, _arguments: &Table, destination: Destination, _name: &str) {
         match self.by_key.get_mut(key) {
             Some(destinations) => destinations.add(destination),
             None => self.by_key.entry(key.into()).or_default().add(destination),
@@ -71,9 +73,9 @@ mod tests {
         let (a, b) = (Destination::Queue(QueueId(1)), Destination::Queue(QueueId(2)));
         let mut table = DirectTable::default();
         for key in ["x", "y"] {
-            table.bind(key, &Table::new(), a);
+            table.bind(key, &Table::new(), a, "");
         }
-        table.bind("y", &Table::new(), b);
+        table.bind("y", &Table::new(), b, "");
         table.clear_destination(a);
         assert_eq!(table.by_key.len(), 1);
         table.unbind("y", &Table::new(), b);

@@ -12,7 +12,9 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "fanout",
     description: "AMQP fanout exchange, as per the AMQP specification",
     new_table: |_| Box::new(FanoutTable::default()),
-    validate_binding: |_, _| Ok(()),
+    validate: |_| Ok(()),
+    validate_binding: |_| Ok(()),
+    picks_one: false,
     has_topics: false,
 };
 
@@ -22,7 +24,7 @@ struct FanoutTable {
 }
 
 impl RoutingTable for FanoutTable {
-    fn bind(&mut self, _key: &str, _arguments: &Table, destination: Destination) {
+    fn bind(&mut self, _key: &str, _arguments: &Table, destination: Destination, _name: &str) {
         self.destinations.add(destination);
     }
 

@@ -33,7 +33,9 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "headers",
     description: "AMQP headers exchange, as per the AMQP specification",
     new_table: |_| Box::new(HeadersTable::default()),
-    validate_binding: |_, arguments| validate(arguments),
+    validate: |_| Ok(()),
+    validate_binding: |asked| validate(asked.arguments),
+    picks_one: false,
     has_topics: false,
 };
 
@@ -62,7 +64,7 @@ struct HeadersTable {
 }
 
 impl RoutingTable for HeadersTable {
-    fn bind(&mut self, _key: &str, arguments: &Table, destination: Destination) {
+    fn bind(&mut self, _key: &str, arguments: &Table, destination: Destination, _name: &str) {
         let identity = self.identity(arguments, destination);
         if let Some(binding) = self
             .find(identity, arguments, destination)
@@ -123,7 +125,7 @@ impl RoutingTable for HeadersTable {
         });
     }
 
-    fn depends_on_headers(&self) -> bool {
+    fn routes_each_anew(&self) -> bool {
         true
     }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::{RoutingTable, direct, fanout, headers, topic};
+use super::{RoutingTable, consistent_hash, direct, fanout, headers, modulus_hash, random, topic};
 use crate::value::{Table, Value};
 
 /// An exchange type.
@@ -17,14 +17,38 @@ pub struct ExchangeType {
     pub description: &'static str,
     /// Makes an empty table for an exchange that was declared with these arguments.
     pub new_table: fn(&Table) -> Box<dyn RoutingTable>,
-    /// Whether a binding with this key and these arguments makes sense for the type.
-    pub validate_binding: fn(&str, &Table) -> Result<(), BindingRefusal>,
+    /// Whether an exchange with these arguments makes sense.
+    pub validate: fn(&Table) -> Result<(), ExchangeFault>,
+    /// Whether a binding like this makes sense for the type.
+    pub validate_binding: fn(&Asked<'_>) -> Result<(), BindingRefusal>,
+    /// A message goes to one of the bindings: further routing keys (CC and BCC) pick no other.
+    pub picks_one: bool,
     /// Whether topic permissions apply: the routing key is a resource of its own.
     pub has_topics: bool,
 }
 
+/// A binding that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The binding key.
+    pub key: &'a str,
+    /// The arguments.
+    pub arguments: &'a Table,
+    /// RabbitMQ's internal name of the queue's type; `None` where it leads to an exchange.
+    pub queue_type: Option<&'static str>,
+}
+
 /// All exchange types.
-pub static EXCHANGE_TYPES: &[ExchangeType] = &[direct::TYPE, fanout::TYPE, headers::TYPE, topic::TYPE];
+pub static EXCHANGE_TYPES: &[ExchangeType] = &[
+    direct::TYPE,
+    fanout::TYPE,
+    headers::TYPE,
+    topic::TYPE,
+    consistent_hash::TYPE,
+    modulus_hash::TYPE,
+    random::TYPE,
+    random::LOCAL_TYPE,
+];
 
 /// The type with this name.
 pub fn exchange_type(name: &str) -> Option<&'static ExchangeType> {
@@ -102,6 +126,40 @@ pub enum BindingRefusal {
         /// The value that was given, a long string.
         value: Value,
     },
+    /// The key of a binding of `x-consistent-hash` is no number.
+    #[error("The binding key must be an integer: {}", Value::from(&**.0).term())]
+    WeightType(Box<str>),
+    /// The key of a binding of `x-consistent-hash` is less than 1.
+    #[error("The binding key must be greater than 0")]
+    WeightTooSmall,
+    /// A binding of `x-local-random` has a key.
+    #[error("Non empty binding '{0}' key not permitted")]
+    KeyNotEmpty(Box<str>),
+    /// A binding of `x-local-random` leads to a queue of another type than the classic one.
+    #[error("Queue type {0} not valid for this exchange type")]
+    QueueType(&'static str),
+    /// A binding of `x-local-random` leads to no queue.
+    #[error("Destination not found")]
+    NoQueue,
+}
+
+/// What is wrong with the arguments of an exchange. The text is RabbitMQ's, without its reply code.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ExchangeFault {
+    /// `hash-property` of an `x-consistent-hash` exchange is none of the three.
+    #[error("Unsupported property: {0}")]
+    HashProperty(String),
+    /// An `x-consistent-hash` exchange is to hash two things.
+    #[error("hash-header and hash-property are mutually exclusive")]
+    HashesTwoThings,
+    /// An argument is no long string.
+    #[error("invalid type '{type_name}' for arg '{argument}'")]
+    Type {
+        /// The argument.
+        argument: &'static str,
+        /// The type that it has.
+        type_name: &'static str,
+    },
 }
 
 /// Whether an exchange of this kind takes such a binding. To be asked before
@@ -109,6 +167,6 @@ pub enum BindingRefusal {
 ///
 /// # Errors
 /// [`BindingRefusal`] with the facts.
-pub fn validate_binding(kind: &ExchangeKind, key: &str, arguments: &Table) -> Result<(), BindingRefusal> {
-    (kind.validate_binding)(key, arguments)
+pub fn validate_binding(kind: &ExchangeKind, asked: &Asked<'_>) -> Result<(), BindingRefusal> {
+    (kind.validate_binding)(asked)
 }

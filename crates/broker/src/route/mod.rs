@@ -14,14 +14,23 @@
 //!
 //! Spec: 0-9-1 §3.1.3 (exchanges and their types).
 
+mod consistent_hash;
 mod direct;
 mod fanout;
+mod hashing;
 mod headers;
 mod kind;
+mod modulus_hash;
 mod multiset;
+mod random;
 mod topic;
 
-pub use kind::{BindingRefusal, EXCHANGE_TYPES, ExchangeKind, ExchangeType, exchange_type, validate_binding};
+pub use kind::{
+    Asked, BindingRefusal, EXCHANGE_TYPES, ExchangeFault, ExchangeKind, ExchangeType, exchange_type,
+    validate_binding,
+};
+
+use std::borrow::Cow;
 
 use crate::value;
 
@@ -42,11 +51,28 @@ pub enum Destination {
     Exchange(ExchangeId),
 }
 
-/// Gives a message's headers when a table asks for them, so that a message whose route does not depend on
-/// them is routed without parsing any.
+/// A property of a message that some tables look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// What names the message.
+    MessageId,
+    /// What it belongs to.
+    CorrelationId,
+    /// When it was made, in seconds since 1970, in decimal digits.
+    Timestamp,
+}
+
+/// Gives a message's headers and properties when a table asks for them, so that a message whose route does
+/// not depend on them is routed without parsing any.
 pub trait Headers {
     /// The headers; `None` when the message has none.
     fn headers(&self) -> Option<&value::Table>;
+
+    /// A property; `None` when the message does not have it.
+    fn property(&self, property: Property) -> Option<Cow<'_, [u8]>> {
+        let _ = property;
+        None
+    }
 }
 
 impl Headers for value::Table {
@@ -80,8 +106,9 @@ pub struct Routable<'a> {
 /// once. Two bindings that differ only in arguments are two even where the type ignores arguments: tables
 /// count them, and removing one leaves the other.
 pub trait RoutingTable: Send + Sync {
-    /// Adds a binding. It has passed [`validate_binding`].
-    fn bind(&mut self, key: &str, arguments: &value::Table, destination: Destination);
+    /// Adds a binding. It has passed [`validate_binding`]. `name` is the destination's, which lasts longer
+    /// than its id: tables that choose between destinations go by it.
+    fn bind(&mut self, key: &str, arguments: &value::Table, destination: Destination, name: &str);
 
     /// Removes a binding that was bound with exactly these arguments. The caller knows that it is there:
     /// types that ignore arguments cannot tell it from one with the same key.
@@ -95,8 +122,9 @@ pub trait RoutingTable: Send + Sync {
     /// reached by several bindings may be passed several times.
     fn route(&self, message: &Routable<'_>, sink: &mut dyn FnMut(Destination));
 
-    /// Whether [`route`](Self::route) looks at the headers: then a route may not be remembered by key.
-    fn depends_on_headers(&self) -> bool {
+    /// Whether [`route`](Self::route) looks at more than the key, or draws lots: then a route may not be
+    /// remembered by key.
+    fn routes_each_anew(&self) -> bool {
         false
     }
 

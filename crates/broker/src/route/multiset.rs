@@ -64,6 +64,20 @@ impl Destinations {
         }
     }
 
+    /// The destination of one of the bindings, by a number of any size that every binding has an equal part
+    /// of.
+    pub(super) fn pick(&self, lot: u64) -> Option<Destination> {
+        let bindings: u64 = self.entries.iter().map(|(_, count)| u64::from(*count)).sum();
+        let mut left = lot.checked_rem(bindings)?;
+        for (destination, count) in &self.entries {
+            match left.checked_sub(u64::from(*count)) {
+                Some(less) => left = less,
+                None => return Some(*destination),
+            }
+        }
+        None
+    }
+
     /// Whether no binding is left.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -66,7 +66,7 @@ fn check(kind: &str, matches: Matches, steps: Vec<Step>, messages: &[Message]) -
 fn take(table: &mut dyn RoutingTable, model: &mut Vec<Binding>, step: Step) {
     match step {
         Step::Bind(binding) if !model.contains(&binding) => {
-            table.bind(&binding.key, &binding.arguments, binding.destination);
+            table.bind(&binding.key, &binding.arguments, binding.destination, "");
             model.push(binding);
         }
         Step::Unbind(n) if !model.is_empty() => {
@@ -293,13 +293,19 @@ proptest! {
 
 #[test]
 fn types_are_found_by_name() {
-    for name in ["direct", "fanout", "topic", "headers"] {
+    let more = [
+        "x-consistent-hash",
+        "x-modulus-hash",
+        "x-random",
+        "x-local-random",
+    ];
+    for name in ["direct", "fanout", "topic", "headers"].into_iter().chain(more) {
         assert_eq!(exchange_type(name).unwrap().name, name);
         assert_eq!(ExchangeKind::named(name).unwrap().to_string(), name);
     }
     assert!(exchange_type("").is_none());
     assert!(exchange_type("Direct").is_none());
-    assert_eq!(EXCHANGE_TYPES.len(), 4);
+    assert_eq!(EXCHANGE_TYPES.len(), 8);
     assert_ne!(ExchangeKind::named("direct"), ExchangeKind::named("fanout"));
     assert_eq!(
         ExchangeKind::named("direct"),
@@ -311,13 +317,20 @@ fn types_are_found_by_name() {
 fn what_a_route_depends_on() {
     for row in EXCHANGE_TYPES {
         let table = (row.new_table)(&Table::new());
-        assert_eq!(table.depends_on_headers(), row.name == "headers", "{}", row.name);
+        let is_random = matches!(row.name, "x-random" | "x-local-random");
         assert_eq!(
-            table.ignores_key(),
-            matches!(row.name, "headers" | "fanout"),
+            table.routes_each_anew(),
+            is_random || row.name == "headers",
             "{}",
             row.name
         );
+        assert_eq!(
+            table.ignores_key(),
+            is_random || matches!(row.name, "headers" | "fanout"),
+            "{}",
+            row.name
+        );
+        assert_eq!(row.picks_one, row.name.starts_with("x-"), "{}", row.name);
         assert_eq!(row.has_topics, row.name == "topic", "{}", row.name);
     }
 }
@@ -327,7 +340,7 @@ fn one_key_takes_many_destinations() {
     let mut table = (exchange_type("direct").unwrap().new_table)(&Table::new());
     let queue = |n: u64| Destination::Queue(QueueId(n));
     for n in 0..100_000 {
-        table.bind("k", &Table::new(), queue(n));
+        table.bind("k", &Table::new(), queue(n), "");
     }
     for n in (0..100_000).filter(|n| n % 3 != 0) {
         table.unbind("k", &Table::new(), queue(n));

@@ -26,7 +26,9 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "topic",
     description: "AMQP topic exchange, as per the AMQP specification",
     new_table: |_| Box::new(TopicTable::default()),
-    validate_binding: |_, _| Ok(()),
+    validate: |_| Ok(()),
+    validate_binding: |_| Ok(()),
+    picks_one: false,
     has_topics: true,
 };
 
@@ -36,7 +38,7 @@ struct TopicTable {
 }
 
 impl RoutingTable for TopicTable {
-    fn bind(&mut self, key: &str, _arguments: &Table, destination: Destination) {
+    fn bind(&mut self, key: &str, _arguments: &Table, destination: Destination, _name: &str) {
         self.trie.insert(words(key), destination);
     }
 

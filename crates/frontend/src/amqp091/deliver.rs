@@ -76,14 +76,14 @@ impl Outlet<'_> {
         if let Some(queue) = self.queue {
             let unacked = Unacked {
                 queue: Arc::clone(queue),
-                seq: delivery.seq,
+                ticket: delivery.ticket,
                 counted: true,
             };
             self.unacked.insert(tag, unacked);
         }
         let (channel, consumer, frame_max) = (self.channel, self.consumer, shared.tuned.frame_max);
         let message = &delivery.message;
-        let properties = annotated::properties(message, None);
+        let properties = annotated::properties(message, delivery.failures.map(u64::from));
         write_to(self.parked, shared, |out| {
             write_deliver(out, consumer.as_bytes(), tag, &delivery, channel);
             write_content(out, &properties, message.body(), frame_max, channel);
@@ -125,7 +125,7 @@ pub(super) fn write_get_ok(out: &mut Vec<u8>, taken: &Taken, tag: u64, frame_max
         message_count: u32::try_from(taken.remaining).unwrap_or(u32::MAX),
     }
     .encode(channel, out);
-    let properties = annotated::properties(message, None);
+    let properties = annotated::properties(message, taken.delivery.failures.map(u64::from));
     write_content(out, &properties, message.body(), frame_max, channel);
 }
 

@@ -158,6 +158,7 @@ impl Connection {
     /// Does what was gathered and tells publishers.
     fn flush(&mut self) {
         let position = self.shared.flush().queued;
+        self.tell_refused();
         if self.shared.confirming.is_empty() {
             return;
         }
@@ -175,6 +176,26 @@ impl Connection {
             }
             for ack in due {
                 channel.send(&mut self.shared, ack);
+            }
+        }
+    }
+
+    /// Queues did not take some of the messages of the batch: their publishers learn it before all else.
+    fn tell_refused(&mut self) {
+        let mut refused = self.shared.batch.take_refused();
+        // A message that several queues refuse is refused once.
+        refused.sort_unstable();
+        refused.dedup();
+        for token in refused {
+            let (number, publish) = confirms::of_token(token);
+            let Some(channel) = self.channels.get_mut(&number) else {
+                continue;
+            };
+            let channel::Mode::Confirm(confirms) = &mut channel.mode else {
+                continue;
+            };
+            if let Some(nack) = confirms.refuse_one(publish) {
+                channel.send(&mut self.shared, nack);
             }
         }
     }
@@ -272,6 +293,11 @@ impl Connection {
                     self.close_if_told(now);
                 }
                 Notice::Fetched => self.get_again(now),
+                Notice::TimedOut(address, queue, ticket) => {
+                    if let Some(channel) = self.channels.get_mut(&address.channel) {
+                        channel.timed_out(&mut self.shared, queue, ticket);
+                    }
+                }
                 Notice::Room => has_room = true,
                 Notice::LogFailed(reason) => self.log_failed(&reason, now),
                 // Looked at in any case.

@@ -13,10 +13,11 @@ use super::refusal::{self, Failure};
 use super::shared::Shared;
 use super::special::{Special, is_plain};
 use crate::convert;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use warren_broker::message::{Message, Parts};
-use warren_broker::route::Headers;
+use warren_broker::route::{Headers, Property};
 use warren_broker::value;
 use warren_node::{Keys, REPLY_TO, Route};
 use warren_protocol::amqp091::content::ContentHeader;
@@ -212,8 +213,9 @@ pub(super) fn stray() -> Failure {
     Failure::connection(refusal::UNEXPECTED_FRAME, text).at_none()
 }
 
-/// The headers of a message, parsed when routing asks for them.
+/// The headers and properties of a message, parsed when routing asks for them.
 struct LazyHeaders<'a> {
+    properties: &'a Properties<'a>,
     raw: Option<Table<'a>>,
     parsed: OnceCell<Option<value::Table>>,
 }
@@ -221,6 +223,17 @@ struct LazyHeaders<'a> {
 impl Headers for LazyHeaders<'_> {
     fn headers(&self) -> Option<&value::Table> {
         self.parsed.get_or_init(|| self.raw.map(convert::table)).as_ref()
+    }
+
+    fn property(&self, property: Property) -> Option<Cow<'_, [u8]>> {
+        match property {
+            Property::MessageId => self.properties.message_id().map(Cow::Borrowed),
+            Property::CorrelationId => self.properties.correlation_id().map(Cow::Borrowed),
+            Property::Timestamp => {
+                let seconds = self.properties.timestamp()?;
+                Some(Cow::Owned(seconds.to_string().into_bytes()))
+            }
+        }
     }
 }
 
@@ -357,8 +370,12 @@ impl Channel {
         }
         shared.enqueued += (route.queues.len() + replies.len()).max(1);
         let is_kept = message.envelope().persistent && route.is_durable;
+        let token = match &self.mode {
+            Mode::Confirm(confirms) => confirms.token(self.number),
+            Mode::Plain | Mode::Transaction(_) => 0,
+        };
         if let Some(client) = &shared.client {
-            client.publish(&mut shared.batch, &route, message);
+            client.publish(&mut shared.batch, &route, message, token);
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.count(is_kept);
@@ -404,7 +421,8 @@ impl Channel {
         let set = special.edited.as_deref().filter(|_| !interceptors.is_empty());
         let set = set.and_then(|edited| Properties::parse(edited).ok());
         let headers = LazyHeaders {
-            raw: set.unwrap_or(properties).headers(),
+            properties: set.as_ref().unwrap_or(&properties),
+            raw: set.as_ref().unwrap_or(&properties).headers(),
             parsed: OnceCell::new(),
         };
         let keys = Keys {
@@ -418,7 +436,7 @@ impl Channel {
             properties: special.edited.as_deref().unwrap_or(content.properties),
             body: content.body,
             persistent: properties.delivery_mode() == Some(2),
-            priority: properties.priority().unwrap_or(0),
+            priority: properties.priority(),
             published_ms: now_ms,
             annotations: shared.noted.bytes(),
         };

@@ -141,6 +141,7 @@ impl From<Refusal> for Failure {
             | Refusal::UnknownExchangeType(_)
             | Refusal::EmptyExchangeType
             | Refusal::Binding(_)
+            | Refusal::Exchange(_)
             | Refusal::InvalidArgument { .. }
             | Refusal::ArgumentType { .. }
             | Refusal::ArgumentOfOtherType { .. }

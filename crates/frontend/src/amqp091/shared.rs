@@ -172,6 +172,19 @@ impl Shared {
         worked
     }
 
+    /// The same, all of it or, after a crash, nothing.
+    pub(super) fn flush_together(&mut self) -> Worked {
+        let Some(client) = &self.client else {
+            return Worked::default();
+        };
+        let worked = client.flush_together(&mut self.batch, &mut self.touched);
+        self.burden = self.burden.and(Burden::of(worked));
+        for (queue, consumer) in std::mem::take(&mut self.resumable) {
+            queue.resume(consumer, &mut self.touched);
+        }
+        worked
+    }
+
     /// Goes on if there is room again, and otherwise waits for it anew. Answers whether it goes on.
     pub(super) fn look_for_room(&mut self) -> bool {
         if !std::mem::take(&mut self.is_congested) {

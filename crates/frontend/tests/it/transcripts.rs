@@ -46,19 +46,21 @@ transcripts! {
     channels
     consume
     content
+    dead_letters
     exchanges
     frames
     handshake
     interceptors
+    hashes
     permissions
+    policies
     publish
     queues
     replies
     settle
     time
     transactions
-    // Held with RabbitMQ alone until queues send messages on.
-    ; awaited: dead_letters
+    ; awaited:
 }
 
 #[test]

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   ENQUEUED   part 0: time u64, when the messages were published (ms since 1970; 0: not known)
-//!              parts 1..: seq u64, properties u32, exchange u8, key u8, priority u8, flags u8, then
+//!              parts 1..: seq u64, properties u32, exchange u8, key u8, priority u8, flags u8
+//!                         (DUE: it was delayed and is due; PRIORITY: it was published with one) then
 //!                         with TIMED: time u64, of this message; content; with ANNOTATED: annotations
 //!                         or, with REFERENCE: place u64 of all that in an earlier record
-//!   SETTLED, RETURNED   one part: pairs of first u64, last u64
-//!   PURGED     one part: up to u64, then pairs of ranges that stay
+//!   SETTLED    one part: of each range first u64, last u64, octets of their bodies u64
+//!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not)
+//!   PURGED     one part: up to u64, octets of what stays u64, then the ranges that stay
 //!   RESERVED   one part: u64, below which numbers may have been given out
 //! ```
 //! All numbers are little-endian. A body that goes to several queues is written once: the first record
@@ -40,6 +42,10 @@ const REFERENCE: u8 = 2;
 const TIMED: u8 = 4;
 /// Behind the content stand annotations.
 const ANNOTATED: u8 = 8;
+/// The message was delayed, and is due.
+const DUE: u8 = 16;
+/// The message was published with a priority.
+const PRIORITY: u8 = 32;
 
 /// Messages in one record; part numbers have 16 bits.
 const MESSAGES_MAX: usize = 4096;
@@ -56,8 +62,8 @@ pub(super) fn write(out: &mut Appender<'_>, queue: QueueId, facts: &[Fact], floo
         rest = after;
         match first {
             Fact::Enqueued { .. } => enqueued(out, queue, run, floor),
-            Fact::Settled { .. } => ranges(out, queue, kind::SETTLED, run),
-            Fact::Returned { .. } => ranges(out, queue, kind::RETURNED, run),
+            Fact::Settled { .. } => each(out, queue, kind::SETTLED, run, put_settled),
+            Fact::Returned { .. } => each(out, queue, kind::RETURNED, run, put_returned),
             Fact::Purged { .. } => run.iter().for_each(|fact| purged(out, queue, fact)),
         }
     }
@@ -72,13 +78,13 @@ pub(super) fn write_reserved(out: &mut Appender<'_>, queue: QueueId, up_to: u64)
 
 fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Position) {
     let messages = run.iter().filter_map(|fact| match fact {
-        Fact::Enqueued { seq, message } if fact.is_durable() => Some((*seq, message)),
+        Fact::Enqueued { seq, message, is_due } if fact.is_durable() => Some((*seq, message, *is_due)),
         _ => None,
     });
     let mut in_record = 0;
     let mut record = Position::default();
     let mut time_ms = 0;
-    for (seq, message) in messages {
+    for (seq, message, is_due) in messages {
         if in_record == 0 {
             record = out.position();
             // A batch was published at one time, but for what comes back from elsewhere.
@@ -92,6 +98,7 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
             own: record.0 << 16 | in_record as u64,
             floor,
             time_ms,
+            is_due,
         };
         out.part(|bytes| write_message(bytes, seq, message, &place));
         if in_record == MESSAGES_MAX {
@@ -112,6 +119,7 @@ struct Place {
     floor: Position,
     /// The record's time.
     time_ms: u64,
+    is_due: bool,
 }
 
 fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place) {
@@ -133,6 +141,8 @@ fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place
         }
     }
     let envelope = message.envelope();
+    flags |= if place.is_due { DUE } else { 0 };
+    flags |= if envelope.has_priority { PRIORITY } else { 0 };
     bytes.extend_from_slice(&seq.to_le_bytes());
     bytes.extend_from_slice(&envelope.properties_bytes.to_le_bytes());
     bytes.extend_from_slice(&[
@@ -150,28 +160,54 @@ fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place
     }
 }
 
-fn ranges(out: &mut Appender<'_>, queue: QueueId, kind: u8, run: &[Fact]) {
+/// Writes the durable ones of facts that are ranges.
+fn each(out: &mut Appender<'_>, queue: QueueId, kind: u8, run: &[Fact], put: impl Fn(&mut Vec<u8>, &Fact)) {
     if !run.iter().any(Fact::is_durable) {
         return;
     }
     out.begin(queue.0, kind);
     out.part(|bytes| {
-        for fact in run.iter().filter(|fact| fact.is_durable()) {
-            if let Fact::Settled { range, .. } | Fact::Returned { range, .. } = fact {
-                put_range(bytes, *range);
-            }
-        }
+        let durable = run.iter().filter(|fact| fact.is_durable());
+        durable.for_each(|fact| put(bytes, fact));
     });
     out.end();
 }
 
+fn put_settled(bytes: &mut Vec<u8>, fact: &Fact) {
+    if let Fact::Settled { range, octets, .. } = fact {
+        put_range(bytes, *range);
+        bytes.extend_from_slice(&octets.to_le_bytes());
+    }
+}
+
+fn put_returned(bytes: &mut Vec<u8>, fact: &Fact) {
+    if let Fact::Returned {
+        range,
+        failures,
+        until_ms,
+        ..
+    } = fact
+    {
+        put_range(bytes, *range);
+        bytes.extend_from_slice(&failures.to_le_bytes());
+        bytes.extend_from_slice(&until_ms.to_le_bytes());
+    }
+}
+
 fn purged(out: &mut Appender<'_>, queue: QueueId, fact: &Fact) {
-    let Fact::Purged { up_to, except } = fact else {
+    let Fact::Purged {
+        up_to,
+        except,
+        kept_persistent,
+        ..
+    } = fact
+    else {
         return;
     };
     out.begin(queue.0, kind::PURGED);
     out.part(|bytes| {
         bytes.extend_from_slice(&up_to.to_le_bytes());
+        bytes.extend_from_slice(&kept_persistent.to_le_bytes());
         except.iter().for_each(|range| put_range(bytes, *range));
     });
     out.end();
@@ -218,9 +254,7 @@ impl Reader {
                         Part::Whole(bytes) => self.message(bytes, place, time_ms),
                         Part::Damaged => None,
                     };
-                    say(read.map_or(Said::LostMessage, |(seq, message)| {
-                        Said::Fact(Fact::Enqueued { seq, message })
-                    }));
+                    say(read.map_or(Said::LostMessage, Said::Fact));
                 }
             }
             _ if !record.parts.iter().all(whole) => say(Said::Unreadable),
@@ -233,7 +267,7 @@ impl Reader {
         }
     }
 
-    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<(u64, Message)> {
+    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<Fact> {
         let (head, mut content) = bytes.split_at_checked(MESSAGE_HEAD_BYTES)?;
         let (seq, lengths) = head.split_at_checked(8)?;
         let seq = number(seq)?;
@@ -241,8 +275,10 @@ impl Reader {
         let &[exchange_bytes, key_bytes, priority, flags] = small else {
             return None;
         };
+        let is_due = flags & DUE != 0;
         if flags & REFERENCE != 0 {
-            return Some((seq, self.shared.get(&number(content)?)?.clone()));
+            let message = self.shared.get(&number(content)?)?.clone();
+            return Some(Fact::Enqueued { seq, message, is_due });
         }
         let mut published_ms = time_ms;
         if flags & TIMED != 0 {
@@ -255,6 +291,7 @@ impl Reader {
             exchange_bytes,
             key_bytes,
             priority,
+            has_priority: flags & PRIORITY != 0,
             persistent: true,
             is_annotated: flags & ANNOTATED != 0,
         };
@@ -262,7 +299,7 @@ impl Reader {
         if flags & SHARED != 0 {
             self.shared.insert(place, message.clone());
         }
-        Some((seq, message))
+        Some(Fact::Enqueued { seq, message, is_due })
     }
 }
 
@@ -274,6 +311,7 @@ pub(crate) struct Kept {
     pub(crate) exchange_bytes: u8,
     pub(crate) key_bytes: u8,
     pub(crate) priority: u8,
+    pub(crate) has_priority: bool,
     pub(crate) persistent: bool,
     pub(crate) is_annotated: bool,
 }
@@ -295,6 +333,7 @@ impl Kept {
             exchange_bytes: self.exchange_bytes,
             key_bytes: self.key_bytes,
             priority: self.priority,
+            has_priority: self.has_priority,
             persistent: self.persistent,
             origin: Origin::Amqp091,
         };
@@ -307,40 +346,60 @@ fn number(bytes: &[u8]) -> Option<u64> {
 }
 
 fn read_other(kind: u8, bytes: &[u8], say: &mut dyn FnMut(Said)) {
-    match kind {
-        kind::SETTLED | kind::RETURNED => {
-            let persistent = true;
-            let Some(ranges) = read_ranges(bytes) else {
-                return say(Said::Unreadable);
-            };
-            for range in ranges {
-                say(Said::Fact(match kind {
-                    kind::SETTLED => Fact::Settled { range, persistent },
-                    _ => Fact::Returned { range, persistent },
-                }));
-            }
-        }
-        kind::PURGED => {
-            let parts = bytes.split_at_checked(8);
-            let read = parts.and_then(|(up_to, rest)| Some((number(up_to)?, read_ranges(rest)?)));
-            say(read.map_or(Said::Unreadable, |(up_to, except)| {
-                Said::Fact(Fact::Purged { up_to, except })
-            }));
-        }
-        kind::RESERVED => say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
-        _ => say(Said::Unreadable),
+    let facts = match kind {
+        kind::SETTLED => read_each(bytes, 24, read_settled),
+        kind::RETURNED => read_each(bytes, 26, read_returned),
+        kind::PURGED => read_purged(bytes).map(|fact| vec![fact]),
+        kind::RESERVED => return say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
+        _ => None,
+    };
+    match facts {
+        Some(facts) => facts.into_iter().for_each(|fact| say(Said::Fact(fact))),
+        None => say(Said::Unreadable),
     }
 }
 
-/// Pairs of numbers, each a range.
-fn read_ranges(bytes: &[u8]) -> Option<Vec<Range>> {
-    let pairs = bytes.chunks(16).map(|pair| {
-        let (first, last) = pair.split_at_checked(8)?;
-        let first = u64::from_le_bytes(first.try_into().ok()?);
-        let last = u64::from_le_bytes(last.try_into().ok()?);
-        (first <= last).then_some(Range { first, last })
-    });
-    pairs.collect()
+/// Entries of one length.
+fn read_each<T>(bytes: &[u8], length: usize, read: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<T>> {
+    bytes.chunks(length).map(read).collect()
+}
+
+fn read_settled(bytes: &[u8]) -> Option<Fact> {
+    let (range, octets) = bytes.split_at_checked(16)?;
+    Some(Fact::Settled {
+        range: read_range(range)?,
+        persistent: true,
+        octets: number(octets)?,
+    })
+}
+
+fn read_returned(bytes: &[u8]) -> Option<Fact> {
+    let (range, rest) = bytes.split_at_checked(16)?;
+    let (failures, until) = rest.split_at_checked(2)?;
+    Some(Fact::Returned {
+        range: read_range(range)?,
+        persistent: true,
+        failures: u16::from_le_bytes(failures.try_into().ok()?),
+        until_ms: number(until)?,
+    })
+}
+
+fn read_purged(bytes: &[u8]) -> Option<Fact> {
+    let (up_to, rest) = bytes.split_at_checked(8)?;
+    let (kept, ranges) = rest.split_at_checked(8)?;
+    let kept_octets = number(kept)?;
+    Some(Fact::Purged {
+        up_to: number(up_to)?,
+        except: read_each(ranges, 16, read_range)?,
+        kept_octets,
+        kept_persistent: kept_octets,
+    })
+}
+
+fn read_range(bytes: &[u8]) -> Option<Range> {
+    let (first, last) = bytes.split_at_checked(8)?;
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last).then_some(Range { first, last })
 }
 
 #[cfg(test)]
@@ -362,7 +421,7 @@ mod tests {
             properties: &[0, 0],
             body,
             persistent: true,
-            priority: 3,
+            priority: Some(3),
             published_ms: time_ms,
             annotations: noted.bytes(),
         };
@@ -378,6 +437,15 @@ mod tests {
             own,
             floor: Position::default(),
             time_ms: 7,
+            is_due: false,
+        }
+    }
+
+    /// The number and the message of what was read.
+    fn read(reader: &mut Reader, bytes: &[u8], place: u64, time_ms: u64) -> Option<(u64, Message)> {
+        match reader.message(bytes, place, time_ms)? {
+            Fact::Enqueued { seq, message, .. } => Some((seq, message)),
+            _ => None,
         }
     }
 
@@ -396,14 +464,14 @@ mod tests {
                     let own = place(seq << 16);
                     let mut bytes = Vec::new();
                     write_message(&mut bytes, seq, &message, &own);
-                    let (read_seq, read) = reader.message(&bytes, own.own, own.time_ms).unwrap();
+                    let (read_seq, found) = read(&mut reader, &bytes, own.own, own.time_ms).unwrap();
                     prop_assert_eq!(read_seq, seq);
-                    prop_assert_eq!(read.envelope(), message.envelope());
-                    prop_assert_eq!(read.stored(), message.stored());
+                    prop_assert_eq!(found.envelope(), message.envelope());
+                    prop_assert_eq!(found.stored(), message.stored());
                     // What is cut short is nothing, or shorter: it is never made up.
                     for cut in 0..bytes.len() {
-                        let cut = Reader::default().message(&bytes[..cut], own.own, own.time_ms);
-                        prop_assert!(cut.is_none_or(|(_, cut)| cut.stored().len() < read.stored().len()));
+                        let cut = read(&mut Reader::default(), &bytes[..cut], own.own, own.time_ms);
+                        prop_assert!(cut.is_none_or(|(_, cut)| cut.stored().len() < found.stored().len()));
                     }
                 }
             }
@@ -416,14 +484,42 @@ mod tests {
         let mut bytes = Vec::new();
         write_message(&mut bytes, 1, &message, &place(1));
         assert_eq!(bytes.len(), MESSAGE_HEAD_BYTES + message.content().len());
-        assert_eq!(bytes[15], 0);
+        assert_eq!(bytes[15], PRIORITY);
+    }
+
+    #[test]
+    fn facts_come_back_from_the_log() {
+        let range = Range { first: 3, last: 9 };
+        let settled = Fact::Settled {
+            range,
+            persistent: true,
+            octets: 77,
+        };
+        let mut bytes = Vec::new();
+        put_settled(&mut bytes, &settled);
+        put_settled(&mut bytes, &settled);
+        let read = read_each(&bytes, 24, read_settled).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", [&settled, &settled]));
+        let returned = Fact::Returned {
+            range,
+            persistent: true,
+            failures: 300,
+            until_ms: 1 << 40,
+        };
+        bytes.clear();
+        put_returned(&mut bytes, &returned);
+        let read = read_returned(&bytes).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{returned:?}"));
+        for cut in 0..bytes.len() {
+            assert!(read_returned(&bytes[..cut]).is_none(), "cut at {cut}");
+        }
     }
 
     #[test]
     fn records_of_before_are_read() {
         // Seq, length of the properties, of exchange and key, priority, no flags.
         let bytes = b"\x05\0\0\0\0\0\0\0\x02\0\0\0\x01\x03\x09\0xkey\0\0body";
-        let (seq, message) = Reader::default().message(bytes, 1, 0).unwrap();
+        let (seq, message) = read(&mut Reader::default(), bytes, 1, 0).unwrap();
         assert_eq!(seq, 5);
         assert_eq!((message.exchange(), message.routing_key()), ("x", "key"));
         assert_eq!(message.body(), b"body");

@@ -2,7 +2,7 @@
 
 use super::Storage;
 use super::keeper::Trouble;
-use super::{ANNOTATED, TRANSIENT};
+use super::{ANNOTATED, PRIORITY, TRANSIENT};
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
@@ -138,6 +138,9 @@ fn head(seq: u64, message: &Message) -> Head {
     }
     if message.is_annotated() {
         flags |= ANNOTATED;
+    }
+    if envelope.has_priority {
+        flags |= PRIORITY;
     }
     Head {
         seq,

@@ -1,6 +1,6 @@
 //! Reading messages back for queues that want them.
 
-use super::{ANNOTATED, Storage, TRANSIENT};
+use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT};
 use crate::mailbox::Touched;
 use crate::queues::LiveQueue;
 use crate::queues::record::Kept;
@@ -84,7 +84,7 @@ impl Storage {
             .sum();
         self.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let mut touched = Touched::default();
-        queue.fetched(fetch.ticket, outcome.found, &outcome.lost, &mut touched);
+        queue.fetched(fetch, outcome.found, &outcome.lost, &mut touched);
         touched.wake_all();
         Ok(())
     }
@@ -159,6 +159,7 @@ pub(super) fn restore(found: &Found<'_>) -> Option<Message> {
         exchange_bytes: head.exchange_bytes,
         key_bytes: head.key_bytes,
         priority: head.priority,
+        has_priority: head.flags & PRIORITY != 0,
         persistent: head.flags & TRANSIENT == 0,
         is_annotated: head.flags & ANNOTATED != 0,
     };

@@ -12,6 +12,7 @@
 
 mod broker;
 mod interleavings;
+mod policies;
 mod regressions;
 mod routes;
 mod session;

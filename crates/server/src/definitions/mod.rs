@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use model::Definitions;
+use model::{Parameter, Policy};
 
 use crate::config::value::HashingAlgorithm;
 
@@ -43,6 +44,9 @@ const KNOWN_KEYS: [&str; 12] = [
     "limits",
     "default_queue_type",
 ];
+
+/// The component of parameters that are policies of operators.
+const OPERATOR_POLICY: &str = "operator_policy";
 
 const FORMAT: &str = "rabbitmq_definition_format";
 const SINGLE_VHOST: &str = "single_virtual_host";
@@ -199,6 +203,12 @@ impl<'a> Document<'a> {
 
     fn definitions(mut self) -> Result<Definitions, Error> {
         let old_algorithm = self.algorithm_of_version();
+        let (of_operators, parameters): (Vec<Parameter>, Vec<Parameter>) = self
+            .list_in_vhost("parameters")?
+            .into_iter()
+            .partition(|parameter: &Parameter| parameter.component == OPERATOR_POLICY);
+        let operator_policies = of_operators.into_iter().map(|found| self.operator_policy(found));
+        let operator_policies = operator_policies.collect::<Result<_, _>>()?;
         let mut definitions = Definitions {
             users: self.list("users")?,
             vhosts: self.list("vhosts")?,
@@ -207,7 +217,8 @@ impl<'a> Document<'a> {
             exchanges: self.list_in_vhost("exchanges")?,
             global_parameters: self.list("global_parameters")?,
             policies: self.list_in_vhost("policies")?,
-            parameters: self.list_in_vhost("parameters")?,
+            operator_policies,
+            parameters,
             queues: self.list_in_vhost("queues")?,
             bindings: self.list_in_vhost("bindings")?,
             warnings: Vec::new(),
@@ -226,6 +237,24 @@ impl<'a> Document<'a> {
                 .push(format!("{}: unknown key `{key}` is ignored", self.path.display()));
         }
         Ok(definitions)
+    }
+
+    /// A parameter's value has all of a policy but its name and its virtual host.
+    fn operator_policy(&self, parameter: Parameter) -> Result<Policy, Error> {
+        let Parameter {
+            vhost,
+            name,
+            mut value,
+            ..
+        } = parameter;
+        let place = format!("parameters '{name}'");
+        let Some(fields) = value.as_object_mut() else {
+            let problem = format!("value: expected an object, found {}", kind(&value));
+            return Err(invalid(self.path, &place, problem));
+        };
+        fields.insert("vhost".to_owned(), Value::String(vhost));
+        fields.insert("name".to_owned(), Value::String(name));
+        serde_json::from_value(value).map_err(|source| invalid(self.path, &place, source.to_string()))
     }
 
     /// How passwords are hashed in exports of releases that did not say so.

@@ -27,9 +27,11 @@ pub struct Definitions {
     pub exchanges: Vec<Exchange>,
     /// Parameters of the whole cluster.
     pub global_parameters: Vec<GlobalParameter>,
-    /// Policies. Those of operators are parameters of the component `operator_policy`.
+    /// Policies.
     pub policies: Vec<Policy>,
-    /// Parameters of virtual hosts.
+    /// Policies of operators. In files they are parameters of the component `operator_policy`.
+    pub operator_policies: Vec<Policy>,
+    /// Other parameters of virtual hosts.
     pub parameters: Vec<Parameter>,
     /// Queues.
     pub queues: Vec<Queue>,
@@ -49,6 +51,7 @@ impl Definitions {
         self.exchanges.append(&mut other.exchanges);
         self.global_parameters.append(&mut other.global_parameters);
         self.policies.append(&mut other.policies);
+        self.operator_policies.append(&mut other.operator_policies);
         self.parameters.append(&mut other.parameters);
         self.queues.append(&mut other.queues);
         self.bindings.append(&mut other.bindings);

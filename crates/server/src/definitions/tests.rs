@@ -50,7 +50,10 @@ const CLUSTER: &str = r#"{
   "permissions": [{"user": "guest", "vhost": "/", "configure": ".*", "write": "^w", "read": "^r"}],
   "topic_permissions": [{"user": "guest", "vhost": "/", "exchange": "amq.topic",
                          "write": "^a", "read": "^b"}],
-  "parameters": [{"value": {"max-queues": 5}, "vhost": "/", "component": "vhost-limits", "name": "limits"}],
+  "parameters": [{"value": {"max-queues": 5}, "vhost": "/", "component": "vhost-limits", "name": "limits"},
+                 {"value": {"pattern": "^q", "definition": {"expires": 9}, "priority": 2,
+                            "apply-to": "queues"},
+                  "vhost": "/", "component": "operator_policy", "name": "o"}],
   "global_parameters": [{"name": "cluster_tags", "value": []}],
   "policies": [{"vhost": "/", "name": "p", "pattern": "^q", "apply-to": "queues",
                 "definition": {"max-length": 3}, "priority": 7}],
@@ -80,6 +83,14 @@ fn a_file_of_a_cluster_is_read_whole() {
     assert_eq!(all.permissions[0].write, "^w");
     assert_eq!(all.topic_permissions[0].read, "^b");
     assert_eq!(all.parameters[0].value["max-queues"], 5);
+    assert_eq!(all.parameters.len(), 1);
+    let limit = &all.operator_policies[0];
+    assert_eq!((limit.name.as_str(), limit.vhost.as_str()), ("o", "/"));
+    assert_eq!((limit.pattern.as_str(), limit.priority), ("^q", 2));
+    assert_eq!(
+        (limit.apply_to.as_str(), &limit.definition["expires"]),
+        ("queues", &9.into())
+    );
     assert_eq!(all.global_parameters[0].name, "cluster_tags");
     assert_eq!(
         (all.policies[0].apply_to.as_str(), all.policies[0].priority),
@@ -329,4 +340,22 @@ fn a_folder_without_definitions_is_warned_of_and_a_missing_file_is_an_error() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("none.json: cannot read definitions: "), "{error}");
+}
+
+#[test]
+fn an_operator_policy_that_is_none_is_an_error() {
+    for (value, problem) in [
+        ("5", "value: expected an object, found a number"),
+        (r#"{"definition": {}}"#, "missing field `pattern`"),
+    ] {
+        let text = format!(
+            r#"{{"parameters": [{{"component": "operator_policy", "vhost": "/", "name": "o",
+                 "value": {value}}}]}}"#
+        );
+        let error = Definitions::parse(Path::new("d.json"), &text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("d.json: parameters 'o': "), "{error}");
+        assert!(error.contains(problem), "{error}");
+    }
 }

@@ -2,7 +2,7 @@
 //! whoever moves here from RabbitMQ sees what did not come along.
 //!
 //! ```text
-//!   definitions: policies are not supported yet and were passed over: 'ttl' in vhost '/', 'ha' in vhost 'a'
+//!   definitions: parameters are not supported yet and were passed over: shovel 's' in vhost '/'
 //! ```
 //!
 //! A kind that gets its support loses its line here.
@@ -19,12 +19,10 @@ const CLUSTER_ID: &str = "internal_cluster_id";
 pub(super) fn warnings(all: &Definitions) -> Vec<String> {
     let kinds = [
         (
-            "policies",
-            names(
-                &all.policies,
-                |_| true,
-                |policy: &Policy| of_vhost(&policy.name, &policy.vhost),
-            ),
+            "keys of policies for federation and sharding",
+            names(&all.policies, is_of_plugin, |policy: &Policy| {
+                of_vhost(&policy.name, &policy.vhost)
+            }),
         ),
         ("parameters", names(&all.parameters, |_| true, parameter)),
         (
@@ -88,7 +86,13 @@ fn of_vhost(name: &str, vhost: &str) -> String {
     format!("'{name}' in vhost '{vhost}'")
 }
 
-/// Operators' policies, limits of virtual hosts, federation and shovels are all parameters.
+/// Whether something of the policy is for a plug-in that there is not. The rest of it holds.
+fn is_of_plugin(policy: &Policy) -> bool {
+    let mut keys = policy.definition.keys();
+    keys.any(|key| key.starts_with("federation-upstream") || key == "shards-per-node")
+}
+
+/// Limits of virtual hosts, federation and shovels are all parameters.
 fn parameter(parameter: &Parameter) -> String {
     let Parameter {
         component,
@@ -134,6 +138,9 @@ mod tests {
         let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":-1}}],
             "vhosts":[{"name":"/","default_queue_type":"quorum","limits":[]}],
             "global_parameters":[{"name":"internal_cluster_id","value":"x"}],
+            "policies":[{"vhost":"/","name":"p","pattern":"","definition":{"max-length":5}}],
+            "parameters":[{"component":"operator_policy","vhost":"/","name":"o",
+                           "value":{"pattern":"","definition":{"expires":5}}}],
             "queues":[{"name":"q","vhost":"/","durable":true}]}"#;
         assert_eq!(of(text), [""; 0]);
     }
@@ -143,9 +150,10 @@ mod tests {
         let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":0}}],
             "vhosts":[{"name":"a","limits":{"max-queues":3},"tracing":true,
                        "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
-            "parameters":[{"component":"operator_policy","vhost":"a","name":"o","value":{}}],
+            "parameters":[{"component":"shovel","vhost":"a","name":"s","value":{}}],
             "global_parameters":[{"name":"cluster_name","value":"x"}],
-            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{}}]}"#;
+            "policies":[{"vhost":"a","name":"p","pattern":"",
+                         "definition":{"federation-upstream-set":"all"}}]}"#;
         let ends: Vec<String> = of(text)
             .iter()
             .map(|line| {
@@ -155,8 +163,8 @@ mod tests {
             })
             .collect();
         let expected = [
-            "policies: 'p' in vhost 'a'",
-            "parameters: operator_policy 'o' in vhost 'a'",
+            "keys of policies for federation and sharding: 'p' in vhost 'a'",
+            "parameters: shovel 's' in vhost 'a'",
             "global parameters: 'cluster_name'",
             "limits of users: 'u'",
             "limits of vhosts: 'a'",

@@ -36,12 +36,16 @@ const OF_4: &str = r#"{
     {"user": "bob", "vhost": "shop", "exchange": "events", "write": "^order\\.", "read": ".*"}
   ],
   "parameters": [
-    {"component": "operator_policy", "vhost": "shop", "name": "caps", "value": {"pattern": ".*"}}
+    {"component": "operator_policy", "vhost": "shop", "name": "caps",
+     "value": {"pattern": ".*", "apply-to": "queues", "priority": 0, "definition": {"max-length": 1000}}},
+    {"component": "shovel", "vhost": "shop", "name": "to-old", "value": {"src-uri": "amqp://"}}
   ],
   "global_parameters": [{"name": "internal_cluster_id", "value": "rabbitmq-cluster-id-x"}],
   "policies": [
     {"vhost": "shop", "name": "ttl", "pattern": "^q", "apply-to": "queues",
-     "definition": {"message-ttl": 1000}, "priority": 7}
+     "definition": {"message-ttl": 1000}, "priority": 7},
+    {"vhost": "shop", "name": "rest", "pattern": "^events$", "apply-to": "exchanges",
+     "definition": {"alternate-exchange": "all"}, "priority": 1}
   ],
   "queues": [
     {"name": "orders", "vhost": "shop", "durable": true, "auto_delete": false,
@@ -178,16 +182,40 @@ fn of_4_permissions_hold() {
 #[test]
 fn what_is_not_supported_yet_is_named() {
     let program = with("d.json", OF_4).start();
-    program.logged(&["WARN", "policies are not supported yet", "'ttl' in vhost 'shop'"]);
     program.logged(&[
         "WARN",
         "parameters are not supported yet",
-        "operator_policy 'caps' in vhost 'shop'",
+        "shovel 'to-old' in vhost 'shop'",
     ]);
     program.logged(&["WARN", "limits of users are not supported yet", "'bob'"]);
-    program.logged(&["INFO", "definitions loaded", "users=3", "queues=2"]);
+    program.logged(&["INFO", "definitions loaded", "users=3", "policies=3", "queues=2"]);
     let log = program.stderr();
     assert!(!log.contains("internal_cluster_id"), "{log}");
+}
+
+#[test]
+fn of_4_policies_are_in_force() {
+    let program = with("d.json", OF_4).start();
+    let mut alice = open(&program, &ALICE);
+    alice.confirm().unwrap();
+    alice
+        .publish(1, "events", "invoice.new", b"by the alternate")
+        .unwrap();
+    alice.expect("basic.ack").unwrap();
+    assert_eq!(alice.ready("orders").unwrap(), 1);
+}
+
+#[test]
+fn a_policy_that_is_none_is_refused_by_its_name() {
+    let of = |policies: &str| format!(r#"{{"vhosts": [{{"name": "/"}}], {policies}}}"#);
+    let one = r#""policies": [{"vhost": "/", "name": "p", "pattern": "", "definition": {"colour": "red"}}]"#;
+    let expected =
+        "policy 'p' in vhost '/': [{<<\"colour\">>,<<\"red\">>}] are not recognised policy settings";
+    with("d.json", &of(one)).fail().says(65, &[expected]);
+    let one = r#""parameters": [{"component": "operator_policy", "vhost": "/", "name": "o",
+                   "value": {"pattern": "", "definition": {"dead-letter-exchange": "x"}}}]"#;
+    let expected = "operator policy 'o' in vhost '/': ";
+    with("d.json", &of(one)).fail().says(65, &[expected]);
 }
 
 #[test]
@@ -198,7 +226,6 @@ fn of_3_5_hashes_tags_and_bindings() {
     carol.publish(1, "x", "", b"no headers, no route").unwrap();
     carol.expect("basic.ack").unwrap();
     assert_eq!(carol.ready("q").unwrap(), 0);
-    program.logged(&["WARN", "policies are not supported yet", "'ha' in vhost 'old'"]);
     program.logged(&["WARN", "unknown key `plugins` is ignored"]);
 }
 

@@ -22,12 +22,27 @@ pub(super) struct Topic {
     pub(super) read: String,
 }
 
+/// A policy of "/".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Policy {
+    pub(super) name: String,
+    pub(super) is_operators: bool,
+    pub(super) pattern: String,
+    pub(super) apply_to: String,
+    pub(super) priority: i64,
+    /// Keys and values: whole numbers, `true`, `false`, or words.
+    pub(super) definition: Vec<(String, String)>,
+}
+
 /// What a case asks of its broker beyond the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wish {
     Vhost(String),
     User(User),
     Topic(Topic),
+    Policy(Policy),
+    /// The policy of this name goes; whether it is one of operators.
+    NoPolicy(String, bool),
     /// Time passes.
     Advance(Duration),
     /// From now on nothing becomes durable by itself.

@@ -135,6 +135,37 @@ impl Oracle {
         self.put(&format!("permissions/{}/{name}", self.vhost), &json)
     }
 
+    fn put_policy(&self, policy: &super::brokers::Policy) -> Result<(), String> {
+        let json = |text: &str| match text.parse::<i64>() {
+            Ok(number) => number.to_string(),
+            Err(_) if matches!(text, "true" | "false") => text.to_owned(),
+            Err(_) => http::string(text),
+        };
+        let keys = policy.definition.iter();
+        let keys: Vec<String> = keys
+            .map(|(key, value)| format!("{}:{}", http::string(key), json(value)))
+            .collect();
+        let [pattern, apply_to] = [&policy.pattern, &policy.apply_to].map(|text| http::string(text));
+        let (priority, keys) = (policy.priority, keys.join(","));
+        let path = self.policy_path(&policy.name, policy.is_operators);
+        self.put(
+            &path,
+            &format!(
+                "{{\"pattern\":{pattern},\"apply-to\":{apply_to},\"priority\":{priority},\
+                 \"definition\":{{{keys}}}}}"
+            ),
+        )
+    }
+
+    fn policy_path(&self, name: &str, is_operators: bool) -> String {
+        let kind = if is_operators {
+            "operator-policies"
+        } else {
+            "policies"
+        };
+        format!("{kind}/{}/{}", self.vhost, http::segment(name))
+    }
+
     fn put_topic(&mut self, topic: &super::brokers::Topic) -> Result<(), String> {
         let [exchange, write, read] =
             [&topic.exchange, &topic.write, &topic.read].map(|text| http::string(text));
@@ -167,6 +198,11 @@ impl Broker for Oracle {
             }
             Wish::User(user) => self.put_user(user),
             Wish::Topic(topic) => self.put_topic(topic),
+            Wish::Policy(policy) => self.put_policy(policy),
+            Wish::NoPolicy(name, is_operators) => {
+                let path = format!("/api/{}", self.policy_path(name, *is_operators));
+                http::request(&self.http, "DELETE", &path, "")
+            }
             Wish::Advance(by) => {
                 // The other broker's clock is the wall's.
                 let until = Instant::now() + *by;

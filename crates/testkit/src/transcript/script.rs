@@ -6,6 +6,9 @@
 //! @vhost other                   a virtual host besides "/"
 //! @user u p configure=^c write=.* read=.* tags=administrator     "none" for no permissions at all
 //! @topic u amq.topic write=^a read=^b
+//! @policy p pattern=^q apply-to=queues priority=1 max-length=5
+//! @policy o operators max-length=5     one of operators
+//! @no-policy p | @no-policy o operators
 //! @advance 30s                   time passes
 //! @quiet                         nothing is heard
 //! @unordered                     what is heard next may come in any order
@@ -16,7 +19,7 @@
 //! # a comment
 //! ```
 
-use super::brokers::{Topic, User, Wish};
+use super::brokers::{Policy, Topic, User, Wish};
 use std::time::Duration;
 
 /// A case: a conversation with a broker of its own.
@@ -163,6 +166,10 @@ fn directive(text: &str) -> Result<Act, String> {
             write: option(options, "write").unwrap_or(".*").to_owned(),
             read: option(options, "read").unwrap_or(".*").to_owned(),
         })),
+        ("policy", [name, "operators", options @ ..]) => Act::Wish(policy(name, true, options)?),
+        ("policy", [name, options @ ..]) => Act::Wish(policy(name, false, options)?),
+        ("no-policy", [name, "operators"]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), true)),
+        ("no-policy", [name]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), false)),
         ("advance", [time]) => Act::Wish(Wish::Advance(duration(time).ok_or_else(wrong)?)),
         ("hold", ["log"]) => Act::Wish(Wish::HoldLog),
         ("release", ["log"]) => Act::Wish(Wish::ReleaseLog),
@@ -258,6 +265,27 @@ fn user(name: &str, password: &str, options: &[&str]) -> Result<User, String> {
     Ok(user)
 }
 
+fn policy(name: &str, is_operators: bool, options: &[&str]) -> Result<Wish, String> {
+    let mut policy = Policy {
+        name: name.to_owned(),
+        is_operators,
+        apply_to: "all".to_owned(),
+        ..Policy::default()
+    };
+    for given in options {
+        let (name, value) = given
+            .split_once('=')
+            .ok_or_else(|| format!("`{given}` is no option"))?;
+        match name {
+            "pattern" => value.clone_into(&mut policy.pattern),
+            "apply-to" => value.clone_into(&mut policy.apply_to),
+            "priority" => policy.priority = value.parse().map_err(|_| format!("`{given}` is no number"))?,
+            _ => policy.definition.push((name.to_owned(), value.to_owned())),
+        }
+    }
+    Ok(Wish::Policy(policy))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
@@ -301,6 +329,21 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err().0, line, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_policy_has_no_place_for_is_its_definition() {
+        let Act::Wish(Wish::Policy(policy)) = act("@policy p operators pattern=^q expires=5 a=b").unwrap()
+        else {
+            unreachable!()
+        };
+        assert_eq!((&*policy.pattern, &*policy.apply_to), ("^q", "all"));
+        assert!(policy.is_operators);
+        let definition = [("expires", "5"), ("a", "b")];
+        assert_eq!(
+            policy.definition,
+            definition.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! After everything that is said, the sessions that something was put before run until all are quiet. A
 //! session that was not named by `Touched` or woken does not run: forgetting to name it shows.
 
-use super::brokers::{Broker, Topic, Until, User, Wish};
+use super::brokers::{self, Broker, Topic, Until, User, Wish};
 use super::hearing::{self, Ear, Heard};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use warren_broker::access::{Permission, TopicPermission};
-use warren_broker::catalog::Vhost;
+use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::name::{ExchangeName, UserName, VhostName};
+use warren_broker::policy::{ApplyTo, Policy};
+use warren_broker::value::Value;
 use warren_frontend::amqp091::{Connection, Interceptors, Settings};
 use warren_frontend::{Dialects, Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
@@ -51,6 +53,9 @@ pub(super) struct Warren {
     watermark_bytes: Option<u64>,
     settings: Settings,
     now: Instant,
+    /// When it began, by both clocks.
+    began: Instant,
+    began_ms: u64,
     peers: Vec<Peer>,
     /// Who said something that nobody has listened to yet.
     saying: Option<usize>,
@@ -71,6 +76,8 @@ impl Warren {
             watermark_bytes: None,
             settings: Settings::default(),
             now: Instant::now(),
+            began: Instant::now(),
+            began_ms: wall_ms(),
             peers: Vec::new(),
             saying: None,
             heard: Vec::new(),
@@ -91,6 +98,7 @@ impl Warren {
         }
         let node = Node::new(config, Arc::clone(&self.log) as _);
         self.node = Some(Arc::clone(&node));
+        self.tick();
         node.put_vhost(Vhost::named(VhostName::new("/").map_err(sentence)?));
         self.put_user(&User {
             name: "guest".to_owned(),
@@ -151,6 +159,33 @@ impl Warren {
                 .insert(exchange, permission);
         };
         self.node()?.change_user(&user, permit).map_err(sentence)
+    }
+
+    fn put_policy(&mut self, policy: &brokers::Policy) -> Result<(), String> {
+        let value = |text: &str| match text.parse() {
+            Ok(number) => Value::I64(number),
+            Err(_) if matches!(text, "true" | "false") => Value::Bool(text == "true"),
+            Err(_) => Value::from(text),
+        };
+        let keys = policy.definition.iter();
+        let definition = keys.map(|(key, text)| (key.clone(), value(text))).collect();
+        let apply_to = ApplyTo::named(&policy.apply_to).map_err(sentence)?;
+        let (name, pattern, is_operators) = (&policy.name, &policy.pattern, policy.is_operators);
+        let policy = Policy::new(name, pattern, apply_to, policy.priority, definition, is_operators);
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        let policy = policy.map_err(sentence)?;
+        self.node()?
+            .put_policy(&vhost, scope(is_operators), policy)
+            .map_err(sentence)
+    }
+
+    fn delete_policy(&mut self, name: &str, is_operators: bool) -> Result<(), String> {
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        match self.node()?.delete_policy(&vhost, scope(is_operators), name) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("there is no policy {name}")),
+            Err(error) => Err(sentence(error)),
+        }
     }
 
     fn index(&self, peer: char) -> Result<usize, String> {
@@ -232,7 +267,11 @@ impl Warren {
                 }
             }
             if quiet {
-                return;
+                self.tick();
+                let is_rung = |peer: &Peer| !peer.is_over && peer.bell.0.load(Ordering::Acquire);
+                if !self.peers.iter().any(is_rung) {
+                    return;
+                }
             }
         }
     }
@@ -259,8 +298,24 @@ impl Warren {
             }
         }
         self.now = until;
+        self.tick();
+        self.settle();
         Ok(())
     }
+
+    /// What is due in queues happens.
+    fn tick(&self) {
+        if let Some(node) = &self.node {
+            let passed = self.now.saturating_duration_since(self.began).as_millis();
+            node.tick(self.began_ms + u64::try_from(passed).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn wall_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Rings for all sessions whose mailboxes got something.
@@ -269,6 +324,13 @@ fn ring(touched: &[Arc<Mailbox>]) {
         if let Some(waker) = mailbox.waker() {
             waker.wake();
         }
+    }
+}
+
+fn scope(is_operators: bool) -> PolicyScope {
+    match is_operators {
+        true => PolicyScope::Operators,
+        false => PolicyScope::Users,
     }
 }
 
@@ -283,6 +345,8 @@ impl Broker for Warren {
             Wish::Vhost(name) => self.put_vhost(name)?,
             Wish::User(user) => self.put_user(user)?,
             Wish::Topic(topic) => self.put_topic(topic)?,
+            Wish::Policy(policy) => self.put_policy(policy)?,
+            Wish::NoPolicy(name, is_operators) => self.delete_policy(name, *is_operators)?,
             Wish::Advance(by) => self.advance(*by)?,
             Wish::HoldLog => self.holds = true,
             Wish::ReleaseLog => {

@@ -205,9 +205,10 @@ fn understand(bytes: Bytes<'_>, record: &mut Record, known: &mut Known) -> Optio
                 known.of_copy.extend(identity.map(|identity| (copy, *identity)));
                 record.messages.push(message);
             }
-            SETTLED => record.gone.extend(ranges(data)?),
+            // Behind each range stand the octets of its bodies.
+            SETTLED => record.gone.extend(ranges(data, 24)?),
             PURGED => {
-                let kept = ranges(data.get(8..)?)?;
+                let kept = ranges(data.get(16..)?, 16)?;
                 let mut first = 0;
                 for kept in kept {
                     record
@@ -244,7 +245,7 @@ fn message(data: &[u8], part: u16) -> Option<(Message, Option<Identity>)> {
     Some((message, identity))
 }
 
-fn ranges(data: &[u8]) -> Option<Vec<RangeInclusive<u64>>> {
+fn ranges(data: &[u8], apart: usize) -> Option<Vec<RangeInclusive<u64>>> {
     let pair = |at| Some(Bytes(data).u64(at)?..=Bytes(data).u64(at + 8)?);
-    (0..data.len() as u64).step_by(16).map(pair).collect()
+    (0..data.len() as u64).step_by(apart).map(pair).collect()
 }

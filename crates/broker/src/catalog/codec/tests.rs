@@ -184,6 +184,33 @@ fn any_binding() -> impl Strategy<Value = Binding> {
     })
 }
 
+/// One that makes sense or not: what is kept is not judged again.
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let words = [
+        "all",
+        "queues",
+        "classic_queues",
+        "quorum_queues",
+        "streams",
+        "exchanges",
+    ];
+    let parts = (
+        ".{0,200}",
+        any_pattern(),
+        proptest::sample::select(words.to_vec()),
+        any::<i64>(),
+        any_table(),
+    );
+    parts.prop_map(|(name, pattern, word, priority, definition)| {
+        let apply_to = ApplyTo::named(word).unwrap();
+        Policy::stored(&name, &pattern, apply_to, priority, definition).unwrap()
+    })
+}
+
+fn any_scope() -> impl Strategy<Value = PolicyScope> {
+    prop_oneof![Just(PolicyScope::Users), Just(PolicyScope::Operators)]
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         any_vhost().prop_map(Change::VhostPut),
@@ -196,6 +223,13 @@ fn any_change() -> impl Strategy<Value = Change> {
         (any_vhost_name(), any_queue_name()).prop_map(|(vhost, q)| Change::QueueDeleted(vhost, q)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Bound(vhost, b)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Unbound(vhost, b)),
+        (any_vhost_name(), any_scope(), any_policy())
+            .prop_map(|(vhost, s, p)| Change::PolicyPut(vhost, s, p)),
+        (any_vhost_name(), any_scope(), ".{0,200}").prop_map(|(vhost, s, name)| Change::PolicyDeleted(
+            vhost,
+            s,
+            name.into()
+        )),
     ]
 }
 
@@ -229,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), kind in 0u8..12) {
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), kind in 0u8..14) {
         let _ = decode(&bytes);
         let _ = decode(&[&[VERSION, kind], &*bytes].concat());
     }
@@ -302,7 +336,10 @@ fn what_is_not_known_here_is_named() {
     let refused = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
     assert_eq!(refused(&[]), "the bytes end too early");
     assert_eq!(refused(&[2, 1]), "version 2 of a change is newer than 1");
-    assert_eq!(refused(&[1, 11]), "no kind 11 of change");
+    assert_eq!(refused(&[1, 13]), "no kind 13 of change");
+    assert_eq!(refused(b"\x01\x0c\x01/\x01\x02\x01p"), "no scope 2 of policies");
+    let policy = b"\x01\x0b\x01/\x01\x00\x01p\x00\x04some\x08\0\0\0\0\0\0\0\0\x00";
+    assert_eq!(refused(policy), "no policy applies to 'some'");
     let exchange = [
         &[1, EXCHANGE_PUT, 1, b'/', 1, b'x', 8, 1, 0, 0, 0, 0, 0, 0, 0, 4][..],
         b"hash",
@@ -332,4 +369,18 @@ fn a_queue_is_these_bytes() {
     wanted.extend(*b"\x01/\x01q\x08\x02\x01\0\0\0\0\0\0\x01\x02\x01\x01");
     wanted.extend(*b"\x0d\x01nI\xfe\xff\xff\xff\x01sS\x02ab");
     assert_eq!(encoded(&change), wanted);
+}
+
+#[test]
+fn a_policy_is_these_bytes() {
+    let definition = [("max-length", Value::I64(-2))].into_iter().collect();
+    let apply_to = ApplyTo::named("queues").unwrap();
+    let policy = Policy::stored("p", "^a", apply_to, -1, definition).unwrap();
+    let change = Change::PolicyPut(VhostName::new("/").unwrap(), PolicyScope::Operators, policy);
+    let mut wanted = vec![1, 11];
+    wanted.extend(*b"\x01/\x01\x01\x01p\x02^a\x06queues\x08\xff\xff\xff\xff\xff\xff\xff\xff");
+    wanted.extend(*b"\x14\x0amax-lengthl\xfe\xff\xff\xff\xff\xff\xff\xff");
+    assert_eq!(encoded(&change), wanted);
+    let gone = Change::PolicyDeleted(VhostName::new("/").unwrap(), PolicyScope::Users, "p".into());
+    assert_eq!(encoded(&gone), b"\x01\x0c\x01/\x01\x00\x01p");
 }

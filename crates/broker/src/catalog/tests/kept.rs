@@ -9,7 +9,7 @@
 )]
 
 use super::codec::{decode, encode};
-use super::{Binding, Catalog, Change, Endpoint, VhostContent};
+use super::{Binding, Catalog, Change, Endpoint, PolicyScope, VhostContent};
 
 /// What a broker would have kept, and would start again with.
 #[derive(Debug, Default)]
@@ -88,6 +88,10 @@ fn lines(catalog: &Catalog, wanted: impl Fn(&Line<'_>) -> bool) -> Vec<String> {
     for content in catalog.vhosts() {
         let vhost = &content.properties;
         lines.push(format!("{vhost:?}"));
+        for scope in [PolicyScope::Users, PolicyScope::Operators] {
+            let policies = content.policies(scope);
+            lines.extend(policies.map(|policy| format!("{} {scope:?} {policy:?}", vhost.name)));
+        }
         let mut add = |line: &Line<'_>, text: String| {
             if wanted(line) {
                 lines.push(format!("{} {text}", vhost.name));

@@ -8,8 +8,8 @@
 )]
 
 use super::{
-    Binding, Endpoint, ExchangeName, Permission, QueueName, Table, TopicPermission, User, UserName, Value,
-    VhostName,
+    ApplyTo, Binding, Endpoint, ExchangeName, Permission, Policy, PolicyScope, QueueName, Table,
+    TopicPermission, User, UserName, Value, VhostName,
 };
 
 pub(super) const EXCHANGES: [&str; 7] = ["x0", "x1", "x2", "x3", "", "amq.topic", "amq.nope"];
@@ -17,6 +17,7 @@ pub(super) const QUEUES: [&str; 4] = ["q0", "q1", "q2", "amq.q"];
 pub(super) const KINDS: [&str; 5] = ["direct", "topic", "headers", "fanout", "nope"];
 pub(super) const VHOSTS: [&str; 2] = ["/", "other"];
 pub(super) const USERS: [&str; 2] = ["u0", "u1"];
+const POLICIES: [&str; 3] = ["p0", "p1", "p2"];
 
 /// One thing done to a catalog, in the virtual host `vhost`. Numbers index the small name space above.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub(super) enum Action {
         vhost: usize,
     },
     DeleteUser(usize),
+    PutPolicy(PolicyScope, Policy),
+    DeletePolicy(PolicyScope, &'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -144,6 +147,8 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
+            30 if a < 160 => Action::PutPolicy(scope(c), policy(b, c)),
+            30 if a < 192 => Action::DeletePolicy(scope(c), POLICIES[usize::from(b % 3)]),
             31 if a < 96 => Action::PutUser {
                 name: usize::from(b % 2),
                 vhost: usize::from(c % 2),
@@ -191,6 +196,43 @@ pub(super) fn user(at: usize, vhost: usize) -> User {
     let topics = [(exchange_name("amq.topic"), topic)].into_iter().collect();
     user.topic_permissions.insert(vhost, topics);
     user
+}
+
+fn scope(byte: u8) -> PolicyScope {
+    match byte & 1 {
+        0 => PolicyScope::Users,
+        _ => PolicyScope::Operators,
+    }
+}
+
+/// A policy of three names, which may be for some of the exchanges and queues and may not.
+fn policy(a: u8, b: u8) -> Policy {
+    let of = |choices: [&'static str; 4], byte: u8| choices[usize::from(byte % 4)];
+    let pattern = of(["", "0", "^q", "^x[12]"], b >> 1);
+    let apply_to = of(["all", "queues", "exchanges", "quorum_queues"], b >> 3);
+    let key = of(
+        ["max-length", "delivery-limit", "alternate-exchange", "expires"],
+        b >> 5,
+    );
+    let value = match key {
+        "alternate-exchange" => Value::from(EXCHANGES[usize::from(a / 16 % 4)]),
+        _ => Value::I64(i64::from(a / 16) + 1),
+    };
+    let definition = [(key, value)].into_iter().collect();
+    let apply_to = ApplyTo::named(apply_to).unwrap();
+    let (name, is_operators) = (POLICIES[usize::from(a % 3)], scope(b) == PolicyScope::Operators);
+    match Policy::new(
+        name,
+        pattern,
+        apply_to,
+        i64::from(a / 3 % 3),
+        definition,
+        is_operators,
+    ) {
+        Ok(policy) => policy,
+        // Operators have no alternate exchanges.
+        Err(_) => policy(a, b | 1 << 5),
+    }
 }
 
 /// The alternate exchange that a number stands for: none, names, and no name at all.

@@ -18,8 +18,8 @@ use super::step::{
     exchange_name, queue_arguments, queue_name, user, user_name, vhost_name,
 };
 use super::{
-    Binding, Catalog, Change, Destination, Effect, Endpoint, ExchangeDeclaration, ExchangeId, Link,
-    QueueDeclaration, QueueId, Refusal, SessionId, Table, Vhost, VhostContent, VhostName,
+    Binding, Catalog, Change, Destination, Effect, Endpoint, ExchangeDeclaration, ExchangeId, ExchangeRules,
+    Link, QueueDeclaration, QueueId, Refusal, Rules, SessionId, Table, Vhost, VhostContent, VhostName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Running {
     vhosts: BTreeSet<VhostName>,
     exchanges: BTreeMap<ExchangeId, Vec<(Destination, Box<str>, Table)>>,
-    queues: BTreeSet<QueueId>,
+    exchange_rules: BTreeMap<ExchangeId, ExchangeRules>,
+    queues: BTreeMap<QueueId, Rules>,
 }
 
 impl Running {
@@ -37,23 +38,37 @@ impl Running {
             Effect::UsersChanged => {}
             Effect::VhostCreated(name) => assert!(self.vhosts.insert(name), "a vhost created twice"),
             Effect::VhostDeleted(name) => assert!(self.vhosts.remove(&name), "a vhost deleted twice"),
-            Effect::ExchangeCreated(vhost, exchange) => {
+            Effect::ExchangeCreated(vhost, exchange, rules) => {
                 assert!(self.vhosts.contains(&vhost));
+                self.exchange_rules.insert(exchange.id, rules);
                 let before = self.exchanges.insert(exchange.id, Vec::new());
                 assert!(before.is_none(), "{exchange:?} created twice");
             }
             Effect::ExchangeDeleted(_, exchange) => {
+                self.exchange_rules.remove(&exchange.id);
                 assert!(
                     self.exchanges.remove(&exchange.id).is_some(),
                     "{exchange:?} deleted twice"
                 );
             }
-            Effect::QueueCreated(vhost, queue) => {
+            Effect::QueueCreated(vhost, queue, rules) => {
                 assert!(self.vhosts.contains(&vhost));
-                assert!(self.queues.insert(queue.id), "{queue:?} created twice");
+                let before = self.queues.insert(queue.id, *rules);
+                assert!(before.is_none(), "{queue:?} created twice");
             }
             Effect::QueueDeleted(_, queue) => {
-                assert!(self.queues.remove(&queue.id), "{queue:?} deleted twice");
+                assert!(self.queues.remove(&queue.id).is_some(), "{queue:?} deleted twice");
+            }
+            Effect::ExchangeRules(_, id, rules) => {
+                let before = self
+                    .exchange_rules
+                    .insert(id, rules.clone())
+                    .expect("a running exchange");
+                assert_ne!(before, rules, "an effect that changes nothing");
+            }
+            Effect::QueueRules(_, id, rules) => {
+                let before = self.queues.insert(id, (*rules).clone()).expect("a running queue");
+                assert_ne!(before, *rules, "an effect that changes nothing");
             }
             Effect::Bound(Link {
                 source,
@@ -131,6 +146,18 @@ impl Trial {
                     model.delete_queue(name);
                 }
                 self.apply(Change::QueueDeleted(vhost_name(at), queue_name(name)), stutters);
+            }
+            Action::PutPolicy(scope, policy) => {
+                self.apply(
+                    Change::PolicyPut(vhost_name(at), *scope, policy.clone()),
+                    stutters,
+                );
+            }
+            Action::DeletePolicy(scope, name) => {
+                self.apply(
+                    Change::PolicyDeleted(vhost_name(at), *scope, (*name).into()),
+                    stutters,
+                );
             }
             asked => self.ask(at, asked, stutters),
         }
@@ -233,7 +260,8 @@ impl Trial {
 
     fn compare(&self) {
         let mut links: BTreeMap<ExchangeId, Vec<_>> = BTreeMap::new();
-        let mut queues = BTreeSet::new();
+        let mut queues = BTreeMap::new();
+        let mut exchange_rules = BTreeMap::new();
         for (name, model) in VHOSTS.iter().zip(&self.model) {
             let content = self.catalog.vhost(name);
             assert_eq!(content.is_some(), model.is_some(), "vhost {name}");
@@ -241,7 +269,13 @@ impl Trial {
                 continue;
             };
             compare_vhost(content, model);
-            queues.extend(content.queues().map(|queue| queue.id));
+            queues.extend(
+                content
+                    .queues()
+                    .map(|queue| (queue.id, content.queue_rules(queue))),
+            );
+            let rules = content.exchanges().map(|x| (x.id, content.exchange_rules(x)));
+            exchange_rules.extend(rules);
             links.extend(content.exchanges().map(|exchange| (exchange.id, Vec::new())));
             for binding in content.bindings().iter() {
                 let source = content
@@ -261,6 +295,7 @@ impl Trial {
             }
         }
         assert_eq!(self.running.queues, queues);
+        assert_eq!(self.running.exchange_rules, exchange_rules);
         assert_eq!(sorted(&self.running.exchanges), sorted(&links));
     }
 }

@@ -15,7 +15,7 @@ fn message(note: impl FnOnce(&mut AnnotationsWriter)) -> Message {
         properties: &[0x10, 0, 2],
         body: b"body",
         persistent: true,
-        priority: 4,
+        priority: Some(4),
         published_ms: 5,
         annotations: noted.bytes(),
     })

@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+use super::super::Asked;
 use super::super::{ExchangeKind, NoHeaders, QueueId, validate_binding};
 use super::*;
 
@@ -35,7 +36,7 @@ fn passed(table: &HeadersTable, headers: &Table) -> Vec<Destination> {
 
 fn matches(arguments: &Table, headers: &[(&str, Value)]) -> bool {
     let mut table = HeadersTable::default();
-    table.bind("", arguments, QUEUE);
+    table.bind("", arguments, QUEUE, "");
     !passed(&table, &of(headers)).is_empty()
 }
 
@@ -72,8 +73,8 @@ fn without_arguments_all_matches_everything_and_any_nothing() {
 #[test]
 fn a_message_without_headers_has_none() {
     let mut table = HeadersTable::default();
-    table.bind("", &of(&[("a", one())]), QUEUE);
-    table.bind("", &Table::new(), Destination::Queue(QueueId(2)));
+    table.bind("", &of(&[("a", one())]), QUEUE, "");
+    table.bind("", &Table::new(), Destination::Queue(QueueId(2)), "");
     let mut passed = Vec::new();
     table.route(
         &Routable {
@@ -171,8 +172,8 @@ fn a_binding_that_was_not_validated_means_all() {
 fn keys_tell_bindings_apart() {
     let mut table = HeadersTable::default();
     let a = of(&[("a", one())]);
-    table.bind("k1", &a, QUEUE);
-    table.bind("k2", &a, QUEUE);
+    table.bind("k1", &a, QUEUE, "");
+    table.bind("k2", &a, QUEUE, "");
     table.unbind("k1", &a, QUEUE);
     assert_eq!(passed(&table, &a), [QUEUE]);
     table.unbind("k2", &a, QUEUE);
@@ -182,9 +183,9 @@ fn keys_tell_bindings_apart() {
 #[test]
 fn arguments_must_be_exactly_those_bound_to_unbind() {
     let mut table = HeadersTable::default();
-    table.bind("", &of(&[("a", Value::I32(1))]), QUEUE);
+    table.bind("", &of(&[("a", Value::I32(1))]), QUEUE, "");
     // Equivalent, and yet another binding.
-    table.bind("", &of(&[("a", Value::I64(1))]), QUEUE);
+    table.bind("", &of(&[("a", Value::I64(1))]), QUEUE, "");
     table.unbind("", &of(&[("a", Value::I64(1))]), QUEUE);
     assert_eq!(passed(&table, &of(&[("a", one())])), [QUEUE]);
     table.unbind("", &of(&[("a", Value::I32(1))]), QUEUE);
@@ -202,7 +203,7 @@ fn nothing_is_left_of_what_was_removed() {
     ];
     for round in 0..3 {
         for arguments in &all {
-            table.bind("", arguments, QUEUE);
+            table.bind("", arguments, QUEUE, "");
         }
         match round {
             0 => table.clear_destination(QUEUE),
@@ -224,6 +225,7 @@ fn a_message_is_compared_only_with_rules_that_share_a_header() {
             "",
             &of(&[("kind", "event".into()), ("number", Value::I32(n))]),
             QUEUE,
+            "",
         );
     }
     let message = of(&[("kind", "event".into()), ("number", Value::I32(7))]);
@@ -238,11 +240,19 @@ fn a_message_is_compared_only_with_rules_that_share_a_header() {
 #[test]
 fn x_match_is_one_of_four_words() {
     let kind = ExchangeKind::named("headers").unwrap();
-    let check = |value: Value| validate_binding(&kind, "", &of(&[("x-match", value)]));
+    let validate = |kind: &ExchangeKind, arguments: &Table| {
+        let asked = Asked {
+            key: "",
+            arguments,
+            queue_type: None,
+        };
+        validate_binding(kind, &asked)
+    };
+    let check = |value: Value| validate(&kind, &of(&[("x-match", value)]));
     for word in ["all", "any", "all-with-x", "any-with-x"] {
         assert_eq!(check(word.into()), Ok(()));
     }
-    assert_eq!(validate_binding(&kind, "", &Table::new()), Ok(()));
+    assert_eq!(validate(&kind, &Table::new()), Ok(()));
     let text = |value: Value| check(value).unwrap_err().to_string();
     assert_eq!(
         text(one()),
@@ -258,5 +268,5 @@ fn x_match_is_one_of_four_words() {
     );
     // Other types do not look.
     let direct = ExchangeKind::named("direct").unwrap();
-    assert_eq!(validate_binding(&direct, "", &of(&[("x-match", one())])), Ok(()));
+    assert_eq!(validate(&direct, &of(&[("x-match", one())])), Ok(()));
 }

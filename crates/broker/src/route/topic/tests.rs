@@ -19,7 +19,7 @@ fn queue(n: usize) -> Destination {
 fn table(patterns: &[&str]) -> TopicTable {
     let mut table = TopicTable::default();
     for (n, pattern) in patterns.iter().enumerate() {
-        table.bind(pattern, &Table::new(), queue(n));
+        table.bind(pattern, &Table::new(), queue(n), "");
     }
     table
 }
@@ -136,7 +136,7 @@ fn wildcards_in_a_routing_key_are_words() {
 fn bindings_that_differ_in_arguments_are_counted() {
     let mut table = table(&["a.*"]);
     let other: Table = [("n", crate::value::Value::I8(1))].into_iter().collect();
-    table.bind("a.*", &other, queue(0));
+    table.bind("a.*", &other, queue(0), "");
     table.unbind("a.*", &Table::new(), queue(0));
     assert_eq!(passed(&table, "a.b"), [queue(0)]);
     table.unbind("a.*", &other, queue(0));
@@ -219,7 +219,7 @@ proptest! {
         prop_assert_eq!(table.trie.size(), empty);
         // And what was freed is used again.
         for _ in 0..3 {
-            table.bind("a.b.c", &Table::new(), queue(0));
+            table.bind("a.b.c", &Table::new(), queue(0), "");
             table.unbind("a.b.c", &Table::new(), queue(0));
         }
         prop_assert_eq!(table.trie.size(), empty);

@@ -289,7 +289,8 @@ impl Life {
         let body: Vec<u8> = (0..bytes).map(|at| (at * 7 + id * 13 + at / 251) as u8).collect();
         let mut noted = AnnotationsWriter::default();
         if self.random.chance(20) {
-            noted.ttl_ms(self.random.below(100_000));
+            // Longer than any of this takes: they are noted, and none expires.
+            noted.ttl_ms((1 << 45) + self.random.below(100_000));
         }
         let parts = Parts {
             exchange,
@@ -297,7 +298,7 @@ impl Life {
             properties: &properties,
             body: &body,
             persistent: self.random.chance(85),
-            priority: self.random.below(10) as u8,
+            priority: Some(self.random.below(10) as u8),
             published_ms: 1_700_000_000_000 + self.random.below(3),
             annotations: noted.bytes(),
         };
@@ -342,7 +343,7 @@ impl Life {
                 return Err(format!("a message goes to {names:?} instead of {routed:?}"));
             }
             sent.push((id_of(&message), message.envelope().persistent, names));
-            client.publish(batch, &route, message);
+            client.publish(batch, &route, message, 0);
         }
         let both = self.random.chance(30).then(|| self.gather(at));
         let worked = self.sessions[at].flush();
