@@ -10,6 +10,7 @@ use warren_protocol::amqp091::frame::{self, Frame, Kind, Step};
 use warren_protocol::amqp091::header::ProtocolHeader;
 use warren_protocol::amqp091::method::{Method, text};
 use warren_protocol::amqp091::properties::{Edit, Fields, Properties};
+use warren_protocol::amqp091::table::{Change, Table, Value};
 
 /// A limit that inputs of the usual size run into.
 const FRAME_MAX: u32 = 4096;
@@ -106,19 +107,25 @@ fn rewritten(properties: Properties<'_>) {
     out.clear();
     let edit = Edit {
         reply_to: Some(b"r"),
-        drop_headers: true,
+        headers: &[Change::string("x-death", "d"), Change::remove("CC")],
         drop_expiration: true,
         ..Edit::default()
     };
     properties.rewrite(&mut out, edit).expect("nothing to refuse");
+    let edited = Fields::from(Properties::parse(&out).expect("own encoding"));
+    let headers = edited.headers.expect("one was set");
+    assert_eq!(headers.find(b"x-death"), Some(Value::LongString(b"d")));
+    assert_eq!(headers.find(b"CC"), None);
+    let own = properties.headers().unwrap_or(Table::EMPTY);
+    for (name, _) in own {
+        let shown = |table: Table<'_>| table.find(name).map(|value| value.to_string());
+        assert!(name == b"x-death" || name == b"CC" || shown(headers) == shown(own));
+    }
     let wanted = Fields {
         reply_to: Some(b"r"),
-        headers: None,
+        headers: Some(headers),
         expiration: None,
         ..Fields::from(properties)
     };
-    assert_eq!(
-        Fields::from(Properties::parse(&out).expect("own encoding")),
-        wanted
-    );
+    assert_eq!(edited, wanted);
 }

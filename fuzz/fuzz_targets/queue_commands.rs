@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use warren_broker::message::{Message, Parts};
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Fetch, Outlet, Queue, Stretch, Subscription, Take, Totals,
+    Command, ConsumerKey, Delivery, Fact, Fetch, Outlet, Queue, Stretch, Subscription, Take, Ticket, Totals,
 };
 
 #[path = "../../crates/broker/src/queue/tests/model.rs"]

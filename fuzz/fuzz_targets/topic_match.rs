@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(pattern) = line.strip_prefix('+') {
             if bound.len() < BINDINGS_MAX && pattern.matches('#').count() <= HASHES_MAX {
                 let destination = Destination::Queue(QueueId(number));
-                table.bind(pattern, &Table::new(), destination);
+                table.bind(pattern, &Table::new(), destination, "");
                 bound.push((pattern, destination));
             }
         } else if let Some(pattern) = line.strip_prefix('-') {

@@ -1,15 +1,21 @@
 //! A message as the broker keeps it: one allocation, shared by reference count.
 //!
 //! ```text
-//! ThinArc ─► count | Envelope | exchange | routing key | properties | body
-//!                               └ lengths are in the envelope ┘
+//! ThinArc ─► count | Envelope | exchange | routing key | properties | body | annotations, their length
+//!                               └───── lengths are in the envelope ─────┘   └────── of few ──────┘
 //! ```
 //!
 //! The content is the publisher's own bytes in the publisher's own protocol; nothing is
 //! decoded again on the way to a consumer of the same protocol. What routing and queues
-//! need was read once, on receipt, into the [`Envelope`].
+//! need was read once, on receipt, into the [`Envelope`]. What the broker has to say of few messages
+//! stands behind the body, see [`Annotations`].
 
 mod alloc;
+pub mod annotations;
+mod deaths;
+
+pub use annotations::{Annotations, AnnotationsWriter};
+pub use deaths::{Brief, Death, Deaths, Reason, dead_letter};
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +32,8 @@ pub enum Origin {
 /// What the broker itself reads of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
+    /// When the broker took it, in ms since 1970; 0: not known.
+    pub published_ms: u64,
     /// Length of the body in bytes.
     pub body_bytes: u32,
     /// Length of the encoded properties in bytes.
@@ -36,6 +44,8 @@ pub struct Envelope {
     pub key_bytes: u8,
     /// Priority as published, 0 when absent.
     pub priority: u8,
+    /// Published with a priority.
+    pub has_priority: bool,
     /// Published as persistent (AMQP 0-9-1: delivery-mode 2).
     pub persistent: bool,
     /// Encoding of the properties.
@@ -81,8 +91,12 @@ pub struct Parts<'a> {
     pub body: &'a [u8],
     /// Published as persistent.
     pub persistent: bool,
-    /// Priority as published, 0 when absent.
-    pub priority: u8,
+    /// Priority as published.
+    pub priority: Option<u8>,
+    /// When the broker took it, in ms since 1970; 0: not known.
+    pub published_ms: u64,
+    /// What is noted of it, see [`AnnotationsWriter::bytes`]. Empty for most messages.
+    pub annotations: &'a [u8],
 }
 
 /// A message. Cloning counts a reference; the bytes are shared and never change.
@@ -90,20 +104,21 @@ pub struct Parts<'a> {
 pub struct Message(ThinArc<Head, u8>);
 
 impl Message {
-    /// A message of its parts: content is exchange, routing key, properties and body, one after the
-    /// other. `None` when the lengths do not fit, or names are no UTF-8.
-    pub fn restore(envelope: Envelope, content: &[u8]) -> Option<Self> {
+    /// A message of what [`Message::stored`] gave. `None` when the lengths do not fit, or names are no UTF-8.
+    pub fn restore(envelope: Envelope, stored: &[u8]) -> Option<Self> {
         let names = usize::from(envelope.exchange_bytes) + usize::from(envelope.key_bytes);
-        let (exchange, key) = content.get(..names)?.split_at(envelope.exchange_bytes.into());
+        let (exchange, key) = stored.get(..names)?.split_at(envelope.exchange_bytes.into());
         let is_text = std::str::from_utf8(exchange).is_ok() && std::str::from_utf8(key).is_ok();
-        (is_text && envelope.content_bytes() == content.len())
-            .then(|| Self(alloc::thin(Head::new(envelope), [content])))
+        let tail = stored.get(envelope.content_bytes()..)?;
+        let fits = tail.is_empty() || annotations::tail_bytes(tail) == Some(tail.len());
+        (is_text && fits).then(|| Self(alloc::thin(Head::new(envelope), [stored])))
     }
 
     /// A message of its parts.
     ///
     /// # Errors
-    /// [`TooLong`] when the exchange or the key has more than 255 bytes, properties or body more than 4 GiB.
+    /// [`TooLong`] when the exchange or the key has more than 255 bytes, properties, body or annotations
+    /// more than 4 GiB.
     #[inline]
     pub fn of(parts: &Parts<'_>) -> Result<Self, TooLong> {
         let Parts {
@@ -113,18 +128,59 @@ impl Message {
             body,
             persistent,
             priority,
+            published_ms,
+            annotations,
         } = *parts;
         let envelope = Envelope {
+            published_ms,
             body_bytes: long(body)?,
             properties_bytes: long(properties)?,
             exchange_bytes: short(exchange)?,
             key_bytes: short(key)?,
-            priority,
+            priority: priority.unwrap_or(0),
+            has_priority: priority.is_some(),
             persistent,
             origin: Origin::Amqp091,
         };
+        let head = Head::new(envelope);
         let content = [exchange.as_bytes(), key.as_bytes(), properties, body];
-        Ok(Self(alloc::thin(Head::new(envelope), content)))
+        if annotations.is_empty() {
+            return Ok(Self(alloc::thin(head, content)));
+        }
+        let [exchange, key, properties, body] = content;
+        let length = &long(annotations)?.to_le_bytes();
+        let all = [exchange, key, properties, body, annotations, length];
+        Ok(Self(alloc::thin(head, all)))
+    }
+
+    /// The same properties and body under another exchange and key, with other annotations.
+    ///
+    /// # Errors
+    /// As [`Message::of`].
+    pub fn reissued(&self, exchange: &str, key: &str, annotations: &[u8]) -> Result<Self, TooLong> {
+        let published_ms = self.envelope().published_ms;
+        self.reissued_at(published_ms, exchange, key, annotations)
+    }
+
+    /// As [`Message::reissued`], published at another time.
+    fn reissued_at(
+        &self,
+        published_ms: u64,
+        exchange: &str,
+        key: &str,
+        annotations: &[u8],
+    ) -> Result<Self, TooLong> {
+        let envelope = self.envelope();
+        Self::of(&Parts {
+            exchange,
+            key,
+            properties: self.properties(),
+            body: self.body(),
+            persistent: envelope.persistent,
+            priority: envelope.has_priority.then_some(envelope.priority),
+            published_ms,
+            annotations,
+        })
     }
 
     /// What the broker reads of the message.
@@ -188,7 +244,47 @@ impl Message {
 
     /// Exchange, routing key, properties and body, one after the other.
     pub fn content(&self) -> &[u8] {
+        self.range(0, self.envelope().content_bytes())
+    }
+
+    /// The content, and behind it the annotations and their length, if there are any: what is to be kept of
+    /// the message besides its envelope.
+    pub fn stored(&self) -> &[u8] {
         &self.0.slice
+    }
+
+    /// Whether anything is noted of the message.
+    #[inline]
+    pub fn is_annotated(&self) -> bool {
+        self.0.slice.len() > self.envelope().content_bytes()
+    }
+
+    /// What is noted of the message.
+    pub fn annotations(&self) -> Annotations<'_> {
+        let start = self.envelope().content_bytes();
+        let end = self.0.slice.len().saturating_sub(annotations::LENGTH_BYTES);
+        Annotations::new(self.0.slice.get(start..end).unwrap_or_default())
+    }
+
+    /// The routing keys that it goes by beside [`Message::routing_key`], whether or not consumers are told.
+    pub fn further_keys(&self) -> impl Iterator<Item = &str> {
+        let noted = self.annotations();
+        noted.keys().chain(noted.hidden_keys())
+    }
+
+    /// When the broker took it, in milliseconds since 1970; 0: not known.
+    pub fn published_ms(&self) -> u64 {
+        self.envelope().published_ms
+    }
+
+    /// Its own time to live, in milliseconds from when it was published.
+    pub fn ttl_ms(&self) -> Option<u64> {
+        self.annotations().ttl_ms()
+    }
+
+    /// When it is due, in milliseconds since 1970: nobody gets it before.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.annotations().due_ms()
     }
 
     /// Bytes of memory that the message takes, its bookkeeping and its place in a queue included.
@@ -265,7 +361,9 @@ mod tests {
         properties: &[0x10, 0, 2],
         body: b"hello",
         persistent: true,
-        priority: 7,
+        priority: Some(7),
+        published_ms: 1_700_000_000_000,
+        annotations: &[],
     };
 
     #[test]
@@ -299,6 +397,58 @@ mod tests {
         let mut torn = message.content().to_vec();
         torn[0] = 0xff;
         assert!(Message::restore(*message.envelope(), &torn).is_none(), "no text");
+    }
+
+    fn noted() -> AnnotationsWriter {
+        let mut noted = AnnotationsWriter::default();
+        noted.ttl_ms(250);
+        noted
+    }
+
+    #[test]
+    fn annotations_stand_behind_the_body() {
+        let plain = Message::of(&PARTS).unwrap();
+        assert!(!plain.is_annotated() && plain.annotations().is_empty());
+        assert_eq!(plain.stored(), plain.content());
+        let noted = noted();
+        let parts = Parts {
+            annotations: noted.bytes(),
+            ..PARTS
+        };
+        let message = Message::of(&parts).unwrap();
+        assert!(message.is_annotated());
+        assert_eq!(message.annotations().bytes(), noted.bytes());
+        assert_eq!((message.ttl_ms(), message.due_ms()), (Some(250), None));
+        assert_eq!(message.content(), plain.content());
+        assert_eq!(message.body(), b"hello");
+        let again = Message::restore(*message.envelope(), message.stored()).unwrap();
+        assert_eq!(again.stored(), message.stored());
+        assert_eq!(again.annotations(), message.annotations());
+        for cut in plain.content().len() + 1..message.stored().len() {
+            let cut = &message.stored()[..cut];
+            assert!(Message::restore(*message.envelope(), cut).is_none());
+        }
+    }
+
+    #[test]
+    fn a_message_is_reissued_under_other_names() {
+        let noted = noted();
+        let message = Message::of(&PARTS).unwrap();
+        let again = message.reissued("dlx", "other", noted.bytes()).unwrap();
+        assert_eq!((again.exchange(), again.routing_key()), ("dlx", "other"));
+        assert_eq!(again.properties(), message.properties());
+        assert_eq!(again.body(), message.body());
+        assert_eq!(again.published_ms(), 1_700_000_000_000);
+        assert_eq!(again.ttl_ms(), Some(250));
+        assert!(again.envelope().persistent && again.envelope().priority == 7);
+        let back = again.reissued("amq.topic", "a.b", &[]).unwrap();
+        assert_eq!(back.stored(), message.stored());
+        assert!(message.reissued(&"x".repeat(256), "", &[]).is_err());
+    }
+
+    #[test]
+    fn the_envelope_is_small() {
+        assert_eq!((size_of::<Envelope>(), size_of::<Head>()), (24, 32));
     }
 
     #[test]

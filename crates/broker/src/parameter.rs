@@ -71,6 +71,11 @@ impl Parameter {
         })
     }
 
+    /// Whether nobody obeys it yet.
+    pub fn is_idle(&self) -> bool {
+        IDLE.contains(&&*self.component)
+    }
+
     /// The parameter that holds a virtual host's limits.
     pub fn of_limits(limits: &Limits) -> Self {
         Self {

@@ -6,7 +6,9 @@
 
 pub mod amqp091;
 mod convert;
+mod dialect;
 mod sasl;
 mod session;
 
+pub use dialect::Dialects;
 pub use session::{Session, Status};

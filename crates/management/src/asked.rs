@@ -55,7 +55,8 @@ impl Asked<'_> {
             Ok(Json::Object(fields)) => Ok(Fields(fields)),
             Ok(Json::Null) => Ok(Fields(Map::new())),
             Ok(Json::String(_)) => Err(Refused::bad(
-                "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?",
+                "invalid payload: the request body JSON-decoded to a string. Is the input \
+                 doubly-JSON-encoded?",
             )),
             _ => Err(Refused::bad("not_json")),
         }

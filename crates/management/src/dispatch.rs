@@ -133,7 +133,8 @@ async fn carry_out(
         let answer = (way.act)(&asked)?;
         if way.verb != Verb::Get {
             let what: Vec<_> = names.iter().map(|(_, name)| name.as_str()).collect();
-            tracing::info!(by = %caller.user().name, verb = way.verb.word(), path, what = ?what, "changed over HTTP");
+            let (by, verb) = (&caller.user().name, way.verb.word());
+            tracing::info!(%by, verb, path, ?what, "changed over HTTP");
         }
         let status = match &answer {
             Answer::Created => StatusCode::CREATED,

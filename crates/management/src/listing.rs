@@ -230,7 +230,10 @@ mod tests {
     use serde_json::json;
 
     fn rows(names: &[&str]) -> Vec<Map<String, Json>> {
-        let row = |(at, name): (usize, &&str)| object! { "name": *name, "at": at, "in": json!({"x": at % 2, "y": 0}) };
+        let row = |(at, name): (usize, &&str)| {
+            let inner = json!({"x": at % 2, "y": 0});
+            object! { "name": *name, "at": at, "in": inner }
+        };
         names.iter().enumerate().map(row).collect()
     }
 
@@ -283,7 +286,10 @@ mod tests {
     #[test]
     fn a_page_tells_of_how_many_there_are() {
         let found = asked("page=2&page_size=3&columns=name").unwrap();
-        let wanted = r#"{"filtered_count":4,"item_count":1,"items":[{"name":"d"}],"page":2,"page_count":2,"page_size":3,"total_count":4}"#;
+        let wanted = concat!(
+            r#"{"filtered_count":4,"item_count":1,"items":[{"name":"d"}],"#,
+            r#""page":2,"page_count":2,"page_size":3,"total_count":4}"#
+        );
         assert_eq!(found.to_string(), wanted);
         let found = asked("page=1&name=B&columns=name").unwrap();
         assert_eq!(found["items"].to_string(), r#"[{"name":"b"},{"name":"Bc"}]"#);
@@ -310,7 +316,8 @@ mod tests {
             ),
             (
                 "page=0",
-                "invalid_pagination_parameters: Invalid pagination parameters: page number 0, page size undefined",
+                "invalid_pagination_parameters: Invalid pagination parameters: page number 0, \
+                 page size undefined",
             ),
             (
                 "page=1&page_size=501",

@@ -2,12 +2,12 @@
 //! one log append per queue and batch.
 
 use crate::mailbox::Touched;
-use crate::queues::{LiveQueue, Worked};
+use crate::queues::{LiveQueue, Share, Worked, work_together};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::queue::Command;
+use warren_broker::queue::Ticket;
 use warren_broker::route::QueueId;
 use warren_store::Position;
 
@@ -17,16 +17,23 @@ const SCANNED_QUEUES_MAX: usize = 8;
 /// Work gathered for one queue.
 #[derive(Debug, Default)]
 struct Work {
-    messages: Vec<Message>,
-    settled: Vec<u64>,
-    returned: Vec<u64>,
+    share: Share,
+    /// Which messages are somebody's whom it matters to whether they are taken: place in the batch, and
+    /// whose.
+    tokens: Vec<(usize, u64)>,
 }
 
 impl Work {
     fn clear(&mut self) {
-        self.messages.clear();
-        self.settled.clear();
-        self.returned.clear();
+        self.share.clear();
+        self.tokens.clear();
+    }
+
+    /// The last ones of the messages were not taken: says whose they were.
+    fn refuse(&self, count: usize, refused: &mut Vec<u64>) {
+        let taken = self.share.messages.len().saturating_sub(count);
+        let lost = self.tokens.iter().filter(|(place, _)| *place >= taken);
+        refused.extend(lost.map(|(_, token)| *token));
     }
 }
 
@@ -38,6 +45,8 @@ pub struct Batch {
     last: usize,
     /// Emptied work, kept for its buffers.
     spare: Vec<Work>,
+    /// Whose messages were not taken.
+    refused: Vec<u64>,
 }
 
 /// How many emptied buffers are kept from one batch to the next.
@@ -49,19 +58,37 @@ impl Batch {
         self.queues.is_empty()
     }
 
-    /// A message for a queue.
-    pub fn publish(&mut self, queue: &Arc<LiveQueue>, message: Message) {
-        self.work(queue).messages.push(message);
+    /// A message for a queue. If it is not taken, [`Batch::take_refused`] names the `token`; 0 names nothing.
+    pub fn publish(&mut self, queue: &Arc<LiveQueue>, message: Message, token: u64) {
+        let work = self.work(queue);
+        if token != 0 && queue.refuses() {
+            work.tokens.push((work.share.messages.len(), token));
+        }
+        work.share.messages.push(message);
     }
 
     /// A delivery of a queue is done with.
-    pub fn settle(&mut self, queue: &Arc<LiveQueue>, seq: u64) {
-        self.work(queue).settled.push(seq);
+    pub fn settle(&mut self, queue: &Arc<LiveQueue>, ticket: Ticket) {
+        self.work(queue).share.settled.push(ticket);
     }
 
-    /// A delivery of a queue goes back to its place.
-    pub fn give_back(&mut self, queue: &Arc<LiveQueue>, seq: u64) {
-        self.work(queue).returned.push(seq);
+    /// A delivery of a queue is rejected for good.
+    pub fn reject(&mut self, queue: &Arc<LiveQueue>, ticket: Ticket) {
+        self.work(queue).share.rejected.push(ticket);
+    }
+
+    /// A delivery of a queue goes back to its place. If it `failed`, that is counted.
+    pub fn give_back(&mut self, queue: &Arc<LiveQueue>, ticket: Ticket, failed: bool) {
+        let share = &mut self.work(queue).share;
+        match failed {
+            true => share.failed.push(ticket),
+            false => share.returned.push(ticket),
+        }
+    }
+
+    /// The tokens of messages that were not taken, since this was last asked.
+    pub fn take_refused(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Does everything gathered. Answers the log positions that answers have to wait for. `floor` is the
@@ -69,12 +96,11 @@ impl Batch {
     pub fn flush(&mut self, floor: Position, touched: &mut Touched) -> Worked {
         let mut worked = Worked::default();
         for (queue, mut work) in self.queues.drain(..) {
-            let commands = [
-                Command::Settle(&work.settled),
-                Command::Return(&work.returned),
-                Command::Enqueue(&work.messages),
-            ];
-            worked = worked.max(queue.work(&commands, floor, touched));
+            let done = queue.work(&work.share.commands(), floor, touched);
+            if done.refused > 0 {
+                work.refuse(done.refused, &mut self.refused);
+            }
+            worked = worked.max(done);
             if self.spare.len() < SPARE_MAX {
                 work.clear();
                 self.spare.push(work);
@@ -83,6 +109,30 @@ impl Batch {
         self.index.clear();
         self.last = 0;
         worked
+    }
+
+    /// Does everything gathered, all of it or, after a crash, nothing.
+    pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Worked {
+        if self.queues.len() < 2 {
+            return self.flush(floor, touched);
+        }
+        let (mut shares, mut tokens) = (Vec::new(), Vec::new());
+        for (queue, work) in self.queues.drain(..) {
+            shares.push((queue, work.share));
+            tokens.push(work.tokens);
+        }
+        let outcome = work_together(&shares, floor, touched);
+        for ((_, share), (tokens, refused)) in shares.into_iter().zip(tokens.into_iter().zip(outcome.refused))
+        {
+            let work = Work { share, tokens };
+            work.refuse(refused.unwrap_or(0), &mut self.refused);
+        }
+        for queue in outcome.leaving {
+            queue.move_on(touched);
+        }
+        self.index.clear();
+        self.last = 0;
+        outcome.worked
     }
 
     fn work(&mut self, queue: &Arc<LiveQueue>) -> &mut Work {

@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::SessionId;
-use warren_broker::queue::{ConsumerKey, Delivery};
+use warren_broker::queue::{ConsumerKey, Delivery, Ticket};
+use warren_broker::route::QueueId;
 use warren_store::{Position, Waiter};
 
 /// Bytes that may wait for a session, in its mailbox and taken out but not yet written.
@@ -57,6 +58,8 @@ pub enum Notice {
     Durable,
     /// A message that a getter of the session waits for was read.
     Fetched,
+    /// A delivery was taken away from a consumer that held it for too long: whose, of which queue, and which.
+    TimedOut(Address, QueueId, Ticket),
     /// There is room again for what the session publishes.
     Room,
     /// The log failed, for this reason: nothing is confirmed any more.

@@ -3,7 +3,9 @@
 
 use crate::access::Users;
 use crate::alarms::Memory;
+use crate::clock::Clock;
 use crate::congestion::{Burden, Traffic, Waiting};
+use crate::dialect::{Dialect, NoDialect};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -22,7 +24,7 @@ use warren_broker::queue::{Queue, Rules};
 use warren_store::{Log, Poisoned, Position, Waiter};
 
 /// What a node is told when it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Bytes that queues may hold in memory before publishers have to wait.
     pub memory_watermark_bytes: u64,
@@ -32,6 +34,8 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// How passwords that are set from now on are hashed.
     pub password_hashing: crate::passwords::Algorithm,
+    /// Reads what its front-ends publish.
+    pub dialect: Arc<dyn Dialect>,
 }
 
 impl Default for Config {
@@ -41,6 +45,7 @@ impl Default for Config {
             loopback_users: vec!["guest".to_owned()],
             connections_max: None,
             password_hashing: crate::passwords::Algorithm::default(),
+            dialect: Arc::new(NoDialect),
         }
     }
 }
@@ -99,13 +104,23 @@ impl Node {
     /// A node with nothing in it, over a log of which nothing is read back.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Arc<Self> {
         let memory = Arc::new(Memory::new(config.memory_watermark_bytes));
-        let storage = None;
-        let backing = Backing { log, memory, storage };
+        let backing = Backing {
+            log,
+            memory,
+            storage: None,
+            clock: Clock::default(),
+            node: OnceLock::new(),
+        };
         Self::over(config, Arc::new(backing))
     }
 
+    /// The time, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.backing.clock.now_ms()
+    }
+
     fn over(config: Config, backing: Arc<Backing>) -> Arc<Self> {
-        Arc::new(Self {
+        let node = Arc::new(Self {
             config,
             catalog: Mutex::default(),
             vhosts: RwLock::default(),
@@ -120,7 +135,10 @@ impl Node {
             threads: Mutex::default(),
             failure: OnceLock::new(),
             on_failure: OnceLock::new(),
-        })
+        });
+        // It is set once: the backing is the node's own.
+        let _ = node.backing.node.set(Arc::downgrade(&node));
+        node
     }
 
     /// A node with what was recovered. The log is needed from `needed_from` on for what queues hold
@@ -144,8 +162,9 @@ impl Node {
                         let backing = Arc::clone(&node.backing);
                         let live =
                             LiveQueue::new(queue, vhost.clone(), backing, machine, reserved, needed_from);
+                        let live = Arc::new(live);
                         live.set_rules(*rules);
-                        node.within(&vhost, |all| all.add_queue(Arc::new(live)));
+                        node.within(&vhost, |all| all.add_queue(live));
                     }
                     other => node.carry_out(other, &mut touched),
                 }
@@ -163,9 +182,14 @@ impl Node {
     /// The system gives no thread.
     pub fn start(self: &Arc<Self>, on_failure: Box<dyn Fn() + Send + Sync>) -> std::io::Result<()> {
         let _ = self.on_failure.set(on_failure);
+        let mut threads = Vec::new();
         if let Some(storage) = &self.backing.storage {
-            *self.threads.lock() = storage.start(self)?;
+            threads = storage.start(self)?;
         }
+        let node = Arc::clone(self);
+        let clock = std::thread::Builder::new().name("clock".to_owned());
+        threads.push(clock.spawn(move || node.backing.clock.run(&node))?);
+        *self.threads.lock() = threads;
         Ok(())
     }
 
@@ -175,10 +199,9 @@ impl Node {
     /// # Errors
     /// The log failed.
     pub fn stop(self: &Arc<Self>) -> Result<(), Poisoned> {
-        let Some(storage) = &self.backing.storage else {
-            return Ok(());
-        };
-        let stopped = storage.stop(self);
+        self.backing.clock.close();
+        let storage = self.backing.storage.as_ref();
+        let stopped = storage.map_or(Ok(()), |storage| storage.stop(self));
         for thread in std::mem::take(&mut *self.threads.lock()) {
             // A thread that panicked has said so.
             let _ = thread.join();
@@ -529,9 +552,10 @@ impl Node {
             let backing = Arc::clone(&self.backing);
             let machine = Queue::new(queue.durable);
             let queue = LiveQueue::new(queue, vhost.clone(), backing, machine, 0, Position::default());
+            let queue = Arc::new(queue);
             // Before anybody finds it.
             queue.set_rules(rules);
-            live.add_queue(Arc::new(queue));
+            live.add_queue(queue);
         });
     }
 

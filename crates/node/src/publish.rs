@@ -21,6 +21,13 @@ pub struct Keys<'a> {
     pub more: &'a [String],
 }
 
+impl<'a> Keys<'a> {
+    /// All of them.
+    pub(crate) fn all(self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.first).chain(self.more.iter().map(String::as_str))
+    }
+}
+
 impl Client {
     /// Where a message goes, after asking whether the user may send it there. Remembers the
     /// route if it can.
@@ -56,16 +63,17 @@ impl Client {
         self.publishable(exchange).map(drop)
     }
 
-    /// Gathers a message for all queues of a route.
-    pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message) {
+    /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take
+    /// it; 0 names nothing.
+    pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message, token: u64) {
         if let Some((last, others)) = route.queues.split_last() {
             if !others.is_empty() {
                 message.expect_sharing();
             }
             for queue in others {
-                batch.publish(queue, message.clone());
+                batch.publish(queue, message.clone(), token);
             }
-            batch.publish(last, message);
+            batch.publish(last, message, token);
         }
     }
 
@@ -102,8 +110,7 @@ impl Client {
     ) -> Result<Route, Refusal> {
         let live = self.publishable(exchange)?;
         let mut walk = Walk::new(&self.vhost, version);
-        let all = std::iter::once(keys.first).chain(keys.more.iter().map(String::as_str));
-        for key in all {
+        for key in keys.all() {
             match &live {
                 None => walk.add_queue(key),
                 Some(live) => {

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::queue::Delivery;
+use warren_broker::queue::{Delivery, Ticket};
 
 /// The pseudo-queue that reply consumers consume from.
 pub const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -65,8 +65,9 @@ impl Replies {
             return false;
         }
         let delivery = Delivery {
-            seq: 0,
+            ticket: Ticket(0),
             redelivered: false,
+            failures: None,
             message,
         };
         open.push(

@@ -226,6 +226,7 @@ impl Client {
     fn found(&self, name: &QueueName, position: Position) -> Result<Found, Refusal> {
         let queue = self.vhost.queue(name.as_str());
         let queue = queue.ok_or_else(|| Refusal::NotFound(self.queue_subject(name)))?;
+        queue.touch();
         let totals = queue.totals();
         // What does not last is not on disk either.
         let position = if queue.declared().durable {
@@ -379,7 +380,7 @@ impl Client {
     }
 
     /// Stops a consumer, and deletes its queue when it was the last of an auto-delete one.
-    pub fn cancel(&self, queue: &LiveQueue, key: ConsumerKey, touched: &mut Touched) {
+    pub fn cancel(&self, queue: &Arc<LiveQueue>, key: ConsumerKey, touched: &mut Touched) {
         if queue.cancel(key) {
             self.node.delete_abandoned(&self.vhost, queue, touched);
             if queue.declared().owner.is_some() {
@@ -420,6 +421,13 @@ impl Client {
         self.node.spread_alarms();
         worked
     }
+
+    /// The same, all of it at once: after a crash all of it was done, or nothing.
+    pub fn flush_together(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
+        let worked = batch.flush_together(self.node.appended(), touched);
+        self.node.spread_alarms();
+        worked
+    }
 }
 
 impl Node {
@@ -428,6 +436,15 @@ impl Node {
         let mut catalog = self.catalog.lock();
         if queue.stop_if_abandoned(touched) {
             let change = Change::QueueDeleted(vhost.name().clone(), queue.declared().name.clone());
+            self.commit(&mut catalog, change, touched);
+        }
+    }
+
+    /// Deletes a queue that nobody used for too long.
+    pub(crate) fn delete_expired(&self, queue: &LiveQueue, touched: &mut Touched) {
+        let mut catalog = self.catalog.lock();
+        if queue.stop_if_expired(touched) {
+            let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
             self.commit(&mut catalog, change, touched);
         }
     }

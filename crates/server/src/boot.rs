@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::Vhost;
 use warren_broker::name::{UserName, VhostName};
-use warren_frontend::amqp091::Settings;
+use warren_frontend::Dialects;
+use warren_frontend::amqp091::{Interceptors, Settings};
 use warren_node::storage::{Opened, Options, Recovered};
 use warren_node::{Node, passwords};
 use warren_store::MemoryLog;
@@ -38,6 +39,7 @@ pub fn node(config: &Config, data_dir: Option<&Path>) -> Result<Arc<Node>, Failu
         loopback_users: config.auth.loopback_users.iter().cloned().collect(),
         connections_max: config.limits.connection_max.map(|max| max as usize),
         password_hashing: hashing(config.auth.password_hashing),
+        dialect: Arc::new(Dialects),
     };
     let Some(folder) = data_dir else {
         tracing::warn!("there is no data folder: messages and definitions are lost when the broker stops");
@@ -129,6 +131,11 @@ pub fn amqp091(config: &Config) -> Settings {
         handshake_timeout: limits
             .handshake_timeout_ms
             .map_or(NO_TIMEOUT, |ms| Duration::from_millis(ms.into())),
+        interceptors: Interceptors {
+            timestamp: config.interceptors.timestamp,
+            routing_node: config.interceptors.routing_node,
+            node_name: format!("warren@{}", host_name()),
+        },
     }
 }
 
@@ -231,5 +238,28 @@ fn host_name() -> String {
         "localhost".to_owned()
     } else {
         name.trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_interceptor_is_the_one_that_is_configured() {
+        let mut config = Config::default();
+        assert_eq!(
+            (settings(&config).timestamp, settings(&config).routing_node),
+            (None, None)
+        );
+        config.interceptors.timestamp = Some(false);
+        config.interceptors.routing_node = Some(true);
+        let set = settings(&config);
+        assert_eq!((set.timestamp, set.routing_node), (Some(false), Some(true)));
+        assert!(set.node_name.starts_with("warren@") && set.node_name.len() > "warren@".len());
+    }
+
+    fn settings(config: &Config) -> Interceptors {
+        amqp091(config).interceptors
     }
 }

@@ -273,7 +273,13 @@ fn put_global(node: &Node, from: &model::GlobalParameter) -> Result<(), String> 
 fn put_parameter(node: &Node, from: &model::Parameter) -> Result<(), String> {
     let vhost = VhostName::new(&from.vhost).map_err(text)?;
     match Parameter::new(&from.component, &from.name, value(&from.value)?) {
-        Ok(parameter) => node.put_parameter(&vhost, parameter).map(drop).map_err(text),
+        Ok(parameter) => {
+            if parameter.is_idle() {
+                let (component, name) = (&from.component, &from.name);
+                tracing::warn!(component, name, %vhost, "a parameter without effect so far");
+            }
+            node.put_parameter(&vhost, parameter).map(drop).map_err(text)
+        }
         Err(parameter::Fault::Component(_)) => Ok(()),
         Err(fault) => Err(text(fault)),
     }

@@ -79,7 +79,7 @@ impl History {
                 let Some(live) = client.vhost().queue(queue).filter(|_| is_for) else {
                     continue;
                 };
-                batch.publish(&live, message.clone());
+                batch.publish(&live, message.clone(), 0);
                 let written = self.written.entry(queue.to_owned()).or_default();
                 written.push(message.content().to_vec());
             }

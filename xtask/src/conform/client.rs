@@ -15,8 +15,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long output may still come after `run.sh` has ended: a process that it left behind can hold the pipe.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Runs `command` against the broker at these ports of the loopback address and counts its lines into `tally`.
-/// After `limit` it is killed, with the processes that it started, and that is a failure.
+/// Runs `command` against the broker at these ports of the loopback address and counts its lines into
+/// `tally`. After `limit` it is killed, with the processes that it started, and that is a failure.
 pub(super) fn run(command: &mut Command, ports: Ports, limit: Duration, tally: &mut Tally) {
     let port = ports.amqp;
     if let Some(http) = ports.http {

@@ -147,12 +147,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
     match change {
         Change::VhostPut(vhost) => {
             out.push(VHOST_PUT);
-            put_text(out, vhost.name.as_str());
-            put_text(out, &vhost.description);
-            put_with(out, |out| put_texts(out, &vhost.tags));
-            put_with(out, |out| {
-                out.extend(vhost.default_queue_type.map(queue_type_code));
-            });
+            put_vhost(out, vhost);
         }
         Change::VhostDeleted(name) => {
             out.push(VHOST_DELETED);
@@ -172,8 +167,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::ExchangeDeleted(vhost, name) => {
             out.push(EXCHANGE_DELETED);
-            put_text(out, vhost.as_str());
-            put_text(out, name.as_str());
+            put_all(out, &[vhost.as_str(), name.as_str()]);
         }
         Change::QueuePut(vhost, queue) => {
             out.push(QUEUE_PUT);
@@ -181,8 +175,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::QueueDeleted(vhost, name) => {
             out.push(QUEUE_DELETED);
-            put_text(out, vhost.as_str());
-            put_text(out, name.as_str());
+            put_all(out, &[vhost.as_str(), name.as_str()]);
         }
         Change::Bound(vhost, binding) => {
             out.push(BOUND);
@@ -195,15 +188,11 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         Change::ParameterPut(vhost, parameter) => {
             out.push(PARAMETER_PUT);
             put_text(out, vhost.as_str());
-            put_text(out, &parameter.component);
-            put_text(out, &parameter.name);
-            put_with(out, |out| value::put_value(out, &parameter.value));
+            put_parameter(out, parameter);
         }
         Change::ParameterDeleted(vhost, component, name) => {
             out.push(PARAMETER_DELETED);
-            put_text(out, vhost.as_str());
-            put_text(out, component);
-            put_text(out, name);
+            put_all(out, &[vhost.as_str(), component, name]);
         }
         Change::GlobalParameterPut(name, value) => {
             out.push(GLOBAL_PARAMETER_PUT);
@@ -273,6 +262,27 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         }
         other => return Err(Malformed::Kind(other)),
     })
+}
+
+fn put_all(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        put_text(out, text);
+    }
+}
+
+fn put_vhost(out: &mut Vec<u8>, vhost: &Vhost) {
+    put_text(out, vhost.name.as_str());
+    put_text(out, &vhost.description);
+    put_with(out, |out| put_texts(out, &vhost.tags));
+    put_with(out, |out| {
+        out.extend(vhost.default_queue_type.map(queue_type_code));
+    });
+}
+
+fn put_parameter(out: &mut Vec<u8>, parameter: &Parameter) {
+    put_text(out, &parameter.component);
+    put_text(out, &parameter.name);
+    put_with(out, |out| value::put_value(out, &parameter.value));
 }
 
 fn put_texts(out: &mut Vec<u8>, texts: &[Box<str>]) {

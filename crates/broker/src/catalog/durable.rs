@@ -6,9 +6,9 @@
 //!   durable_changes ─► checkpoint ────────────┴─► replay ─► the durable part of the catalog
 //! ```
 //!
-//! Virtual hosts, users and parameters are durable. Exchanges and queues are if they were declared so, bindings if both
-//! their ends are. The changes that are logged name every durable thing that goes, so replay lets nothing go
-//! of itself. It must not: an auto-delete exchange whose last *durable* binding went may still have others,
+//! Virtual hosts, users and parameters are durable. Exchanges and queues are if they were declared so,
+//! bindings if both their ends are. The changes that are logged name every durable thing that goes, so replay
+//! lets nothing go of itself. It must not: an auto-delete exchange whose last *durable* binding went may still have others,
 //! of which the log knows nothing.
 
 use super::change::AutoDelete;
@@ -51,8 +51,8 @@ impl Catalog {
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
     /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues
-    /// and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept beside
-    /// them.
+    /// and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept
+    /// beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
         let mut changes: Vec<Change> = vhosts

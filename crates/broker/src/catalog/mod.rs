@@ -318,24 +318,15 @@ impl Catalog {
                     content.unbound(vec![binding], destination, auto_delete, &mut effects);
                 }
             }),
-            Change::ParameterPut(vhost, parameter) => {
-                self.within(&vhost, |content| content.parameters.put(parameter));
-            }
-            Change::ParameterDeleted(vhost, component, name) => {
-                self.within(&vhost, |content| content.parameters.remove(&component, &name));
-            }
-            Change::GlobalParameterPut(name, value) => {
-                self.global_parameters.insert(name, value);
-            }
-            Change::GlobalParameterDeleted(name) => {
-                self.global_parameters.remove(&name);
-            }
+            change @ (Change::ParameterPut(..)
+            | Change::ParameterDeleted(..)
+            | Change::GlobalParameterPut(..)
+            | Change::GlobalParameterDeleted(_)) => self.change_parameter(change),
             Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
-                let name = policy.name.clone();
-                content.change_policy(scope, &name, Some(policy), &mut effects);
+                content.put_policy(scope, policy, &mut effects);
             }),
             Change::PolicyDeleted(vhost, scope, name) => self.within(&vhost, |content| {
-                content.change_policy(scope, &name, None, &mut effects);
+                content.delete_policy(scope, &name, &mut effects);
             }),
         }
         effects

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::VhostContent;
+use super::{Catalog, Change, VhostContent};
 use crate::limits::{Limited, Limits};
 use crate::parameter::{LIMITS, Parameter, VHOST_LIMITS};
 
@@ -22,6 +22,27 @@ impl Parameters {
             if all.is_empty() {
                 self.0.remove(component);
             }
+        }
+    }
+}
+
+impl Catalog {
+    /// Makes a change of a parameter, of which the running broker need not be told.
+    pub(super) fn change_parameter(&mut self, change: Change) {
+        match change {
+            Change::ParameterPut(vhost, parameter) => {
+                self.within(&vhost, |content| content.parameters.put(parameter));
+            }
+            Change::ParameterDeleted(vhost, component, name) => {
+                self.within(&vhost, |content| content.parameters.remove(&component, &name));
+            }
+            Change::GlobalParameterPut(name, value) => {
+                self.global_parameters.insert(name, value);
+            }
+            Change::GlobalParameterDeleted(name) => {
+                self.global_parameters.remove(&name);
+            }
+            _ => {}
         }
     }
 }

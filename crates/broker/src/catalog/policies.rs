@@ -75,8 +75,17 @@ impl VhostContent {
         ExchangeRules::of(exchange, policy, operators)
     }
 
+    pub(super) fn put_policy(&mut self, scope: PolicyScope, policy: Policy, effects: &mut Vec<Effect>) {
+        let name = policy.name.clone();
+        self.change_policy(scope, &name, Some(policy), effects);
+    }
+
+    pub(super) fn delete_policy(&mut self, scope: PolicyScope, name: &str, effects: &mut Vec<Effect>) {
+        self.change_policy(scope, name, None, effects);
+    }
+
     /// Puts a policy in the place of the one of its name, or takes that away, and tells whom it concerns.
-    pub(super) fn change_policy(
+    fn change_policy(
         &mut self,
         scope: PolicyScope,
         name: &str,

@@ -260,8 +260,8 @@ fn check_retry(definition: &Table) -> Result<(), DefinitionFault> {
     }
 }
 
-/// Whether objects of a kind know every key of a definition: a policy of which a queue does not is not in force
-/// for it at all. Exchanges take any.
+/// Whether objects of a kind know every key of a definition: a policy of which a queue does not is not in
+/// force for it at all. Exchanges take any.
 pub(super) fn all_known(definition: &Table, kind: Kind) -> bool {
     let Kind::Queue(queue_type) = kind else {
         return true;

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Of all policies whose pattern matches the name, that apply to its kind, and of which a queue's type knows
-//! every key, the one with the highest priority is in force; of operator policies likewise. Keys that both have are
-//! merged ([`keys`]), and what is merged meets the arguments ([`rules`]).
+//! every key, the one with the highest priority is in force; of operator policies likewise. Keys that both
+//! have are merged ([`keys`]), and what is merged meets the arguments ([`rules`]).
 //!
 //! RabbitMQ: policies.md.
 

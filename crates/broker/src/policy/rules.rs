@@ -1,7 +1,8 @@
 //! What a queue or an exchange goes by: its arguments and the policies in force, taken together.
 //!
 //! ```text
-//!   the smaller number        expires, message-ttl, max-length(-bytes), consumer-timeout, delayed-retry-min/-max
+//!   the smaller number        expires, message-ttl, max-length, max-length-bytes, consumer-timeout,
+//!                             delayed-retry-min, delayed-retry-max
 //!   the same, if negative     delivery-limit: the larger
 //!   the argument              dead-letter-*, a classic queue's overflow
 //!   the policy                a quorum queue's overflow, delayed-retry-type, -backoff, -jitter
@@ -115,8 +116,9 @@ impl<'a> Both<'a> {
         let exchange = self.first("dead-letter-exchange").and_then(Value::as_str)?;
         let key = self.first("dead-letter-routing-key").and_then(Value::as_str);
         let strategy = self.first("dead-letter-strategy").and_then(Value::as_str);
-        // A message that is to make room cannot wait until somebody takes it.
-        let waits = strategy == Some("at-least-once") && self.overflow() == Overflow::RejectPublish;
+        // RabbitMQ heeds it only beside `reject-publish`; here what leaves waits on disk, whatever made it
+        // leave.
+        let waits = strategy == Some("at-least-once");
         Some(DeadLetters {
             exchange: exchange.into(),
             key: key.map(Box::from),

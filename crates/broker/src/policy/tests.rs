@@ -1,3 +1,5 @@
+//! Which policy is in force, and what comes of it: tables beside what RabbitMQ does, and a naive matcher.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
@@ -73,8 +75,8 @@ fn the_highest_that_matches_is_in_force() {
     assert_eq!(found(Kind::Exchange, "orders"), Some(1));
 }
 
-/// Each row was compared with RabbitMQ 4.0.5, where that has the key: keys, and whether a policy with it comes
-/// into force for a classic queue and for a quorum queue. It does for every exchange.
+/// Each row was compared with RabbitMQ 4.0.5, where that has the key: keys, and whether a policy with it
+/// comes into force for a classic queue and for a quorum queue. It does for every exchange.
 #[test]
 fn a_policy_with_a_key_that_a_queue_type_does_not_know_is_not_in_force() {
     let number = || Value::I64(20);
@@ -458,6 +460,21 @@ fn what_is_wrong_is_said_in_rabbitmqs_words() {
     for (key, value, expected) in rows {
         assert_eq!(refused(&[(key, value.clone())], false), *expected);
     }
+    let pattern = Policy::new("p", "(", ApplyTo::All, 0, table(&[("expires", number(1))]), false);
+    let pattern = pattern.unwrap_err().to_string();
+    assert!(
+        pattern.starts_with("pattern should be regular expression but is invalid: "),
+        "{pattern}"
+    );
+}
+
+#[test]
+fn wrong_values_come_before_unknown_keys() {
+    let refused = |definition: &[(&str, Value)], is_operators| {
+        let policy = Policy::new("p", "", ApplyTo::All, 0, table(definition), is_operators);
+        policy.unwrap_err().to_string()
+    };
+    let number = Value::I64;
     let unknown = [("b", number(1)), ("colour", text("red"))];
     assert_eq!(
         refused(&unknown, false),
@@ -481,12 +498,6 @@ fn what_is_wrong_is_said_in_rabbitmqs_words() {
             "{key}"
         );
     }
-    let pattern = Policy::new("p", "(", ApplyTo::All, 0, table(&[("expires", number(1))]), false);
-    let pattern = pattern.unwrap_err().to_string();
-    assert!(
-        pattern.starts_with("pattern should be regular expression but is invalid: "),
-        "{pattern}"
-    );
 }
 
 #[test]

@@ -2,15 +2,18 @@
 //! value, so that no list of actions is allocated per message.
 
 use super::consumers::ConsumerKey;
+use super::ticket::Ticket;
 use crate::message::Message;
 
 /// A message on its way to a consumer or a getter.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The message's place in the queue; names it when it is settled or returned.
-    pub seq: u64,
+    /// Names it when it is settled or returned.
+    pub ticket: Ticket,
     /// It went out before.
     pub redelivered: bool,
+    /// How often a delivery of it failed; `None` in a queue that does not say.
+    pub failures: Option<u16>,
     /// The message.
     pub message: Message,
 }

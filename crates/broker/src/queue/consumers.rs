@@ -63,9 +63,73 @@ pub(super) struct Consumers {
     slots: Slab<Consumer>,
     rings: BTreeMap<Reverse<i64>, VecDeque<ConsumerKey>>,
     next_serial: u32,
+    /// One consumer at a time is served: this one.
+    single: Option<Single>,
+}
+
+/// Who is served where one consumer at a time is.
+#[derive(Debug, Default)]
+struct Single {
+    active: Option<ConsumerKey>,
 }
 
 impl Consumers {
+    /// From now on one consumer at a time is served, or all are again.
+    pub(super) fn serve_one_at_a_time(&mut self, one: bool) {
+        if one == self.single.is_some() {
+            return;
+        }
+        self.single = one.then(Single::default);
+        self.rings.clear();
+        for (_, consumer) in &mut self.slots {
+            consumer.in_ring = false;
+        }
+        self.choose_active();
+        let all: Vec<ConsumerKey> = self.keys().collect();
+        all.into_iter().for_each(|key| self.queue_up(key));
+    }
+
+    /// Whether the consumer is there, and served.
+    pub(super) fn is_active(&self, key: ConsumerKey) -> bool {
+        let is_there = self
+            .slots
+            .get(key.slot())
+            .is_some_and(|one| one.serial == key.serial);
+        is_there
+            && self
+                .single
+                .as_ref()
+                .is_none_or(|single| single.active == Some(key))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
+        self.slots.iter().map(|(slot, consumer)| ConsumerKey {
+            // As in `add`.
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            serial: consumer.serial,
+        })
+    }
+
+    /// Where one at a time is served and nobody is: the one of the highest priority who came first is.
+    fn choose_active(&mut self) {
+        if self.single.as_ref().is_none_or(|single| single.active.is_some()) {
+            return;
+        }
+        let newest = self.next_serial;
+        let chosen = self.keys().min_by_key(|key| {
+            let priority = self
+                .slots
+                .get(key.slot())
+                .map_or(0, |one| one.subscription.priority);
+            // By age: serials may have wrapped.
+            (Reverse(priority), Reverse(newest.wrapping_sub(key.serial)))
+        });
+        if let (Some(single), Some(chosen)) = (&mut self.single, chosen) {
+            single.active = Some(chosen);
+            self.queue_up(chosen);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -87,6 +151,7 @@ impl Consumers {
         // A node has far fewer than 2^32 consumers on a queue: each costs a mailbox entry.
         let slot = u32::try_from(self.slots.insert(consumer)).unwrap_or(u32::MAX);
         let key = ConsumerKey { slot, serial };
+        self.choose_active();
         self.queue_up(key);
         Ok(key)
     }
@@ -103,6 +168,12 @@ impl Consumers {
             }
         }
         self.slots.remove(key.slot());
+        if let Some(single) = &mut self.single
+            && single.active == Some(key)
+        {
+            single.active = None;
+            self.choose_active();
+        }
         true
     }
 
@@ -171,6 +242,13 @@ impl Consumers {
     }
 
     fn queue_up(&mut self, key: ConsumerKey) {
+        if self
+            .single
+            .as_ref()
+            .is_some_and(|single| single.active != Some(key))
+        {
+            return;
+        }
         let Some(consumer) = self.find(key) else { return };
         if consumer.in_ring || consumer.refused || !consumer.has_credit() {
             return;

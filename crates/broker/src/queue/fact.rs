@@ -55,6 +55,8 @@ pub enum Fact {
         seq: u64,
         /// The message.
         message: Message,
+        /// It was delayed, and is no longer.
+        is_due: bool,
     },
     /// Messages are done with: acknowledged, rejected or delivered without acknowledgement.
     Settled {
@@ -62,6 +64,8 @@ pub enum Fact {
         range: Range,
         /// They were published as persistent.
         persistent: bool,
+        /// Octets of their bodies.
+        octets: u64,
     },
     /// Messages went out and came back; they keep their places and are redelivered from now on.
     Returned {
@@ -69,6 +73,10 @@ pub enum Fact {
         range: Range,
         /// They were published as persistent.
         persistent: bool,
+        /// How often deliveries of each failed by now.
+        failures: u16,
+        /// Until when they rest, in milliseconds since 1970; 0: they do not.
+        until_ms: u64,
     },
     /// Everything up to a number is done with, but for what was out with consumers.
     Purged {
@@ -76,6 +84,10 @@ pub enum Fact {
         up_to: u64,
         /// What stays, by rising number.
         except: Vec<Range>,
+        /// Octets of the bodies of what stays, and of those that were published as persistent.
+        kept_octets: u64,
+        /// See `kept_octets`.
+        kept_persistent: u64,
     },
 }
 
@@ -99,25 +111,81 @@ pub(super) fn push_seq(ranges: &mut Vec<Range>, seq: u64) {
     }
 }
 
-/// Numbers gathered into ranges, those of persistent messages apart from those of others.
+/// Numbers gathered into ranges, those of persistent messages apart from those of others, each once.
 #[derive(Debug, Default)]
-pub(super) struct Gathered(Vec<(Range, bool)>);
+pub(super) struct Gathered {
+    runs: Vec<Run>,
+    highest: u64,
+}
+
+/// Numbers that follow each other, of messages alike.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    range: Range,
+    persistent: bool,
+    failures: u16,
+    until_ms: u64,
+    octets: u64,
+}
 
 impl Gathered {
-    pub(super) fn push(&mut self, seq: u64, persistent: bool) {
-        match self.0.last_mut() {
-            Some((last, same)) if last.last + 1 == seq && *same == persistent => last.last = seq,
-            _ => self.0.push((Range::one(seq), persistent)),
+    #[inline]
+    pub(super) fn push(&mut self, seq: u64, persistent: bool, octets: u32) {
+        self.push_run(Run {
+            range: Range::one(seq),
+            persistent,
+            failures: 0,
+            until_ms: 0,
+            octets: u64::from(octets),
+        });
+    }
+
+    /// A message of which deliveries failed so often, and which rests until an hour.
+    pub(super) fn push_failed(&mut self, seq: u64, persistent: bool, failures: u16, until_ms: u64) {
+        self.push_run(Run {
+            range: Range::one(seq),
+            persistent,
+            failures,
+            until_ms,
+            octets: 0,
+        });
+    }
+
+    #[inline]
+    fn push_run(&mut self, new: Run) {
+        let seq = new.range.first;
+        // Mostly they rise.
+        if seq <= self.highest && self.runs.iter().any(|run| run.range.contains(seq)) {
+            return;
+        }
+        self.highest = self.highest.max(seq);
+        match self.runs.last_mut() {
+            Some(run)
+                if run.range.last + 1 == new.range.first
+                    && (run.persistent, run.failures, run.until_ms)
+                        == (new.persistent, new.failures, new.until_ms) =>
+            {
+                run.range.last = new.range.last;
+                run.octets += new.octets;
+            }
+            _ => self.runs.push(new),
         }
     }
 
     pub(super) fn settled(self) -> impl Iterator<Item = Fact> {
-        let all = self.0.into_iter();
-        all.map(|(range, persistent)| Fact::Settled { range, persistent })
+        self.runs.into_iter().map(|run| Fact::Settled {
+            range: run.range,
+            persistent: run.persistent,
+            octets: run.octets,
+        })
     }
 
     pub(super) fn returned(self) -> impl Iterator<Item = Fact> {
-        let all = self.0.into_iter();
-        all.map(|(range, persistent)| Fact::Returned { range, persistent })
+        self.runs.into_iter().map(|run| Fact::Returned {
+            range: run.range,
+            persistent: run.persistent,
+            failures: run.failures,
+            until_ms: run.until_ms,
+        })
     }
 }

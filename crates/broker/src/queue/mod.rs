@@ -12,51 +12,79 @@
 //! lock and reads no clock. It never delivers by itself: whoever applied facts, added a
 //! consumer or resumed one calls `dispatch` afterwards.
 //!
+//! ```text
+//!              ┌─ delayed ─┐                        ┌──── resting ◄─┐ (a pause before the next try)
+//!   enqueue ───┴───────────┴─► ready (by priority) ─┴─► unsettled ──┴─► settled
+//!                                │ expired, too many      │ rejected, failed too often
+//!                                └────────► leaving ◄─────┘ ──► settled, and queued elsewhere
+//! ```
+//!
 //! Messages stand in memory or in extents, see [`paging`](self). One that is next and not in memory
 //! stops the dispatch; [`Queue::fetch`] then says what is to be read.
+//!
+//! A plain queue has one [`lane`](self) and no [`Extras`]: whatever a queue can do beyond that costs it
+//! nothing.
 
 mod action;
+mod apply;
 mod command;
 mod consumers;
+mod decide;
+mod dispatch;
+mod extras;
 mod fact;
+mod lane;
+mod leaving;
+mod levels;
+mod octets;
+mod overflow;
 mod paging;
 mod rules;
 mod seq_set;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod ticket;
+mod times;
 mod window;
 
 pub use action::{Delivery, Outlet};
 pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
+pub use dispatch::Take;
 pub use fact::{Fact, Range};
+pub use leaving::Leaving;
 pub use paging::Summary;
 pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
+pub use ticket::Ticket;
+pub use times::{Hour, Note, TimedOut};
 pub use window::Window;
 
 use crate::message::Message;
 use consumers::Consumers;
-use fact::Gathered;
+use extras::Extras;
+use lane::{Entry, Lane};
+use octets::Octets;
+use std::sync::LazyLock;
 use stored::Shelf;
-
-/// A ready message.
-#[derive(Debug)]
-struct Entry {
-    message: Message,
-    redelivered: bool,
-}
 
 /// A message that is out with a consumer or a getter.
 #[derive(Debug)]
 struct Held {
     /// None when it stands in an extent.
     message: Option<Message>,
+    consumer: Option<ConsumerKey>,
+    /// Octets of its body.
+    octets: u32,
+    failures: u16,
+    /// How often it was taken away from who held it: tells this delivery from those.
+    turn: u16,
     redelivered: bool,
     persistent: bool,
-    consumer: Option<ConsumerKey>,
+    /// The priority that it is served with.
+    level: u8,
 }
 
 /// How much a queue holds.
@@ -64,23 +92,20 @@ struct Held {
 pub struct Totals {
     /// Messages that wait for a consumer.
     pub ready: usize,
+    /// Octets of their bodies.
+    pub ready_octets: u64,
     /// Messages that are out and neither settled nor returned.
     pub unsettled: usize,
+    /// Octets of their bodies.
+    pub unsettled_octets: u64,
+    /// Messages that are not ready yet: delayed, or resting before the next try.
+    pub delayed: usize,
+    /// Messages that are about to leave for another queue.
+    pub leaving: usize,
     /// Consumers.
     pub consumers: usize,
     /// Memory of the messages that are in memory, in bytes.
     pub bytes: usize,
-}
-
-/// What asking for one message comes to.
-#[derive(Debug)]
-pub enum Take {
-    /// This one.
-    Message(Delivery),
-    /// There is none.
-    Empty,
-    /// There is one, and it has to be read first.
-    Absent,
 }
 
 /// The state of one queue.
@@ -88,13 +113,16 @@ pub enum Take {
 pub struct Queue {
     /// The queue survives a restart, and its persistent messages with it.
     durable: bool,
-    /// In memory, and in no extent.
-    ready: Window<Entry>,
+    /// What is ready, of the lowest priority.
+    lane: Lane,
     stored: Shelf,
     unsettled: Window<Held>,
     consumers: Consumers,
     next_seq: u64,
     bytes: usize,
+    octets: Octets,
+    /// What a plain queue does not have.
+    extras: Option<Box<Extras>>,
 }
 
 impl Queue {
@@ -106,6 +134,48 @@ impl Queue {
         }
     }
 
+    /// The queue goes by these rules from now on.
+    pub fn set_rules(&mut self, rules: &Rules) {
+        self.consumers
+            .serve_one_at_a_time(rules.has_single_active_consumer);
+        if self.extras.is_none() && *rules == Rules::default() {
+            return;
+        }
+        let extras = self.extras.get_or_insert_default();
+        let has_same_levels = extras.rules.max_priority == rules.max_priority
+            && extras.rules.default_priority == rules.default_priority;
+        extras.rules = rules.clone();
+        if !has_same_levels {
+            self.sort_by_level();
+        }
+    }
+
+    /// What the queue goes by.
+    pub fn rules(&self) -> &Rules {
+        static PLAIN: LazyLock<Rules> = LazyLock::new(Rules::default);
+        self.extras.as_ref().map_or(&PLAIN, |extras| &extras.rules)
+    }
+
+    /// Puts what is in memory into the lanes of its priorities: after recovery, which knows no rules.
+    fn sort_by_level(&mut self) {
+        let all: Vec<(u8, u64)> = self
+            .lanes()
+            .flat_map(|(level, lane)| lane.in_memory().map(move |(seq, _)| (level, seq)))
+            .collect();
+        for (level, seq) in all {
+            let Some((entry, is_stored)) = self.open_lane(level).remove(seq) else {
+                continue;
+            };
+            let level = self.level_of(&entry.message);
+            self.open_lane(level).put_back(seq, entry, is_stored);
+        }
+    }
+
+    /// The machine has nothing that a plain queue has not.
+    pub fn is_plain(&self) -> bool {
+        self.extras.is_none()
+    }
+
     /// Whether the message survives a restart in this queue.
     fn is_kept(&self, message: &Message) -> bool {
         self.durable && message.envelope().persistent
@@ -113,127 +183,25 @@ impl Queue {
 
     /// How much the queue holds now.
     pub fn totals(&self) -> Totals {
+        let (ready, unsettled) = (self.ready_count(), self.unsettled.len());
+        let (delayed, leaving) = self.extras.as_ref().map_or((0, 0), |extras| extras.counts());
         Totals {
-            ready: self.ready_count(),
-            unsettled: self.unsettled.len(),
+            ready,
+            ready_octets: self.octets.ready(),
+            unsettled,
+            unsettled_octets: self.octets.out(),
+            delayed,
+            leaving,
             consumers: self.consumers.len(),
             bytes: self.bytes,
         }
     }
 
-    /// Decides what a command comes to, as facts to be recorded and then applied.
-    /// At most one command is decided before its facts are applied.
-    pub fn decide(&self, command: &Command<'_>, facts: &mut Vec<Fact>) {
-        match command {
-            Command::Enqueue(messages) => {
-                let numbered = (self.next_seq..).zip(*messages);
-                facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
-                    seq,
-                    message: m.clone(),
-                }));
-            }
-            Command::Settle(seqs) => facts.extend(self.gathered(seqs).settled()),
-            Command::Return(seqs) => facts.extend(self.gathered(seqs).returned()),
-            Command::Purge => {
-                if let Some(up_to) = self.next_seq.checked_sub(1)
-                    && self.ready_count() > 0
-                {
-                    let mut except = Vec::new();
-                    for (seq, _) in self.unsettled.iter() {
-                        fact::push_seq(&mut except, seq);
-                    }
-                    facts.push(Fact::Purged { up_to, except });
-                }
-            }
-        }
-    }
-
-    /// Makes facts so. Called in the order in which they were decided.
-    pub fn apply(&mut self, facts: impl IntoIterator<Item = Fact>) {
-        for fact in facts {
-            match fact {
-                Fact::Enqueued { seq, message } => self.enqueue(seq, message),
-                Fact::Settled { range, .. } => self.settle(range),
-                Fact::Returned { range, .. } => {
-                    (range.first..=range.last).for_each(|seq| self.give_back(seq))
-                }
-                Fact::Purged { up_to, except } => self.purge(up_to, &except),
-            }
-        }
-    }
-
-    /// Hands ready messages to consumers while one can take them. What leaves without
-    /// acknowledgement is settled here; `facts` gets those settles, already applied.
-    pub fn dispatch(&mut self, outlet: &mut impl Outlet, facts: &mut Vec<Fact>) {
-        let mut settled = Gathered::default();
-        while let Some((key, subscription)) = self.consumers.turn() {
-            let Some((seq, entry, is_stored)) = self.pop_ready() else {
-                break;
-            };
-            let Entry { message, redelivered } = entry;
-            let persistent = self.is_kept(&message);
-            let bytes = message.memory_bytes();
-            // Of a message in an extent the body is not needed again.
-            let kept = (!subscription.no_ack && !is_stored).then(|| message.clone());
-            match outlet.offer(
-                key,
-                Delivery {
-                    seq,
-                    redelivered,
-                    message,
-                },
-            ) {
-                Ok(()) => {
-                    self.consumers.took();
-                    let held = Held {
-                        message: kept,
-                        redelivered,
-                        persistent,
-                        consumer: Some(key),
-                    };
-                    self.sent(seq, bytes, held, is_stored, subscription.no_ack);
-                    if subscription.no_ack {
-                        settled.push(seq, persistent);
-                    }
-                }
-                Err(Delivery { message, .. }) => {
-                    self.put_back(seq, Entry { message, redelivered }, is_stored);
-                    self.consumers.refused();
-                }
-            }
-        }
-        facts.extend(settled.settled());
-    }
-
-    /// Takes the first ready message for a getter: `basic.get`. With `no_ack` it is settled at
-    /// once and `facts` gets that, already applied.
-    pub fn take(&mut self, no_ack: bool, facts: &mut Vec<Fact>) -> Take {
-        let Some((seq, entry, is_stored)) = self.pop_ready() else {
-            return match self.stored.absent.is_empty() {
-                true => Take::Empty,
-                false => Take::Absent,
-            };
-        };
-        let Entry { message, redelivered } = entry;
-        let persistent = self.is_kept(&message);
-        let held = Held {
-            message: (!no_ack && !is_stored).then(|| message.clone()),
-            redelivered,
-            persistent,
-            consumer: None,
-        };
-        self.sent(seq, message.memory_bytes(), held, is_stored, no_ack);
-        if no_ack {
-            facts.push(Fact::Settled {
-                range: Range::one(seq),
-                persistent,
-            });
-        }
-        Take::Message(Delivery {
-            seq,
-            redelivered,
-            message,
-        })
+    /// How many messages of each priority are ready: priority and count, by rising priority, without those
+    /// of which there is none.
+    pub fn ready_by_priority(&self) -> Vec<(u8, usize)> {
+        let lanes = self.lanes().map(|(level, lane)| (level, lane.len()));
+        lanes.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Adds a consumer.
@@ -255,6 +223,11 @@ impl Queue {
         self.consumers.resume(key);
     }
 
+    /// Whether the consumer is served: where one is at a time, the others wait.
+    pub fn is_active(&self, key: ConsumerKey) -> bool {
+        self.consumers.is_active(key)
+    }
+
     /// The number that the next message gets.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
@@ -264,161 +237,59 @@ impl Queue {
     /// marked as redelivered. What is out counts as ready, as after a restart. The message is there if
     /// it is in memory.
     pub fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
-        let ready = self.ready.iter().chain(self.stored.front.iter());
+        let ready = self.lanes().flat_map(|(_, lane)| lane.in_memory());
         let ready = ready.map(|(seq, entry)| (seq, Some(&entry.message), entry.redelivered));
         let out = self.unsettled.iter();
         let out = out.map(|(seq, held)| (seq, held.message.as_ref(), held.redelivered));
-        let absent = self.stored.absent.ranges().into_iter();
+        let absent = self.lanes().flat_map(|(_, lane)| lane.ahead.absent.ranges());
         let absent = absent.flat_map(|range| range.first..=range.last);
         let absent = absent.map(|seq| (seq, None, self.stored.is_redelivered(seq)));
-        let mut all: Vec<_> = ready.chain(out).chain(absent).collect();
+        let others = self.extras.iter().flat_map(|extras| extras.live(&self.stored));
+        let mut all: Vec<_> = ready.chain(out).chain(absent).chain(others).collect();
         all.sort_unstable_by_key(|(seq, ..)| *seq);
         all.into_iter()
     }
 
+    /// All lanes by rising priority.
+    fn lanes(&self) -> impl Iterator<Item = (u8, &Lane)> {
+        let more = self.extras.iter().flat_map(|extras| extras.levels.iter());
+        std::iter::once((0, &self.lane)).chain(more)
+    }
+
+    /// All lanes by rising priority.
+    fn lanes_mut(&mut self) -> impl Iterator<Item = (u8, &mut Lane)> {
+        let more = self.extras.iter_mut().flat_map(|extras| extras.levels.iter_mut());
+        std::iter::once((0, &mut self.lane)).chain(more)
+    }
+
+    /// The lane of a priority, into which something is about to be put.
+    fn open_lane(&mut self, level: u8) -> &mut Lane {
+        match level {
+            0 => &mut self.lane,
+            _ => self.extras.get_or_insert_default().levels.open(level),
+        }
+    }
+
+    /// The highest priority that has a ready message; 0 also when there is none.
+    fn top(&mut self) -> u8 {
+        match &mut self.extras {
+            None => 0,
+            Some(extras) => extras.levels.highest().unwrap_or(0),
+        }
+    }
+
+    /// The priority that a message is served with.
+    fn level_of(&self, message: &Message) -> u8 {
+        match &self.extras {
+            None => 0,
+            Some(extras) => extras.level_of(message),
+        }
+    }
+
     fn ready_count(&self) -> usize {
-        let absent = usize::try_from(self.stored.absent.len()).unwrap_or(usize::MAX);
-        self.ready.len() + self.stored.front.len() + absent
-    }
-
-    /// Takes out the ready message with the lowest number, with whether it stands in an extent. `None`
-    /// when there is none, or when it has to be read first.
-    fn pop_ready(&mut self) -> Option<(u64, Entry, bool)> {
-        if self.stored.is_bare() {
-            return self.ready.pop_first().map(|(seq, entry)| (seq, entry, false));
-        }
-        let stored = &mut *self.stored;
-        let next = |window: &Window<Entry>| window.first().map_or(u64::MAX, |(seq, _)| seq);
-        let (ready, front) = (next(&self.ready), next(&stored.front));
-        if stored
-            .absent
-            .first()
-            .is_some_and(|absent| absent < ready.min(front))
-        {
-            stored.is_hungry = true;
-            return None;
-        }
-        if front < ready {
-            let (seq, entry) = stored.front.pop_first()?;
-            stored.front_bytes -= entry.message.memory_bytes();
-            return Some((seq, entry, true));
-        }
-        self.ready.pop_first().map(|(seq, entry)| (seq, entry, false))
-    }
-
-    /// A ready message of so many bytes went out: it is held, or settled at once with `no_ack`.
-    fn sent(&mut self, seq: u64, memory_bytes: usize, held: Held, is_stored: bool, no_ack: bool) {
-        if held.message.is_none() {
-            self.bytes -= memory_bytes;
-        }
-        if !no_ack {
-            self.unsettled.insert(seq, held);
-        } else if is_stored {
-            self.stored.settle(Range::one(seq));
-        }
-    }
-
-    fn put_back(&mut self, seq: u64, entry: Entry, is_stored: bool) {
-        if is_stored {
-            self.stored.front_bytes += entry.message.memory_bytes();
-            self.stored.front.insert(seq, entry);
-        } else {
-            self.ready.insert(seq, entry);
-        }
-    }
-
-    fn gathered(&self, seqs: &[u64]) -> Gathered {
-        let mut gathered = Gathered::default();
-        for &seq in seqs {
-            if let Some(held) = self.unsettled.find(seq) {
-                gathered.push(seq, held.persistent);
-            }
-        }
-        gathered
-    }
-
-    fn enqueue(&mut self, seq: u64, message: Message) {
-        if seq < self.next_seq {
-            return;
-        }
-        self.bytes += message.memory_bytes();
-        self.next_seq = seq.saturating_add(1);
-        let redelivered = seq < self.stored.redelivered_below;
-        self.ready.insert(seq, Entry { message, redelivered });
-    }
-
-    fn settle(&mut self, range: Range) {
-        if !self.stored.is_bare() {
-            self.stored.settle(range);
-        }
-        for seq in range.first..=range.last.min(self.next_seq) {
-            let message = if let Some(held) = self.unsettled.remove(seq) {
-                if let Some(consumer) = held.consumer {
-                    self.consumers.released(consumer);
-                }
-                held.message
-            } else {
-                // In recovery nothing is out: settled messages are still among the ready ones.
-                self.ready.remove(seq).map(|entry| entry.message)
-            };
-            self.bytes -= message.map_or(0, |message| message.memory_bytes());
-        }
-    }
-
-    fn give_back(&mut self, seq: u64) {
-        if let Some(held) = self.unsettled.remove(seq) {
-            match held.message {
-                Some(message) => {
-                    let redelivered = true;
-                    self.ready.insert(seq, Entry { message, redelivered });
-                }
-                None => self.stored.give_back(seq),
-            }
-            if let Some(consumer) = held.consumer {
-                self.consumers.released(consumer);
-            }
-        } else if let Some(entry) = self.ready.find_mut(seq) {
-            entry.redelivered = true;
-        } else if self.stored.absent.contains(seq) {
-            self.stored.redelivered.insert(seq);
-        }
-    }
-
-    fn purge(&mut self, up_to: u64, except: &[Range]) {
-        let mut first = 0;
-        for kept in except {
-            if let Some(last) = kept.first.checked_sub(1)
-                && first <= last
-            {
-                self.purge_range(Range { first, last });
-            }
-            first = kept.last.saturating_add(1);
-        }
-        if first <= up_to {
-            self.purge_range(Range { first, last: up_to });
-        }
-    }
-
-    /// Everything in the range that is not out goes.
-    fn purge_range(&mut self, range: Range) {
-        if !self.stored.is_bare() {
-            self.bytes -= self.stored.purge(range);
-        }
-        let mut kept = Vec::new();
-        while let Some((seq, _)) = self.ready.first()
-            && seq <= range.last
-        {
-            let Some((seq, entry)) = self.ready.pop_first() else {
-                break;
-            };
-            if seq < range.first {
-                kept.push((seq, entry));
-            } else {
-                self.bytes -= entry.message.memory_bytes();
-            }
-        }
-        for (seq, entry) in kept {
-            self.ready.insert(seq, entry);
+        match &self.extras {
+            None => self.lane.len(),
+            Some(_) => self.lanes().map(|(_, lane)| lane.len()).sum(),
         }
     }
 }

@@ -8,12 +8,21 @@
 //!
 //! None of this changes what the queue holds: it may happen at any time, and not at all.
 
-use super::stored::{Chain, Fetch, Released, Shelf, Stored, Stretch};
-use super::{Entry, Queue, SeqSet};
+use super::lane::Entry;
+use super::octets::Octets;
+use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
+use super::times::{Hour, Note};
+use super::{Queue, SeqSet};
 use crate::message::Message;
+use std::collections::BTreeMap;
 
 /// Messages asked for at a time.
 const FETCHED_MAX: u64 = 16 * 1024;
+
+/// Whose wish a [`Fetch`] is: lanes are named by their priority; then there are what is delayed and what
+/// leaves.
+const DELAYED: u16 = 256;
+const LEAVING: u16 = 257;
 
 /// What a checkpoint holds of a queue: everything durable that is not in the log behind it.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +33,14 @@ pub struct Summary {
     pub redelivered: SeqSet,
     /// All messages below this number did.
     pub redelivered_below: u64,
+    /// How often deliveries of these failed, where any did.
+    pub failures: BTreeMap<u64, u16>,
+    /// Octets of the bodies of what stands in extents.
+    pub octets: u64,
+    /// Which of these have a priority above 0, by priority.
+    pub levels: Vec<(u8, SeqSet)>,
+    /// When something happens to which of these.
+    pub notes: Vec<Note>,
 }
 
 impl Queue {
@@ -33,31 +50,112 @@ impl Queue {
             durable,
             redelivered,
             redelivered_below,
+            failures,
+            octets,
+            levels,
+            notes,
         } = summary;
         let next_seq = durable.up_to();
-        Self {
-            stored: Shelf::new(Stored::restore(durable, redelivered, redelivered_below)),
-            next_seq,
-            ..Self::new(true)
+        let mut plain = durable.live().clone();
+        let mut queue = Self::new(true);
+        for (level, seqs) in levels {
+            for range in seqs.ranges() {
+                plain.remove_range(range);
+            }
+            queue.open_lane(level).ahead.absent = seqs;
         }
+        if !plain.is_empty() {
+            queue.lane.ahead.absent = plain;
+        }
+        let chains = Chains {
+            durable,
+            redelivered,
+            redelivered_below,
+            failures,
+            ..Chains::default()
+        };
+        let mut queue = Self {
+            stored: Shelf::new(chains),
+            next_seq,
+            octets: Octets::restored(octets),
+            ..queue
+        };
+        notes.into_iter().for_each(|note| queue.take_note(note));
+        queue
+    }
+
+    /// What is delayed or rests is not ready.
+    fn take_note(&mut self, note: Note) {
+        let mut level = 0;
+        if note.hour != Hour::Expires {
+            let found = self
+                .lanes_mut()
+                .find_map(|(level, lane)| lane.ahead.absent.remove(note.seq).then_some(level));
+            let Some(found) = found else { return };
+            level = found;
+            self.octets.set_aside(u64::from(note.octets));
+        }
+        let failures = self.stored.failures_of(note.seq);
+        let times = &mut self.extras.get_or_insert_default().times;
+        times.take_note(note, level, failures);
     }
 
     /// The summary of what is durable now.
     pub fn summary(&self) -> Summary {
+        let durable = self.stored.durable.clone();
         let mut redelivered = self.stored.redelivered.clone();
+        let mut failures = self.stored.failures.clone();
+        let mut levels: BTreeMap<u8, SeqSet> = BTreeMap::new();
         // What is out or in memory again knows for itself.
-        let out = self.unsettled.iter().filter(|(_, held)| held.redelivered);
-        let out = out.map(|(seq, _)| seq);
-        let front = self.stored.front.iter().filter(|(_, entry)| entry.redelivered);
-        for seq in out.chain(front.map(|(seq, _)| seq)) {
-            if self.stored.durable.live.contains(seq) {
+        let mut note = |seq, level, is_redelivered, failed| {
+            if !durable.live().contains(seq) {
+                return;
+            }
+            if is_redelivered {
                 redelivered.insert(seq);
             }
+            if failed > 0 {
+                failures.insert(seq, failed);
+            }
+            if level > 0 {
+                levels.entry(level).or_default().insert(seq);
+            }
+        };
+        for (seq, held) in self.unsettled.iter() {
+            note(seq, held.level, held.redelivered, held.failures);
+        }
+        for (level, lane) in self.lanes().filter(|(_, lane)| !lane.ahead.is_bare()) {
+            for (seq, entry) in lane.ahead.front.iter() {
+                note(seq, level, entry.redelivered, entry.failures);
+            }
+        }
+        if let Some(extras) = &self.extras {
+            for (seq, gone) in extras.leaving.gone.iter() {
+                note(seq, gone.level, gone.redelivered, gone.failures);
+            }
+        }
+        for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
+            for range in lane.ahead.absent.ranges() {
+                levels.entry(level).or_default().insert_range(range);
+            }
+        }
+        let mut notes = Vec::new();
+        if let Some(extras) = &self.extras {
+            for (seq, resting) in &extras.times.resting {
+                if durable.live().contains(*seq) && resting.level > 0 {
+                    levels.entry(resting.level).or_default().insert(*seq);
+                }
+            }
+            notes = extras.times.notes(durable.live());
         }
         Summary {
-            durable: self.stored.durable.clone(),
+            durable,
             redelivered,
             redelivered_below: self.stored.redelivered_below,
+            failures,
+            octets: self.octets.stored(),
+            levels: levels.into_iter().collect(),
+            notes,
         }
     }
 
@@ -67,10 +165,12 @@ impl Queue {
             self.stored.redelivered_below = self.next_seq;
             self.stored.redelivered = SeqSet::default();
         }
-        let all: Vec<u64> = self.ready.iter().map(|(seq, _)| seq).collect();
-        for seq in all {
-            if let Some(entry) = self.ready.find_mut(seq) {
-                entry.redelivered = true;
+        for (_, lane) in self.lanes_mut() {
+            let all: Vec<u64> = lane.ready.iter().map(|(seq, _)| seq).collect();
+            for seq in all {
+                if let Some(entry) = lane.ready.find_mut(seq) {
+                    entry.redelivered = true;
+                }
             }
         }
     }
@@ -82,29 +182,49 @@ impl Queue {
 
     /// What stands in extents: the durable messages, or the transient ones.
     pub fn chain(&self, durable: bool) -> &Chain {
-        self.stored.chain(durable)
+        self.stored.get(durable)
     }
 
     /// The lowest persistent message that is in no extent, if there is one: the log has to be kept from
     /// there on.
     pub fn first_unstored(&self) -> Option<u64> {
         let from = self.stored.durable.up_to;
-        let ready = self.ready.iter_from(from);
-        let ready = ready
-            .filter(|(_, entry)| self.is_kept(&entry.message))
-            .map(|(seq, _)| seq)
-            .next();
+        let lanes = self.lanes();
+        let ready = lanes.filter_map(|(_, lane)| {
+            let entries = lane.ready.iter_from(from);
+            let mut kept = entries.filter(|(_, entry)| self.is_kept(&entry.message));
+            kept.next().map(|(seq, _)| seq)
+        });
         let out = self.unsettled.iter_from(from);
         let out = out.filter(|(_, held)| held.persistent).map(|(seq, _)| seq).next();
-        match (ready, out) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let leaving = self.extras.as_ref().and_then(|extras| {
+            let gone = extras.leaving.gone.iter_from(from);
+            gone.filter(|(_, gone)| gone.persistent)
+                .map(|(seq, _)| seq)
+                .next()
+        });
+        let waiting = self.extras.as_ref().and_then(|extras| {
+            let mut kept = extras
+                .times
+                .unstored(from)
+                .filter(|(_, message)| self.is_kept(message));
+            kept.next().map(|(seq, _)| seq)
+        });
+        ready.chain(out).chain(leaving).chain(waiting).min()
     }
 
     /// Bytes of memory that messages in no extent take.
     pub fn unstored_bytes(&self) -> usize {
-        self.bytes - self.stored.front_bytes
+        let front: usize = self.lanes().map(|(_, lane)| lane.ahead.front_bytes).sum();
+        let leaving = self.extras.iter().flat_map(|extras| extras.leaving.gone.iter());
+        let leaving = leaving.filter(|(_, gone)| gone.is_stored);
+        let leaving = leaving.filter_map(|(_, gone)| gone.message.as_ref());
+        let delayed = self
+            .extras
+            .iter()
+            .map(|extras| extras.times.delayed.ahead.front_bytes);
+        let others = leaving.map(Message::memory_bytes).chain(delayed);
+        self.bytes - front - others.sum::<usize>()
     }
 
     /// Messages in no extent: those that survive or the others, by rising number from `from` on, until
@@ -116,27 +236,45 @@ impl Queue {
         messages_max: usize,
         bytes_max: usize,
     ) -> Vec<(u64, Message)> {
-        let from = from.max(self.stored.chain(durable).up_to);
-        let ready = self.ready.iter_from(from);
-        let mut ready = ready.map(|(seq, entry)| (seq, &entry.message)).peekable();
+        let from = from.max(self.stored.get(durable).up_to);
+        let ready = self.lane.ready.iter_from(from);
+        let ready = ready.map(|(seq, entry)| (seq, &entry.message));
         let out = self.unsettled.iter_from(from);
         let out = out.filter_map(|(seq, held)| Some((seq, held.message.as_ref()?)));
-        let mut out = out.peekable();
+        let both = merged(ready, out);
+        match &self.extras {
+            None => self.first_of(both, durable, messages_max, bytes_max),
+            Some(extras) => {
+                let mut all: Box<dyn Iterator<Item = (u64, &Message)>> = Box::new(both);
+                for (_, lane) in extras.levels.iter() {
+                    let more = lane.ready.iter_from(from);
+                    all = Box::new(merged(all, more.map(|(seq, entry)| (seq, &entry.message))));
+                }
+                let leaving = extras.leaving.gone.iter_from(from);
+                let leaving = leaving.filter(|(_, gone)| !gone.is_stored);
+                let leaving = leaving.filter_map(|(seq, gone)| Some((seq, gone.message.as_ref()?)));
+                let all = merged(merged(all, leaving), extras.times.unstored(from));
+                self.first_of(all, durable, messages_max, bytes_max)
+            }
+        }
+    }
+
+    /// The first of these that survive, or of the others, until there are so many or so many bytes.
+    fn first_of<'a>(
+        &self,
+        all: impl Iterator<Item = (u64, &'a Message)>,
+        durable: bool,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Vec<(u64, Message)> {
         let mut found = Vec::new();
         let mut bytes = 0;
-        while found.len() < messages_max && bytes < bytes_max {
-            let is_ready_first = match (ready.peek(), out.peek()) {
-                (Some((a, _)), Some((b, _))) => a < b,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (None, None) => break,
-            };
-            let next = if is_ready_first { ready.next() } else { out.next() };
-            let Some((seq, message)) = next else { break };
-            if self.is_kept(message) == durable {
-                bytes += message.memory_bytes();
-                found.push((seq, message.clone()));
+        for (seq, message) in all.filter(|(_, message)| self.is_kept(message) == durable) {
+            if found.len() >= messages_max || bytes >= bytes_max {
+                break;
             }
+            bytes += message.memory_bytes();
+            found.push((seq, message.clone()));
         }
         found
     }
@@ -149,30 +287,71 @@ impl Queue {
                 && let Some(message) = held.message.take()
             {
                 self.bytes -= message.memory_bytes();
+                self.octets.stored_one(u64::from(held.octets), durable);
                 self.stored.add(durable, extent, seq, true);
-            } else if let Some(entry) = self.ready.remove(seq) {
-                self.stored.add(durable, extent, seq, true);
-                self.shelve(seq, entry, keep_bytes);
-            } else {
-                self.stored.add(durable, extent, seq, false);
+                continue;
             }
+            let found = self
+                .lanes_mut()
+                .find_map(|(level, lane)| Some((level, lane.ready.remove(seq)?)));
+            if let Some((level, entry)) = found {
+                self.octets.stored_one(entry.body_bytes(), durable);
+                self.stored.add(durable, extent, seq, true);
+                self.shelve(level, seq, entry, keep_bytes);
+                continue;
+            }
+            let is_live = self.stored_aside(durable, seq);
+            self.stored.add(durable, extent, seq, is_live);
         }
     }
 
-    /// A ready message stands in an extent now: it stays in memory if it is next and there is room.
-    fn shelve(&mut self, seq: u64, entry: Entry, keep_bytes: usize) {
-        let stored = &mut *self.stored;
+    /// The same of a message that is neither ready nor out. Answers whether there is one.
+    fn stored_aside(&mut self, durable: bool, seq: u64) -> bool {
+        let Some(extras) = &mut self.extras else {
+            return false;
+        };
+        if let Some(gone) = extras.leaving.gone.find_mut(seq) {
+            gone.is_stored = true;
+            self.octets.stored_one(u64::from(gone.octets), durable);
+            return true;
+        }
+        let times = &mut extras.times;
+        if let Some(resting) = times.resting.get_mut(&seq) {
+            if let Some(message) = resting.message.take() {
+                self.bytes -= message.memory_bytes();
+                self.octets.stored_one(u64::from(resting.octets), durable);
+            }
+            return true;
+        }
+        let Some(entry) = times.delayed.ready.remove(seq) else {
+            return false;
+        };
+        self.octets.stored_one(entry.body_bytes(), durable);
         let bytes = entry.message.memory_bytes();
-        if stored.absent.is_empty() && stored.front_bytes + bytes <= keep_bytes {
-            stored.front_bytes += bytes;
-            stored.front.insert(seq, entry);
+        // What is about to be due would have to be read again at once.
+        if times.is_soon(&entry.message) {
+            times.delayed.ahead.front_bytes += bytes;
+            times.delayed.ahead.front.insert(seq, entry);
+        } else {
+            times.delayed.ahead.absent.insert(seq);
+            self.bytes -= bytes;
+        }
+        true
+    }
+
+    /// A ready message stands in an extent now: it stays in memory if it is next and there is room.
+    fn shelve(&mut self, level: u8, seq: u64, entry: Entry, keep_bytes: usize) {
+        let bytes = entry.message.memory_bytes();
+        let is_top = level == self.top();
+        let ahead = &mut *self.open_lane(level).ahead;
+        if is_top && ahead.absent.is_empty() && ahead.front_bytes + bytes <= keep_bytes {
+            ahead.front_bytes += bytes;
+            ahead.front.insert(seq, entry);
             return;
         }
+        ahead.absent.insert(seq);
         self.bytes -= bytes;
-        stored.absent.insert(seq);
-        if entry.redelivered && seq >= stored.redelivered_below {
-            stored.redelivered.insert(seq);
-        }
+        self.stored.note(seq, entry.redelivered, entry.failures);
     }
 
     /// How much of what is stored may stay in memory for the consumers that there are, if it is `ahead_bytes`
@@ -181,28 +360,138 @@ impl Queue {
         if self.consumers.len() > 0 { ahead_bytes } else { 0 }
     }
 
-    /// Drops bodies that stand in an extent, but for the first `keep_bytes`.
+    /// Drops bodies that stand in an extent, but for the first `keep_bytes` of the highest priority.
     pub fn evict(&mut self, keep_bytes: usize) {
-        if !self.stored.is_bare() {
-            self.bytes -= self.stored.evict(keep_bytes);
+        if self.stored.is_bare() {
+            return;
         }
+        let top = self.top();
+        let Self {
+            lane, extras, stored, ..
+        } = self;
+        let chains = &mut **stored;
+        let mut freed = 0;
+        if let Some(extras) = extras {
+            freed += extras.times.evict();
+        }
+        let more = extras.iter_mut().flat_map(|extras| extras.levels.iter_mut());
+        for (level, lane) in std::iter::once((0, lane)).chain(more) {
+            if lane.ahead.is_bare() {
+                continue;
+            }
+            let keep_bytes = if level == top { keep_bytes } else { 0 };
+            freed += lane.ahead.evict(keep_bytes, &mut |seq, entry| {
+                chains.note(seq, entry.redelivered, entry.failures);
+            });
+        }
+        self.bytes -= freed;
     }
 
     /// What is to be read from an extent now, for consumers to come or for one that waits. To be answered
-    /// by [`Queue::fetched`]; there is one wish at a time. `ahead_bytes` are read ahead of consumers: less
-    /// than half of it in memory asks for more.
+    /// by [`Queue::fetched`]; there is one wish of each priority at a time. `ahead_bytes` are read ahead of
+    /// consumers: less than half of it in memory asks for more.
     pub fn fetch(&mut self, ahead_bytes: usize) -> Option<Fetch> {
         if self.stored.is_bare() {
             return None;
         }
         let wants_ahead = self.consumers.len() > 0;
-        self.stored.fetch(ahead_bytes, FETCHED_MAX, wants_ahead)
+        if self.has_ttl() {
+            self.lanes_mut().for_each(|(_, lane)| lane.want_head());
+        }
+        let top = self.top();
+        let Self {
+            lane, extras, stored, ..
+        } = self;
+        let more = extras.iter_mut().flat_map(|extras| extras.levels.iter_mut());
+        for (level, lane) in std::iter::once((0, lane)).chain(more) {
+            if lane.ahead.is_bare() {
+                continue;
+            }
+            let wants_ahead = wants_ahead && level == top;
+            if let Some(fetch) = lane
+                .ahead
+                .fetch(stored, None, ahead_bytes, FETCHED_MAX, wants_ahead)
+            {
+                return Some(Fetch {
+                    lane: u16::from(level),
+                    ..fetch
+                });
+            }
+        }
+        let extras = extras.as_mut()?;
+        let leaving = Some(&mut extras.leaving.ahead).filter(|ahead| !ahead.is_bare());
+        if let Some(fetch) =
+            leaving.and_then(|ahead| ahead.fetch(stored, None, ahead_bytes, FETCHED_MAX, false))
+        {
+            return Some(Fetch {
+                lane: LEAVING,
+                ..fetch
+            });
+        }
+        let fetch = extras.times.fetch(stored, ahead_bytes, FETCHED_MAX)?;
+        Some(Fetch {
+            lane: DELAYED,
+            ..fetch
+        })
     }
 
     /// Messages were read; what of the wish is in neither list is asked for again when it is needed. Lost
     /// ones cannot be read: nobody gets them, and they are not settled.
-    pub fn fetched(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) {
-        self.bytes += self.stored.fetched(ticket, found, lost);
+    pub fn fetched(&mut self, lane: u16, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) {
+        match lane {
+            LEAVING => return self.fetched_leaving(ticket, found, lost),
+            DELAYED => {
+                if let Some(extras) = &mut self.extras {
+                    self.bytes += extras.times.fetched(ticket, found, lost);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let Ok(level) = u8::try_from(lane) else { return };
+        let lane = match level {
+            0 => Some(&mut self.lane),
+            _ => self
+                .extras
+                .as_mut()
+                .and_then(|extras| extras.levels.get_mut(level)),
+        };
+        let Some(lane) = lane.filter(|lane| !lane.ahead.is_bare()) else {
+            return;
+        };
+        let reading = &mut *lane.ahead;
+        let mut here = Vec::with_capacity(found.len());
+        reading.fetched(ticket, found, lost, &mut |seq, message| here.push((seq, message)));
+        for (seq, message) in here {
+            let entry = Entry {
+                redelivered: self.stored.is_redelivered(seq),
+                failures: self.stored.failures_of(seq),
+                ..Entry::new(message)
+            };
+            self.bytes += entry.message.memory_bytes();
+            // Mostly that of the wish; another one where a damaged checkpoint did not tell.
+            let level = self.level_of(&entry.message);
+            self.open_lane(level).put_back(seq, entry, true);
+        }
+    }
+
+    fn fetched_leaving(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) {
+        let Some(extras) = &mut self.extras else { return };
+        let leaving = &mut extras.leaving;
+        if leaving.ahead.is_bare() {
+            return;
+        }
+        let (gone, reading) = (&mut leaving.gone, &mut *leaving.ahead);
+        reading.fetched(ticket, found, lost, &mut |seq, message| {
+            if let Some(gone) = gone.find_mut(seq) {
+                self.bytes += message.memory_bytes();
+                gone.message = Some(message);
+            }
+        });
+        reading.is_hungry = !reading.absent.is_empty();
+        for seq in lost {
+            gone.remove(*seq);
+        }
     }
 
     /// The live messages of a stretch stand in another extent now, as the stretch `copied`.
@@ -220,8 +509,16 @@ impl Queue {
 
     /// Gives memory back that an idle queue does not need.
     pub fn unload(&mut self) {
-        if self.ready.is_empty() {
-            self.ready.clear();
+        for (_, lane) in self.lanes_mut() {
+            if lane.ready.is_empty() {
+                lane.ready.clear();
+            }
+            lane.ahead.clear();
+        }
+        if let Some(extras) = &mut self.extras {
+            extras.levels.tidy();
+            extras.leaving.ahead.clear();
+            extras.times.delayed.ahead.clear();
         }
         if self.unsettled.is_empty() {
             self.unsettled.clear();
@@ -238,4 +535,19 @@ impl Queue {
         }
         self.stored.release_all()
     }
+}
+
+/// Two rising sequences as one.
+pub(super) fn merged<'a>(
+    one: impl Iterator<Item = (u64, &'a Message)>,
+    other: impl Iterator<Item = (u64, &'a Message)>,
+) -> impl Iterator<Item = (u64, &'a Message)> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || {
+        let is_first = match (one.peek(), other.peek()) {
+            (Some((a, _)), Some((b, _))) => a < b,
+            (first, _) => first.is_some(),
+        };
+        if is_first { one.next() } else { other.next() }
+    })
 }

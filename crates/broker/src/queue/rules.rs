@@ -75,6 +75,48 @@ pub struct Retry {
     pub jitter_percent: u8,
 }
 
+impl Retry {
+    /// Whether a delivery that came back waits.
+    pub fn is_for(&self, failed: bool) -> bool {
+        match self.which {
+            Retried::All => true,
+            Retried::Failed => failed,
+            Retried::Returned => !failed,
+        }
+    }
+
+    /// The pause in milliseconds before a message is tried again whose deliveries failed so often. `chance`
+    /// is any number, not the same for all.
+    pub fn pause_ms(&self, failures: u16, chance: u64) -> u64 {
+        let nth = u64::from(failures.max(1));
+        let grown = match self.backoff {
+            Backoff::Linear => self.min_ms.saturating_mul(nth),
+            Backoff::Exponential => {
+                let doubled = 1u64.checked_shl(u32::from(failures.max(1)) - 1);
+                self.min_ms.saturating_mul(doubled.unwrap_or(u64::MAX))
+            }
+        };
+        let pause = grown.min(self.max_ms);
+        let most = u128::from(pause) * u128::from(self.jitter_percent.min(100)) / 100;
+        // At most a pause, which fits.
+        let most = u64::try_from(most).unwrap_or(pause);
+        if most == 0 {
+            return pause;
+        }
+        // Spread evenly over what may be taken away or added.
+        let spread = scatter(chance) % most.saturating_mul(2).saturating_add(1);
+        (pause - most).saturating_add(spread)
+    }
+}
+
+/// A number that looks like chance, and is the same for the same number.
+fn scatter(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// What makes messages one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupBy {

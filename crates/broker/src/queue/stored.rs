@@ -1,21 +1,17 @@
-//! What of a queue stands in extents, and what of that is in memory again.
+//! What of a queue stands in extents.
 //!
 //! ```text
 //!   chain:  ├─ extent 4 ─┤├─ extent 9 ───┤          durable ones, and another chain for transient ones
 //!   live:   x x . x . . x x x x x x x x x x         not settled
-//!   absent:       x     x . . x x x x x x x         ready, and only on disk
-//!   front:                                           ready, and read back
 //! ```
 //!
 //! A chain is filled from the lowest number up: every live message of its class below
-//! [`Chain::up_to`] stands in it. The rest is out with consumers, who need no body.
+//! [`Chain::up_to`] stands in it, whatever lane it is in. What of these is ready, and not in memory, the
+//! lanes know; the rest is out with consumers, who need no body.
 
-use super::Entry;
 use super::fact::Range;
 use super::seq_set::SeqSet;
-use super::window::Window;
-use crate::message::Message;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
 
@@ -56,6 +52,8 @@ pub struct Released {
 /// A wish to have messages read from an extent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
+    /// Whose wish it is, in the queue's words; to be said in the answer.
+    pub lane: u16,
     /// Names the wish in the answer.
     pub ticket: u64,
     /// From which of the two chains.
@@ -112,10 +110,11 @@ impl Chain {
         found.range().contains(seq).then_some(at)
     }
 
-    /// Messages are settled: those of a range that are live.
-    fn settle(&mut self, gone: Range, released: &mut Vec<Released>) {
+    /// Messages are settled: those of a range that are live. Answers how many.
+    fn settle(&mut self, gone: Range, released: &mut Vec<Released>) -> u64 {
+        let mut settled = 0;
         if self.live.first().is_none_or(|first| first > gone.last) || gone.first >= self.up_to {
-            return;
+            return settled;
         }
         let mut at = self
             .stretches
@@ -124,6 +123,7 @@ impl Chain {
             && let Some(part) = stretch.range().overlap(gone)
         {
             let count = self.live.remove_range(part);
+            settled += count;
             if count > 0 {
                 stretch.live = stretch.live.saturating_sub(count);
                 release(released, stretch.extent, count);
@@ -134,6 +134,7 @@ impl Chain {
             }
             at += 1;
         }
+        settled
     }
 
     /// A message was written, and is live unless it was settled meanwhile.
@@ -161,31 +162,26 @@ impl Chain {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
+pub(super) struct Chains {
     pub(super) durable: Chain,
     pub(super) transient: Chain,
-    pub(super) absent: SeqSet,
-    pub(super) front: Window<Entry>,
-    pub(super) front_bytes: usize,
     /// Of those in the chains, the ones that went out before; all below `redelivered_below` did.
     pub(super) redelivered: SeqSet,
     pub(super) redelivered_below: u64,
+    /// Of those in the chains, how often a delivery failed, if any did.
+    pub(super) failures: BTreeMap<u64, u16>,
     pub(super) released: Vec<Released>,
-    /// A message that is absent was wanted.
-    pub(super) is_hungry: bool,
-    last_ticket: u64,
-    is_fetching: bool,
 }
 
-/// [`Stored`], which takes no memory while a queue has nothing in extents: most queues, most of the time.
+/// [`Chains`], which take no memory while a queue has nothing in extents: most queues, most of the time.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Option<Box<Stored>>);
+pub(super) struct Shelf(Option<Box<Chains>>);
 
-static NOTHING: LazyLock<Stored> = LazyLock::new(Stored::default);
+static NOTHING: LazyLock<Chains> = LazyLock::new(Chains::default);
 
 impl Shelf {
-    pub(super) fn new(stored: Stored) -> Self {
-        Self(Some(Box::new(stored)))
+    pub(super) fn new(chains: Chains) -> Self {
+        Self(Some(Box::new(chains)))
     }
 
     /// Whether there is nothing, so that nothing can be settled, read or given free.
@@ -195,32 +191,32 @@ impl Shelf {
 
     /// Forgets everything but what was released: the queue is empty.
     pub(super) fn clear(&mut self) {
-        if self.released.is_empty() && !self.is_fetching {
+        if self.released.is_empty() {
             self.0 = None;
         }
     }
 }
 
 impl Deref for Shelf {
-    type Target = Stored;
+    type Target = Chains;
 
-    fn deref(&self) -> &Stored {
+    fn deref(&self) -> &Chains {
         self.0.as_deref().unwrap_or(&NOTHING)
     }
 }
 
 impl DerefMut for Shelf {
-    fn deref_mut(&mut self) -> &mut Stored {
+    fn deref_mut(&mut self) -> &mut Chains {
         self.0.get_or_insert_default()
     }
 }
 
-impl Stored {
-    pub(super) fn chain(&self, durable: bool) -> &Chain {
+impl Chains {
+    pub(super) fn get(&self, durable: bool) -> &Chain {
         if durable { &self.durable } else { &self.transient }
     }
 
-    fn chain_mut(&mut self, durable: bool) -> &mut Chain {
+    fn get_mut(&mut self, durable: bool) -> &mut Chain {
         if durable {
             &mut self.durable
         } else {
@@ -228,163 +224,57 @@ impl Stored {
         }
     }
 
-    /// Everything in the chain is ready, and absent.
-    pub(super) fn restore(durable: Chain, redelivered: SeqSet, redelivered_below: u64) -> Self {
-        let absent = durable.live.clone();
-        Self {
-            durable,
-            absent,
-            redelivered,
-            redelivered_below,
-            ..Self::default()
-        }
+    /// The stretch in which a message stands, and of which class it is.
+    pub(super) fn stretch_of(&self, seq: u64) -> Option<(bool, Stretch)> {
+        let durable = self.durable.live.contains(seq);
+        let chain = self.get(durable);
+        Some((durable, *chain.stretches.get(chain.find(seq)?)?))
     }
 
     pub(super) fn is_redelivered(&self, seq: u64) -> bool {
         seq < self.redelivered_below || self.redelivered.contains(seq)
     }
 
-    /// Messages are done with, wherever they stand but in memory.
-    pub(super) fn settle(&mut self, gone: Range) {
-        self.durable.settle(gone, &mut self.released);
-        self.transient.settle(gone, &mut self.released);
-        if self.absent.first().is_some_and(|first| first <= gone.last) {
-            self.absent.remove_range(gone);
+    /// How often a delivery of the message failed.
+    pub(super) fn failures_of(&self, seq: u64) -> u16 {
+        self.failures.get(&seq).copied().unwrap_or(0)
+    }
+
+    /// Remembers of a message in a chain what its entry knew.
+    pub(super) fn note(&mut self, seq: u64, redelivered: bool, failures: u16) {
+        if redelivered && seq >= self.redelivered_below {
+            self.redelivered.insert(seq);
         }
+        if failures > 0 {
+            self.failures.insert(seq, failures);
+        }
+    }
+
+    /// Messages are done with. Answers how many of them there were.
+    pub(super) fn settle(&mut self, gone: Range) -> u64 {
+        let durable = self.durable.settle(gone, &mut self.released);
+        let transient = self.transient.settle(gone, &mut self.released);
         if self.redelivered.first().is_some_and(|first| first <= gone.last) {
             self.redelivered.remove_range(gone);
         }
-    }
-
-    /// Everything in the range goes, none of which is out. Answers the memory given free.
-    pub(super) fn purge(&mut self, gone: Range) -> usize {
-        self.settle(gone);
-        let mut bytes = 0;
-        let mut kept = Vec::new();
-        while let Some((seq, _)) = self.front.first()
-            && seq <= gone.last
-            && let Some((seq, entry)) = self.front.pop_first()
-        {
-            if seq < gone.first {
-                kept.push((seq, entry));
-            } else {
-                bytes += entry.message.memory_bytes();
-            }
+        while let Some((seq, _)) = self.failures.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.failures.remove(&seq);
         }
-        for (seq, entry) in kept {
-            self.front.insert(seq, entry);
-        }
-        self.front_bytes -= bytes;
-        bytes
-    }
-
-    /// A message of a chain comes back to its place.
-    pub(super) fn give_back(&mut self, seq: u64) {
-        self.redelivered.insert(seq);
-        self.absent.insert(seq);
+        durable + transient
     }
 
     /// A message was written. It is live unless it was settled meanwhile.
     pub(super) fn add(&mut self, durable: bool, extent: u64, seq: u64, is_live: bool) {
-        self.chain_mut(durable).add(extent, seq, is_live);
+        self.get_mut(durable).add(extent, seq, is_live);
         if !is_live {
             release(&mut self.released, extent, 1);
         }
     }
 
-    /// Drops what is in memory again, the highest numbers first, until at most so many bytes are left.
-    /// Answers the bytes given free.
-    pub(super) fn evict(&mut self, keep_bytes: usize) -> usize {
-        let before = self.front_bytes;
-        while self.front_bytes > keep_bytes
-            && let Some((seq, entry)) = self.front.pop_last()
-        {
-            self.front_bytes -= entry.message.memory_bytes();
-            self.absent.insert(seq);
-            if entry.redelivered {
-                self.redelivered.insert(seq);
-            }
-        }
-        before - self.front_bytes
-    }
-
-    /// What is to be read next, if anything is and nothing is being read already.
-    pub(super) fn fetch(
-        &mut self,
-        ahead_bytes: usize,
-        messages_max: u64,
-        wants_ahead: bool,
-    ) -> Option<Fetch> {
-        let is_low = wants_ahead && self.front_bytes < ahead_bytes / 2;
-        if self.is_fetching || !(self.is_hungry || is_low) {
-            return None;
-        }
-        let first = self.absent.first()?;
-        let durable = self.durable.live.contains(first);
-        let chain = self.chain(durable);
-        let stretch = *chain.stretches.get(chain.find(first)?)?;
-        let mut wanted = self
-            .absent
-            .head(stretch.range(), messages_max, FETCHED_RANGES_MAX);
-        if self.chain(!durable).live.count(stretch.range()) > 0 {
-            let live = &self.chain(durable).live;
-            let numbers = wanted.into_iter().flat_map(|range| range.first..=range.last);
-            let mut own = Vec::new();
-            for seq in numbers.filter(|seq| live.contains(*seq)) {
-                super::fact::push_seq(&mut own, seq);
-            }
-            wanted = own;
-        }
-        self.is_fetching = true;
-        self.is_hungry = false;
-        self.last_ticket += 1;
-        Some(Fetch {
-            ticket: self.last_ticket,
-            durable,
-            stretch,
-            wanted,
-            bytes_max: ahead_bytes,
-        })
-    }
-
-    /// Messages were read. What is no longer absent is passed over. Answers the memory taken.
-    pub(super) fn fetched(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) -> usize {
-        if ticket == self.last_ticket {
-            self.is_fetching = false;
-        }
-        for seq in lost {
-            self.absent.remove(*seq);
-        }
-        let mut bytes = 0;
-        let mut runs: Vec<Range> = Vec::new();
-        for (seq, _) in &found {
-            super::fact::push_seq(&mut runs, *seq);
-        }
-        let mut messages = found.into_iter();
-        for run in runs {
-            // Mostly all of them are still absent: asked and removed together.
-            let is_whole = self.absent.count(run) == run.len();
-            if is_whole {
-                self.absent.remove_range(run);
-            }
-            for seq in run.first..=run.last {
-                let Some((_, message)) = messages.next() else {
-                    break;
-                };
-                if is_whole || self.absent.remove(seq) {
-                    let redelivered = self.is_redelivered(seq);
-                    bytes += message.memory_bytes();
-                    self.front.insert(seq, Entry { message, redelivered });
-                }
-            }
-        }
-        self.front_bytes += bytes;
-        bytes
-    }
-
     /// Messages of a stretch were copied to another extent, of which they are the messages `copied`.
     pub(super) fn moved(&mut self, durable: bool, from_extent: u64, copied: Stretch) {
-        let chain = self.chain_mut(durable);
+        let chain = self.get_mut(durable);
         let found = chain
             .find(copied.first)
             .and_then(|at| chain.stretches.get_mut(at))
@@ -410,9 +300,6 @@ impl Stored {
         released
     }
 }
-
-/// A fetch names at most so many ranges.
-const FETCHED_RANGES_MAX: usize = 4096;
 
 fn release(released: &mut Vec<Released>, extent: u64, count: u64) {
     match released.last_mut() {

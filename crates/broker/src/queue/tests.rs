@@ -36,7 +36,8 @@ struct Taker(Vec<(ConsumerKey, u64, bool)>);
 
 impl Outlet for Taker {
     fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
-        self.0.push((consumer, delivery.seq, delivery.redelivered));
+        self.0
+            .push((consumer, delivery.ticket.seq(), delivery.redelivered));
         Ok(())
     }
 }
@@ -59,14 +60,14 @@ fn queue_of(count: usize) -> Queue {
 
 fn carry_out(queue: &mut Queue, command: &Command<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
-    queue.decide(command, &mut facts);
+    queue.decide(command, 0, &mut facts);
     queue.apply(facts.iter().cloned());
     facts
 }
 
 fn dispatched(queue: &mut Queue) -> Vec<(ConsumerKey, u64, bool)> {
     let mut taker = Taker::default();
-    queue.dispatch(&mut taker, &mut Vec::new());
+    queue.dispatch(&mut taker, 0, &mut Vec::new());
     taker.0
 }
 
@@ -84,10 +85,12 @@ fn a_returned_message_goes_back_to_its_place() {
     let key = queue.subscribe(prefetching(3, 0)).unwrap();
     dispatched(&mut queue);
     queue.cancel(key);
-    carry_out(&mut queue, &Command::Return(&[2, 0]));
+    let tickets = &[Ticket(2), Ticket(0)];
+    let failed = false;
+    carry_out(&mut queue, &Command::Return { tickets, failed });
     let mut order = Vec::new();
-    while let Take::Message(delivery) = queue.take(true, &mut Vec::new()) {
-        order.push((delivery.seq, delivery.redelivered));
+    while let Take::Message(delivery) = queue.take(true, 0, &mut Vec::new()) {
+        order.push((delivery.ticket.seq(), delivery.redelivered));
     }
     assert_eq!(order, [(0, true), (2, true), (3, false), (4, false)]);
 }
@@ -104,9 +107,9 @@ fn consumers_of_the_highest_priority_take_turns_until_they_are_full() {
 #[test]
 fn what_is_out_survives_a_purge_and_a_replay_of_it() {
     let mut queue = queue_of(4);
-    queue.take(false, &mut Vec::new());
+    queue.take(false, 0, &mut Vec::new());
     let facts = carry_out(&mut queue, &Command::Purge);
-    assert!(matches!(&facts[..], [Fact::Purged { up_to: 3, except }] if *except == [Range::one(0)]));
+    assert!(matches!(&facts[..], [Fact::Purged { up_to: 3, except, .. }] if *except == [Range::one(0)]));
     assert_eq!((queue.totals().ready, queue.totals().unsettled), (0, 1));
     let mut replica = queue_of(4);
     replica.apply(facts);
@@ -118,7 +121,7 @@ fn a_number_named_twice_is_settled_once() {
     let mut queue = queue_of(3);
     let key = queue.subscribe(prefetching(2, 0)).unwrap();
     dispatched(&mut queue);
-    carry_out(&mut queue, &Command::Settle(&[0, 0]));
+    carry_out(&mut queue, &Command::Settle(&[Ticket(0), Ticket(0)]));
     // One place came free, not two.
     assert_eq!(dispatched(&mut queue), [(key, 2, false)]);
 }

@@ -1,19 +1,19 @@
 //! Consistent-hash exchanges (`x-consistent-hash`): the hash of the routing key, of a header or of a property
-//! picks one of the destinations, each as often as its weight says. A binding that comes or goes moves only as
-//! many messages as are its part.
+//! picks one of the destinations, each as often as its weight says. A binding that comes or goes moves only
+//! as many messages as are its part.
 //!
-//! A binding's key is its weight. Each destination draws a lot for the message: the hash of the message and the
-//! destination's name, taken for a time that is the shorter the larger the weight is. The shortest time wins
-//! (weighted rendezvous hashing):
+//! A binding's key is its weight. Each destination draws a lot for the message: the hash of the message and
+//! the destination's name, taken for a time that is the shorter the larger the weight is. The shortest time
+//! wins (weighted rendezvous hashing):
 //!
 //! ```text
 //!   u = hash(message, name) in (0, 1]        time = -ln(u) / weight        the least time takes the message
 //! ```
 //!
-//! So the order of bindings is of no matter, what one destination gets no other's coming or going changes, and
-//! a restart neither. It takes a step for each destination, and no memory by weight. RabbitMQ counts buckets in
-//! the order in which bindings came, so there a key may lead elsewhere. Of several bindings to one destination
-//! the one with the least weight counts: in RabbitMQ the first does, and after a restart the least.
+//! So the order of bindings is of no matter, what one destination gets no other's coming or going changes,
+//! and a restart neither. It takes a step for each destination, and no memory by weight. RabbitMQ counts
+//! buckets in the order in which bindings came, so there a key may lead elsewhere. Of several bindings to one
+//! destination the one with the least weight counts, where in RabbitMQ the first does.
 //!
 //! RabbitMQ: plugin rabbitmq_consistent_hash_exchange.
 

@@ -1,5 +1,5 @@
-//! Hashes that stay the same: which queue a key leads to must not change with a restart, a release, or from one
-//! node to another.
+//! Hashes that stay the same: which queue a key leads to must not change with a restart, a release, or from
+//! one node to another.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use crate::value::Value;
 const OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01B3;
 
-/// The hash of some bytes: FNV-1a over 64 bits, with its bits mixed at the end, since keys are short and all of
-/// the result is used.
+/// The hash of some bytes: FNV-1a over 64 bits, with its bits mixed at the end, since keys are short and all
+/// of the result is used.
 pub(super) fn stable(bytes: &[u8]) -> u64 {
     let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
     mix(bytes.iter().fold(OFFSET, add))
@@ -22,8 +22,8 @@ pub(super) fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// What of a value is hashed: the bytes of a string, and of anything else how it is printed, which is the same
-/// for integers of all widths.
+/// What of a value is hashed: the bytes of a string, and of anything else how it is printed, which is the
+/// same for integers of all widths.
 pub(super) fn hashed_bytes(value: &Value) -> Cow<'_, [u8]> {
     match value {
         Value::String(bytes) | Value::Bytes(bytes) => Cow::Borrowed(bytes),
@@ -41,8 +41,8 @@ const NIL: u32 = GOLDEN.wrapping_mul(2);
 /// How many values Erlang's hash has unless more are asked for.
 const ERLANG_RANGE: u32 = 1 << 27;
 
-/// `erlang:phash2([Key])` for a binary: what RabbitMQ's modulus-hash exchange goes by. The hash is promised to
-/// be the same on every machine and in every release.
+/// `erlang:phash2([Key])` for a binary: what RabbitMQ's modulus-hash exchange goes by. The hash is promised
+/// to be the same on every machine and in every release.
 pub(super) fn erlang_list_of(key: &[u8]) -> u32 {
     let element = match key.is_empty() {
         true => BINARY,

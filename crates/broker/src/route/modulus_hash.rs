@@ -5,8 +5,8 @@
 //!   a message's binding: number  hash(routing key) modulo 4
 //! ```
 //!
-//! Which one a key leads to stays the same as long as the bindings are the same, and is the same as in RabbitMQ
-//! from 4.3 on. Keys and arguments of bindings only tell bindings apart.
+//! Which one a key leads to stays the same as long as the bindings are the same, and is the same as in
+//! RabbitMQ from 4.3 on. Keys and arguments of bindings only tell bindings apart.
 //!
 //! RabbitMQ: plugin rabbitmq_sharding, and core from 4.3 on.
 

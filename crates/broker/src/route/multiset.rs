@@ -64,7 +64,8 @@ impl Destinations {
         }
     }
 
-    /// The destination of one of the bindings, by a number of any size that every binding has an equal part of.
+    /// The destination of one of the bindings, by a number of any size that every binding has an equal part
+    /// of.
     pub(super) fn pick(&self, lot: u64) -> Option<Destination> {
         let bindings: u64 = self.entries.iter().map(|(_, count)| u64::from(*count)).sum();
         let mut left = lot.checked_rem(bindings)?;

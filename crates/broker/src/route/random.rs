@@ -1,7 +1,7 @@
 //! Random exchanges: each message goes to one of the bindings, by lot.
 //!
-//! `x-random` takes bindings of any key to anything. `x-local-random` leads to classic queues of the node that
-//! the publisher is connected to, without keys: on one node that is all of them.
+//! `x-random` takes bindings of any key to anything. `x-local-random` leads to classic queues of the node
+//! that the publisher is connected to, without keys: on one node that is all of them.
 //!
 //! RabbitMQ: plugin rabbitmq_random_exchange; local-random-exchange.md.
 

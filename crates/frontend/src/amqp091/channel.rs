@@ -9,7 +9,8 @@ use super::transaction::Transaction;
 use hashbrown::HashMap;
 use std::sync::Arc;
 use warren_broker::name::{ConsumerTag, QueueName};
-use warren_broker::queue::{ConsumerKey, Window};
+use warren_broker::queue::{ConsumerKey, Ticket, Window};
+use warren_broker::route::QueueId;
 use warren_node::Position;
 use warren_node::{LiveQueue, SharedCredit};
 use warren_protocol::amqp091::method::Method;
@@ -47,7 +48,7 @@ pub(super) enum Source {
 #[derive(Debug, Clone)]
 pub(super) struct Unacked {
     pub(super) queue: Arc<LiveQueue>,
-    pub(super) seq: u64,
+    pub(super) ticket: Ticket,
     /// It went to a consumer, not to a getter, and counts for the channel's limit.
     pub(super) counted: bool,
 }
@@ -216,6 +217,37 @@ impl Channel {
         last.ok_or_else(|| Failure::channel(refusal::NOT_FOUND, "no previously declared queue"))
     }
 
+    /// Deliveries that are out stay with the client for as long as if they had gone out now.
+    pub(super) fn renew(&self) {
+        let mut by_queue: Vec<(&Arc<LiveQueue>, Vec<Ticket>)> = Vec::new();
+        for (_, unacked) in self.unacked.iter() {
+            match by_queue
+                .iter_mut()
+                .find(|(queue, _)| Arc::ptr_eq(queue, &unacked.queue))
+            {
+                Some((_, tickets)) => tickets.push(unacked.ticket),
+                None => by_queue.push((&unacked.queue, vec![unacked.ticket])),
+            }
+        }
+        for (queue, tickets) in by_queue {
+            queue.renew(&tickets);
+        }
+    }
+
+    /// A delivery was taken away. The client may settle it, which is of no consequence any more.
+    pub(super) fn timed_out(&mut self, shared: &mut Shared, queue: QueueId, ticket: Ticket) {
+        let is_it = |unacked: &Unacked| unacked.queue.id() == queue && unacked.ticket == ticket;
+        let found = self.unacked.iter().find(|(_, unacked)| is_it(unacked));
+        let Some(tag) = found.map(|(tag, _)| tag) else {
+            return;
+        };
+        if let Some(unacked) = self.unacked.find_mut(tag)
+            && std::mem::take(&mut unacked.counted)
+        {
+            shared.resumable.extend(self.shared_credit.release(1));
+        }
+    }
+
     /// Ends the channel: consumers go, and what is unsettled goes back to its queue. Answers that wait for
     /// the log stay: what is said next comes behind them.
     pub(super) fn release(&mut self, shared: &mut Shared) {
@@ -237,11 +269,12 @@ impl Channel {
                 ..
             }) = consumers.get(&parcel.to.consumer)
             {
-                shared.batch.give_back(queue, parcel.delivery.seq);
+                // It was never out of the broker's hands.
+                shared.batch.give_back(queue, parcel.delivery.ticket, false);
             }
         }
         while let Some((_, unacked)) = self.unacked.pop_first() {
-            shared.batch.give_back(&unacked.queue, unacked.seq);
+            shared.batch.give_back(&unacked.queue, unacked.ticket, true);
         }
         shared.unfinished_bytes -= std::mem::take(&mut self.incoming).held_bytes();
         shared.flush();

@@ -25,9 +25,38 @@ pub(super) struct Confirms {
     free: Vec<u64>,
     /// Done, and waiting for the log: the last number, and the position it waits for.
     waiting: VecDeque<(u64, Position)>,
+    /// Numbers above `told` that were refused, rising.
+    refused: Vec<u64>,
+}
+
+/// Bits of a token that are a publish's number. No channel comes to so many.
+const NUMBER_BITS: u32 = 48;
+
+/// The channel and the number of the publish that a token stands for.
+pub(super) fn of_token(token: u64) -> (u16, u64) {
+    // What is left has 16 bits.
+    ((token >> NUMBER_BITS) as u16, token & ((1 << NUMBER_BITS) - 1))
 }
 
 impl Confirms {
+    /// Names the next publish of a channel with this number, to be named again if it is refused.
+    pub(super) fn token(&self, channel: u16) -> u64 {
+        u64::from(channel) << NUMBER_BITS | (self.last + 1)
+    }
+
+    /// A publish of the batch that was just done was refused by a queue.
+    pub(super) fn refuse_one(&mut self, number: u64) -> Option<basic::Nack> {
+        if number <= self.told || self.refused.last().is_some_and(|last| *last >= number) {
+            return None;
+        }
+        self.refused.push(number);
+        Some(basic::Nack {
+            delivery_tag: number,
+            multiple: false,
+            requeue: false,
+        })
+    }
+
     /// Numbers a publish. `is_kept`: it is to be on disk before it is confirmed.
     pub(super) fn count(&mut self, is_kept: bool) {
         self.last += 1;
@@ -59,13 +88,16 @@ impl Confirms {
         let has_kept = first_kept != 0;
         let is_due = !has_kept || position <= durable;
         if is_due && self.waiting.is_empty() {
-            tell(self.tell(self.last));
+            self.tell(self.last).into_iter().for_each(tell);
             return false;
         }
         if self.waiting.is_empty() && first_kept > first {
-            tell(self.tell(first_kept - 1));
+            self.tell(first_kept - 1).into_iter().for_each(&mut tell);
         }
         for number in free {
+            if self.refused.binary_search(&number).is_ok() {
+                continue;
+            }
             tell(basic::Ack {
                 delivery_tag: number,
                 multiple: false,
@@ -86,12 +118,13 @@ impl Confirms {
             due = Some(*number);
             self.waiting.pop_front();
         }
-        due.map(|number| self.tell(number))
+        due.and_then(|number| self.tell(number))
     }
 
     /// Nothing will become durable any more: what was not confirmed is refused.
     pub(super) fn refuse(&mut self) -> Option<basic::Nack> {
         self.waiting.clear();
+        self.refused.clear();
         self.done = self.last;
         let first = self.told + 1;
         self.told = self.last;
@@ -102,13 +135,21 @@ impl Confirms {
         })
     }
 
-    fn tell(&mut self, number: u64) -> basic::Ack {
-        let multiple = number > self.told + 1;
-        self.told = number;
-        basic::Ack {
-            delivery_tag: number,
-            multiple,
+    /// Confirms all up to a number, but for those that were refused.
+    fn tell(&mut self, number: u64) -> Option<basic::Ack> {
+        let told = std::mem::replace(&mut self.told, number);
+        let mut last = number;
+        while let Some(at) = self.refused.iter().rposition(|refused| *refused <= last) {
+            if self.refused.get(at) != Some(&last) {
+                break;
+            }
+            last -= 1;
         }
+        self.refused.retain(|refused| *refused > number);
+        (last > told).then_some(basic::Ack {
+            delivery_tag: last,
+            multiple: last > told + 1,
+        })
     }
 }
 
@@ -160,6 +201,35 @@ mod tests {
         assert_eq!(batch(&mut confirms, &[false], 0, 0), (false, vec![ack(7, false)]));
         assert_eq!(confirms.durable(Position(5)), Some(ack(5, true)));
         assert_eq!(batch(&mut confirms, &[false], 0, 5), (false, vec![ack(8, true)]));
+    }
+
+    #[test]
+    fn what_was_refused_is_not_confirmed() {
+        let mut confirms = Confirms::default();
+        let refuse = |confirms: &mut Confirms, number| {
+            confirms
+                .refuse_one(number)
+                .map(|nack| (nack.delivery_tag, nack.multiple))
+        };
+        assert_eq!(of_token(confirms.token(7)), (7, 1));
+        (0..4).for_each(|_| confirms.count(true));
+        assert_eq!(refuse(&mut confirms, 2), Some((2, false)));
+        assert_eq!(refuse(&mut confirms, 2), None, "told once");
+        assert_eq!(refuse(&mut confirms, 4), Some((4, false)));
+        let told = batch(&mut confirms, &[], 5, 5);
+        assert_eq!(told, (false, vec![ack(3, true)]));
+        confirms.count(true);
+        assert_eq!(refuse(&mut confirms, 5), Some((5, false)));
+        assert_eq!(
+            batch(&mut confirms, &[], 5, 5),
+            (false, vec![]),
+            "all of it refused"
+        );
+        assert_eq!(batch(&mut confirms, &[true], 7, 0), (true, vec![]));
+        confirms.count(false);
+        assert_eq!(refuse(&mut confirms, 7), Some((7, false)));
+        assert_eq!(batch(&mut confirms, &[], 0, 0), (false, vec![]));
+        assert_eq!(confirms.durable(Position(7)), Some(ack(6, false)));
     }
 
     #[test]

@@ -22,6 +22,14 @@ impl Channel {
             let text = format!("prefetch_size!=0 ({})", m.prefetch_size);
             return Err(Failure::connection(refusal::NOT_IMPLEMENTED, text));
         }
+        let limit = match m.global {
+            true => self.shared_credit.limit(),
+            false => self.prefetch.into(),
+        };
+        if limit == u32::from(m.prefetch_count) {
+            // Nothing changes by it: whoever says so means that it is still at work.
+            self.renew();
+        }
         if m.global {
             let resumable = self.shared_credit.set_limit(m.prefetch_count.into());
             shared.resumable.extend(resumable);
@@ -136,7 +144,7 @@ impl Channel {
         if !no_ack {
             let unacked = Unacked {
                 queue,
-                seq: taken.delivery.seq,
+                ticket: taken.delivery.ticket,
                 counted: false,
             };
             self.unacked.insert(tag, unacked);

@@ -1,7 +1,9 @@
 //! Messages on their way out: `basic.deliver`, `basic.return`, `basic.get-ok`, each followed by
-//! a content header and body frames. Properties and body go out as they came in.
+//! a content header and body frames. Properties and body go out as they came in, but for what
+//! [`annotated`] adds to the former.
 
 use super::Connection;
+use super::annotated;
 use super::channel::{Outlet, Unacked, write_to};
 use super::shared::Shared;
 use std::sync::Arc;
@@ -74,15 +76,17 @@ impl Outlet<'_> {
         if let Some(queue) = self.queue {
             let unacked = Unacked {
                 queue: Arc::clone(queue),
-                seq: delivery.seq,
+                ticket: delivery.ticket,
                 counted: true,
             };
             self.unacked.insert(tag, unacked);
         }
         let (channel, consumer, frame_max) = (self.channel, self.consumer, shared.tuned.frame_max);
+        let message = &delivery.message;
+        let properties = annotated::properties(message, delivery.failures.map(u64::from));
         write_to(self.parked, shared, |out| {
             write_deliver(out, consumer.as_bytes(), tag, &delivery, channel);
-            write_content(out, &delivery.message, frame_max, channel);
+            write_content(out, &properties, message.body(), frame_max, channel);
         });
     }
 }
@@ -121,7 +125,8 @@ pub(super) fn write_get_ok(out: &mut Vec<u8>, taken: &Taken, tag: u64, frame_max
         message_count: u32::try_from(taken.remaining).unwrap_or(u32::MAX),
     }
     .encode(channel, out);
-    write_content(out, message, frame_max, channel);
+    let properties = annotated::properties(message, taken.delivery.failures.map(u64::from));
+    write_content(out, &properties, message.body(), frame_max, channel);
 }
 
 /// Writes `basic.return` for a message that no queue takes.
@@ -133,13 +138,13 @@ pub(super) fn write_return(out: &mut Vec<u8>, message: &Message, frame_max: u32,
         routing_key: message.routing_key(),
     }
     .encode(channel, out);
-    write_content(out, message, frame_max, channel);
+    // It was not delivered, so that nothing is to be told of it.
+    write_content(out, message.properties(), message.body(), frame_max, channel);
 }
 
 /// Writes the frames of header and body.
 #[inline]
-fn write_content(out: &mut Vec<u8>, message: &Message, frame_max: u32, channel: u16) {
-    let (properties, body) = (message.properties(), message.body());
+fn write_content(out: &mut Vec<u8>, properties: &[u8], body: &[u8], frame_max: u32, channel: u16) {
     // No peer agrees to frames that hold nothing.
     let room = (frame_max as usize).saturating_sub(frame::OVERHEAD).max(1);
     out.reserve(CONTENT_BYTES + properties.len() + body.len().min(room));

@@ -11,13 +11,16 @@
 //!
 //! Spec: 0-9-1 §2.2, §4; RabbitMQ's extensions where the modules name them.
 
+mod annotated;
 mod channel;
 mod confirms;
 mod consume;
 mod declare;
 mod deliver;
 mod dispatch;
+mod due;
 mod handshake;
+mod interceptors;
 mod names;
 mod output;
 mod publish;
@@ -28,6 +31,8 @@ mod shared;
 mod special;
 mod transaction;
 
+pub(crate) use annotated::briefly;
+pub use interceptors::Interceptors;
 pub use settings::Settings;
 
 use crate::session::{Session, Status};
@@ -153,6 +158,7 @@ impl Connection {
     /// Does what was gathered and tells publishers.
     fn flush(&mut self) {
         let position = self.shared.flush().queued;
+        self.tell_refused();
         if self.shared.confirming.is_empty() {
             return;
         }
@@ -170,6 +176,26 @@ impl Connection {
             }
             for ack in due {
                 channel.send(&mut self.shared, ack);
+            }
+        }
+    }
+
+    /// Queues did not take some of the messages of the batch: their publishers learn it before all else.
+    fn tell_refused(&mut self) {
+        let mut refused = self.shared.batch.take_refused();
+        // A message that several queues refuse is refused once.
+        refused.sort_unstable();
+        refused.dedup();
+        for token in refused {
+            let (number, publish) = confirms::of_token(token);
+            let Some(channel) = self.channels.get_mut(&number) else {
+                continue;
+            };
+            let channel::Mode::Confirm(confirms) = &mut channel.mode else {
+                continue;
+            };
+            if let Some(nack) = confirms.refuse_one(publish) {
+                channel.send(&mut self.shared, nack);
             }
         }
     }
@@ -267,6 +293,11 @@ impl Connection {
                     self.close_if_told(now);
                 }
                 Notice::Fetched => self.get_again(now),
+                Notice::TimedOut(address, queue, ticket) => {
+                    if let Some(channel) = self.channels.get_mut(&address.channel) {
+                        channel.timed_out(&mut self.shared, queue, ticket);
+                    }
+                }
                 Notice::Room => has_room = true,
                 Notice::LogFailed(reason) => self.log_failed(&reason, now),
                 // Looked at in any case.
@@ -372,6 +403,7 @@ impl Session for Connection {
     fn receive(&mut self, bytes: &[u8], now: Instant) -> usize {
         self.received_at = now;
         self.shared.enqueued = 0;
+        self.shared.clock.turn();
         self.shared.burden = Burden::default();
         let used = self.take_frames(bytes, now);
         self.wants_turn = self.shared.enqueued >= ENQUEUES_PER_TURN && used < bytes.len();

@@ -370,8 +370,12 @@ impl Channel {
         }
         shared.enqueued += (route.queues.len() + replies.len()).max(1);
         let is_kept = message.envelope().persistent && route.is_durable;
+        let token = match &self.mode {
+            Mode::Confirm(confirms) => confirms.token(self.number),
+            Mode::Plain | Mode::Transaction(_) => 0,
+        };
         if let Some(client) = &shared.client {
-            client.publish(&mut shared.batch, &route, message);
+            client.publish(&mut shared.batch, &route, message, token);
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.count(is_kept);
@@ -397,20 +401,28 @@ impl Channel {
         };
         let unreadable = |_| Failure::connection(refusal::FRAME_ERROR, "cannot decode the properties");
         let properties = Properties::parse(content.properties).map_err(unreadable)?;
-        let special = if is_plain(&properties) {
+        let now_ms = shared.clock.now_ms(&shared.node);
+        shared.noted.clear();
+        let interceptors = &shared.settings.interceptors;
+        let special = if is_plain(&properties) && interceptors.is_empty() {
             Special::default()
         } else {
             client.check_publish(content.exchange)?;
-            Special::read(&properties, client, &self.consumers)?
+            let special = Special::read(&properties, client, &self.consumers, interceptors, now_ms)?;
+            special.note(&mut shared.noted);
+            special
         };
         let replies = if content.exchange.is_empty() {
             reply_keys(content.key, &special.more_keys)
         } else {
             Vec::new()
         };
+        // What the broker sets is routed by as well.
+        let set = special.edited.as_deref().filter(|_| !interceptors.is_empty());
+        let set = set.and_then(|edited| Properties::parse(edited).ok());
         let headers = LazyHeaders {
-            properties: &properties,
-            raw: properties.headers(),
+            properties: set.as_ref().unwrap_or(&properties),
+            raw: set.as_ref().unwrap_or(&properties).headers(),
             parsed: OnceCell::new(),
         };
         let keys = Keys {
@@ -424,7 +436,9 @@ impl Channel {
             properties: special.edited.as_deref().unwrap_or(content.properties),
             body: content.body,
             persistent: properties.delivery_mode() == Some(2),
-            priority: properties.priority().unwrap_or(0),
+            priority: properties.priority(),
+            published_ms: now_ms,
+            annotations: shared.noted.bytes(),
         };
         let message = Message::of(&parts)
             .map_err(|error| Failure::channel(refusal::PRECONDITION_FAILED, error.to_string()))?;

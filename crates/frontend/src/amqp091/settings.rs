@@ -1,5 +1,6 @@
 //! What the operator sets for AMQP 0-9-1 connections.
 
+use super::Interceptors;
 use std::time::Duration;
 
 /// Limits and what the server says of itself. Defaults are RabbitMQ's.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub message_bytes_max: u64,
     /// How long a client may take from connecting to an open virtual host.
     pub handshake_timeout: Duration,
+    /// What is written into every message that is published.
+    pub interceptors: Interceptors,
 }
 
 impl Default for Settings {
@@ -43,6 +46,7 @@ impl Default for Settings {
             consumers_per_channel_max: None,
             message_bytes_max: 16 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
+            interceptors: Interceptors::default(),
         }
     }
 }

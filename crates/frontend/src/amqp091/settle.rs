@@ -16,19 +16,17 @@ impl Channel {
     }
 
     pub(super) fn nack(&mut self, shared: &mut Shared, m: &basic::Nack) -> Outcome {
-        let settlement = if m.requeue {
-            Settlement::Back
-        } else {
-            Settlement::Done
+        let settlement = match m.requeue {
+            true => Settlement::Back,
+            false => Settlement::Rejected,
         };
         self.settle(shared, m.delivery_tag, m.multiple, settlement)
     }
 
     pub(super) fn reject(&mut self, shared: &mut Shared, m: &basic::Reject) -> Outcome {
-        let settlement = if m.requeue {
-            Settlement::Back
-        } else {
-            Settlement::Done
+        let settlement = match m.requeue {
+            true => Settlement::Failed,
+            false => Settlement::Rejected,
         };
         self.settle(shared, m.delivery_tag, false, settlement)
     }
@@ -78,8 +76,10 @@ impl Channel {
 
     fn carry_out(&self, shared: &mut Shared, unacked: &Unacked, settlement: Settlement) {
         match settlement {
-            Settlement::Done => shared.batch.settle(&unacked.queue, unacked.seq),
-            Settlement::Back => shared.batch.give_back(&unacked.queue, unacked.seq),
+            Settlement::Done => shared.batch.settle(&unacked.queue, unacked.ticket),
+            Settlement::Rejected => shared.batch.reject(&unacked.queue, unacked.ticket),
+            Settlement::Back => shared.batch.give_back(&unacked.queue, unacked.ticket, false),
+            Settlement::Failed => shared.batch.give_back(&unacked.queue, unacked.ticket, true),
         }
         if unacked.counted {
             shared.resumable.extend(self.shared_credit.release(1));
@@ -129,7 +129,7 @@ impl Channel {
             self.carry_out(shared, &unacked, settlement);
         }
         client(shared)?;
-        let position = shared.flush().all;
+        let position = shared.flush_together().all;
         if is_partial {
             let text = "partial tx completion";
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));

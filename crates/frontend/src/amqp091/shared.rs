@@ -5,6 +5,7 @@ use super::deliver::OUTPUT_BYTES_MAX;
 use super::output::Output;
 use super::settings::Settings;
 use std::sync::Arc;
+use warren_broker::message::AnnotationsWriter;
 use warren_node::{
     Address, Batch, Burden, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
 };
@@ -30,6 +31,23 @@ pub(super) struct Capabilities {
     pub(super) consumer_cancel_notify: bool,
     pub(super) connection_blocked: bool,
     pub(super) authentication_failure_close: bool,
+}
+
+/// The wall clock, asked of the node once in a turn and only if somebody needs it.
+#[derive(Debug, Default)]
+pub(super) struct TurnClock(Option<u64>);
+
+impl TurnClock {
+    /// Another turn begins.
+    pub(super) fn turn(&mut self) {
+        self.0 = None;
+    }
+
+    /// The time of this turn, in milliseconds since 1970.
+    #[inline]
+    pub(super) fn now_ms(&mut self, node: &Node) -> u64 {
+        *self.0.get_or_insert_with(|| node.now_ms())
+    }
 }
 
 /// A method that waits for the disk.
@@ -68,6 +86,10 @@ pub(super) struct Shared {
     pub(super) resumable: Vec<(Arc<LiveQueue>, ConsumerKey)>,
     /// Messages times queues since this turn began.
     pub(super) enqueued: usize,
+    /// When this turn began, for those who publish in it.
+    pub(super) clock: TurnClock,
+    /// What is noted of the message that is being published; used again.
+    pub(super) noted: AnnotationsWriter,
     /// A publish came while an alarm was on; nothing is read until it is over.
     pub(super) is_blocked: bool,
     /// The peer sends nothing after what is in the socket.
@@ -112,6 +134,8 @@ impl Shared {
             confirming: Vec::new(),
             resumable: Vec::new(),
             enqueued: 0,
+            clock: TurnClock::default(),
+            noted: AnnotationsWriter::default(),
             is_blocked: false,
             is_peer_gone: false,
             burden: Burden::default(),
@@ -141,6 +165,19 @@ impl Shared {
             return Worked::default();
         };
         let worked = client.flush(&mut self.batch, &mut self.touched);
+        self.burden = self.burden.and(Burden::of(worked));
+        for (queue, consumer) in std::mem::take(&mut self.resumable) {
+            queue.resume(consumer, &mut self.touched);
+        }
+        worked
+    }
+
+    /// The same, all of it or, after a crash, nothing.
+    pub(super) fn flush_together(&mut self) -> Worked {
+        let Some(client) = &self.client else {
+            return Worked::default();
+        };
+        let worked = client.flush_together(&mut self.batch, &mut self.touched);
         self.burden = self.burden.and(Burden::of(worked));
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);

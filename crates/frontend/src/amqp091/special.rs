@@ -2,12 +2,15 @@
 //! further routing keys, an expiration, a user's name, a place for direct replies.
 
 use super::channel::{Consumer, Source};
+use super::due::{Due, TEN_YEARS_MS};
+use super::interceptors::Interceptors;
 use super::refusal::{self, Failure};
 use crate::convert;
 use hashbrown::HashMap;
+use warren_broker::message::AnnotationsWriter;
 use warren_node::REPLY_TO;
 use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{self, Table};
+use warren_protocol::amqp091::table::{self, Change, Table};
 
 /// Whether nothing in the properties asks for a check or a change: most messages.
 pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
@@ -21,8 +24,13 @@ pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Special {
     pub(super) more_keys: Vec<String>,
+    /// So many of them consumers are told of.
+    told_keys: usize,
     /// The properties as they are to be passed on, where that is not as they came.
     pub(super) edited: Option<Vec<u8>>,
+    /// The message's own time to live.
+    ttl_ms: Option<u64>,
+    due: Option<Due>,
 }
 
 impl Special {
@@ -30,23 +38,52 @@ impl Special {
         properties: &Properties<'_>,
         client: &warren_node::Client,
         consumers: &HashMap<u32, Consumer>,
+        interceptors: &Interceptors,
+        now_ms: u64,
     ) -> Result<Self, Failure> {
         let own_replies = consumers.values().find_map(|consumer| match &consumer.source {
             Source::Replies(address) => Some(address.as_str()),
             Source::Queue(..) => None,
         });
-        let edited = edit(properties, own_replies)?;
-        check_expiration(properties.expiration())?;
-        let more_keys = further_keys(properties.headers())?;
+        let edited = edit(properties, own_replies, interceptors, now_ms)?;
+        let ttl_ms = expiration(properties.expiration())?;
+        let (more_keys, told_keys) = further_keys(properties.headers())?;
         check_user(properties.user_id(), client)?;
-        Ok(Self { more_keys, edited })
+        Ok(Self {
+            more_keys,
+            told_keys,
+            edited,
+            ttl_ms,
+            due: properties
+                .headers()
+                .and_then(|headers| Due::read(headers, now_ms)),
+        })
+    }
+
+    /// Notes what queues have to know.
+    pub(super) fn note(&self, noted: &mut AnnotationsWriter) {
+        if let Some(ttl_ms) = self.ttl_ms {
+            noted.ttl_ms(ttl_ms);
+        }
+        if let Some(due) = self.due {
+            noted.due_ms(due.at_ms);
+            if due.is_delay {
+                noted.delayed();
+            }
+        }
+        if let Some((told, hidden)) = self.more_keys.split_at_checked(self.told_keys) {
+            noted.keys(told);
+            noted.hidden_keys(hidden);
+        }
     }
 }
 
-/// Further routing keys: the strings of the headers CC and BCC.
-fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
-    let mut keys = Vec::new();
-    let Some(headers) = headers else { return Ok(keys) };
+/// Further routing keys: the strings of the headers CC and BCC, and how many are of the former.
+fn further_keys(headers: Option<Table<'_>>) -> Result<(Vec<String>, usize), Failure> {
+    let (mut keys, mut told) = (Vec::new(), 0);
+    let Some(headers) = headers else {
+        return Ok((keys, told));
+    };
     for name in ["CC", "BCC"] {
         let Some(found) = headers.find(name.as_bytes()) else {
             continue;
@@ -63,34 +100,42 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<Vec<String>, Failure> {
             table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
             _ => None,
         }));
+        if name == "CC" {
+            told = keys.len();
+        }
     }
-    Ok(keys)
+    Ok((keys, told))
 }
 
-/// The properties as they are to be passed on, where that is not as they came: without BCC, and
-/// with the consumer's address in reply-to.
-fn edit(properties: &Properties<'_>, own_replies: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
-    let headers = properties.headers();
-    let bcc = headers.filter(|headers| headers.find(b"BCC").is_some());
-    let without_bcc = |writer: &mut table::TableWriter<'_>| {
-        for (name, value) in headers.iter().flat_map(Table::iter) {
-            if name != b"BCC" {
-                writer.value(name, &value);
-            }
-        }
-    };
+/// The properties as they are to be passed on, where that is not as they came: without BCC, with the
+/// consumer's address in reply-to, and with what interceptors set.
+fn edit(
+    properties: &Properties<'_>,
+    own_replies: Option<&str>,
+    interceptors: &Interceptors,
+    now_ms: u64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut changes = Vec::new();
+    if properties
+        .headers()
+        .is_some_and(|headers| headers.find(b"BCC").is_some())
+    {
+        changes.push(Change::remove("BCC"));
+    }
     let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());
     if asks_replies && own_replies.is_none() {
         let text = "fast reply consumer does not exist";
         return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
     }
-    if bcc.is_none() && !asks_replies {
+    let timestamp = interceptors.intercept(properties, now_ms, &mut changes);
+    if changes.is_empty() && timestamp.is_none() && !asks_replies {
         return Ok(None);
     }
     let mut out = Vec::new();
     let edit = Edit {
         reply_to: own_replies.filter(|_| asks_replies).map(str::as_bytes),
-        headers: bcc.map(|_| &without_bcc as &dyn Fn(&mut table::TableWriter<'_>)),
+        headers: &changes,
+        timestamp,
         ..Edit::default()
     };
     let written = properties.rewrite(&mut out, edit);
@@ -112,12 +157,12 @@ fn check_user(user_id: Option<&[u8]>, client: &warren_node::Client) -> Result<()
     Err(Failure::channel(refusal::PRECONDITION_FAILED, text))
 }
 
-/// Ten years, the longest expiration.
-const EXPIRATION_MS_MAX: i128 = 315_360_000_000;
-
-/// `expiration` is a whole number of milliseconds, as text.
-fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
-    let Some(bytes) = expiration else { return Ok(()) };
+/// `expiration` is a whole number of milliseconds, as text, and at most ten years.
+fn expiration(expiration: Option<&[u8]>) -> Result<Option<u64>, Failure> {
+    let Some(bytes) = expiration else { return Ok(None) };
+    if let Some(ttl_ms) = digits(bytes) {
+        return Ok(Some(ttl_ms));
+    }
     let shown = String::from_utf8_lossy(bytes);
     let prefix = format!("invalid expiration '{shown}': ");
     let refused = |fault: String| {
@@ -143,11 +188,18 @@ fn check_expiration(expiration: Option<&[u8]>) -> Result<(), Failure> {
     }
     // More than 38 digits are too large whatever they say.
     let value: i128 = number.parse().unwrap_or(i128::MAX);
-    match value {
-        ..0 => refused(format!("{{value_negative,{number}}}")),
-        _ if value > EXPIRATION_MS_MAX => refused(too_large(number, prefix.chars().count())),
-        _ => Ok(()),
+    match u64::try_from(value) {
+        Ok(ttl_ms) if ttl_ms <= TEN_YEARS_MS => Ok(Some(ttl_ms)),
+        Err(_) if value < 0 => refused(format!("{{value_negative,{number}}}")),
+        _ => refused(too_large(number, prefix.chars().count())),
     }
+}
+
+/// What all expirations look like that are right.
+fn digits(bytes: &[u8]) -> Option<u64> {
+    let is_number = bytes.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(bytes).ok().filter(|_| is_number)?;
+    text.parse().ok().filter(|ttl_ms| *ttl_ms <= TEN_YEARS_MS)
 }
 
 /// RabbitMQ breaks a term that would pass column 80 after its first comma.
@@ -163,8 +215,8 @@ fn too_large(number: &str, column: usize) -> String {
 mod tests {
     use super::*;
 
-    fn fault(expiration: &str) -> Option<String> {
-        check_expiration(Some(expiration.as_bytes()))
+    fn fault(text: &str) -> Option<String> {
+        expiration(Some(text.as_bytes()))
             .err()
             .map(|failure| failure.reply_text())
     }
@@ -173,6 +225,8 @@ mod tests {
     fn expirations_are_whole_milliseconds() {
         for good in ["0", "1", "60000", "315360000000"] {
             assert_eq!(fault(good), None, "{good}");
+            let read = expiration(Some(good.as_bytes())).ok().flatten();
+            assert_eq!(read.map(|ttl_ms| ttl_ms.to_string()).as_deref(), Some(good));
         }
         let cases = [
             (" 5", "' 5': no_integer"),

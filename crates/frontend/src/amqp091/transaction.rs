@@ -12,8 +12,12 @@ use warren_broker::queue::Window;
 pub(super) enum Settlement {
     /// Done with.
     Done,
+    /// Rejected for good.
+    Rejected,
     /// Back to its place in the queue.
     Back,
+    /// The same, and that counts as a failure.
+    Failed,
 }
 
 /// What was said since the last commit or rollback.

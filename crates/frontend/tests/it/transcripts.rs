@@ -14,8 +14,8 @@ fn path(name: &str) -> PathBuf {
 }
 
 macro_rules! transcripts {
-    ($($name:ident)*) => {
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    ($($name:ident)* ; awaited: $($awaited:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($awaited)),*];
 
         $(
             #[test]
@@ -26,14 +26,17 @@ macro_rules! transcripts {
 
         /// How we know that the transcripts are right.
         mod real {
-            $(
-                #[test]
-                #[ignore = "needs a RabbitMQ at WARREN_ORACLE"]
-                fn $name() {
-                    warren_testkit::transcript::check_oracle(&super::path(stringify!($name)));
-                }
-            )*
+            transcripts!(@real $($name)* $($awaited)*);
         }
+    };
+    (@real $($name:ident)*) => {
+        $(
+            #[test]
+            #[ignore = "needs a RabbitMQ at WARREN_ORACLE"]
+            fn $name() {
+                warren_testkit::transcript::check_oracle(&super::path(stringify!($name)));
+            }
+        )*
     };
 }
 
@@ -43,9 +46,11 @@ transcripts! {
     channels
     consume
     content
+    dead_letters
     exchanges
     frames
     handshake
+    interceptors
     hashes
     permissions
     policies
@@ -55,6 +60,7 @@ transcripts! {
     settle
     time
     transactions
+    ; awaited:
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 use warren_broker::catalog::PolicyScope;
-use warren_broker::parameter::{IDLE, OPERATOR_POLICY, Parameter};
+use warren_broker::parameter::{OPERATOR_POLICY, Parameter};
 use warren_broker::policy::Policy;
 
 use super::policies;
@@ -74,7 +74,7 @@ pub(super) fn put(asked: &Asked<'_>) -> Result<Answer, Refused> {
     }
     let value = read_value(fields.get("value").unwrap_or(&Json::Null))?;
     let parameter = Parameter::new(component, name, value).map_err(Refused::invalid)?;
-    if IDLE.contains(&component) {
+    if parameter.is_idle() {
         tracing::warn!(component, name, vhost = %vhost, "a parameter without effect so far");
     }
     Ok(Answer::put(asked.node.put_parameter(&vhost, parameter)?))

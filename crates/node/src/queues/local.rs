@@ -5,23 +5,23 @@
 //! (in this order, so that a settle never precedes its message in the log). Sessions are woken
 //! by the caller, after the lock is free.
 
+use super::post::Post;
 use super::{SharedCredit, marks, record};
-use crate::mailbox::{Address, Mailbox, Notice, OpenMailbox, Parcel, Touched};
+use crate::mailbox::{Address, Mailbox, Notice, Touched};
 use crate::storage::Backing;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use warren_broker::catalog;
 use warren_broker::message::Message;
 use warren_broker::name::VhostName;
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Outlet, Queue, Range, Released, Rules, Stretch, Subscription,
-    Summary, Take, Totals,
+    Command, ConsumerKey, Delivery, Fact, Leaving, Queue, Rules, Subscription, Summary, Take, Ticket, Totals,
 };
 use warren_broker::refusal::{Refusal, Subject};
 use warren_broker::route::QueueId;
-use warren_store::Position;
+use warren_store::{Appender, Position};
 
 /// A consumer of a queue, with where its deliveries go.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub struct Worked {
     pub all: Position,
     /// What the fullest of the queues that took messages holds in memory, in bytes.
     pub held_bytes: usize,
+    /// So many messages, the last ones of a queue's batch, were not taken: it is full.
+    pub(crate) refused: usize,
 }
 
 impl Worked {
@@ -63,6 +65,7 @@ impl Worked {
             queued: self.queued.max(other.queued),
             all: self.all.max(other.all),
             held_bytes: self.held_bytes.max(other.held_bytes),
+            refused: self.refused + other.refused,
         }
     }
 }
@@ -88,20 +91,26 @@ pub struct Taken {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    machine: Queue,
-    /// `None`: those of a plain queue, so that one costs nothing.
-    rules: Option<Box<Rules>>,
+pub(super) struct State {
+    pub(super) machine: Queue,
     /// By the consumer's slot.
-    subscribers: Vec<Option<Subscriber>>,
-    facts: Vec<Fact>,
+    pub(super) subscribers: Vec<Option<Subscriber>>,
+    pub(super) facts: Vec<Fact>,
     had_consumer: bool,
     /// Numbers below it are reserved in the log.
-    reserved: u64,
+    pub(super) reserved: u64,
     /// From which log position on the messages are, that begin with a number.
-    marks: VecDeque<(Position, u64)>,
+    pub(super) marks: VecDeque<(Position, u64)>,
     /// Sessions whose getters wait for a message to be read.
-    waiting: Vec<Arc<Mailbox>>,
+    pub(super) waiting: Vec<Arc<Mailbox>>,
+    /// When the clock calls, as far as that was asked for.
+    called_at_ms: Option<u64>,
+    /// When it was last used, if that matters.
+    used_at_ms: u64,
+    /// Somebody is moving what leaves.
+    pub(super) is_moving: bool,
+    /// What leaves is not moved before this time: nobody took it.
+    move_at_ms: u64,
 }
 
 /// Numbers reserved in the log at a time: after a crash none is given out twice.
@@ -111,8 +120,10 @@ const RESERVED_SEQS: u64 = 1 << 20;
 pub struct LiveQueue {
     declared: catalog::Queue,
     vhost: VhostName,
-    backing: Arc<Backing>,
+    pub(super) backing: Arc<Backing>,
     deleted: AtomicBool,
+    /// Messages may be refused: see [`Queue::refuses`].
+    refuses: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -151,6 +162,7 @@ impl LiveQueue {
             vhost,
             backing,
             deleted: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -170,6 +182,11 @@ impl LiveQueue {
         self.deleted.load(Ordering::Acquire)
     }
 
+    /// The name of its virtual host.
+    pub fn vhost(&self) -> &VhostName {
+        &self.vhost
+    }
+
     /// How refusals name it.
     pub fn subject(&self) -> Subject {
         Subject::Queue(self.declared.name.clone(), self.vhost.clone())
@@ -177,13 +194,43 @@ impl LiveQueue {
 
     /// What it goes by.
     pub fn rules(&self) -> Rules {
-        self.state.lock().rules.as_deref().cloned().unwrap_or_default()
+        self.state.lock().machine.rules().clone()
     }
 
-    /// It goes by other rules from now on.
-    pub(crate) fn set_rules(&self, rules: Rules) {
-        let rules = (rules != Rules::default()).then(|| Box::new(rules));
-        self.state.lock().rules = rules;
+    /// It goes by other rules from now on. What follows from them is done when the clock calls, at once.
+    pub(crate) fn set_rules(self: &Arc<Self>, rules: Rules) {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return;
+        }
+        state.machine.set_rules(&rules);
+        self.refuses.store(state.machine.refuses(), Ordering::Release);
+        let now_ms = self.backing.clock.now_ms();
+        if state.used_at_ms == 0 {
+            state.used_at_ms = now_ms;
+        }
+        if !state.machine.is_plain() {
+            state.called_at_ms = Some(now_ms);
+            self.backing.clock.call(now_ms, self);
+        }
+    }
+
+    /// Whether it may refuse messages, so that publishers have to be told of it.
+    pub fn refuses(&self) -> bool {
+        self.refuses.load(Ordering::Acquire)
+    }
+
+    /// Somebody uses it: it does not expire for a while.
+    pub(crate) fn touch(&self) {
+        let mut state = self.state.lock();
+        if state.machine.rules().expires_ms.is_some() {
+            state.used_at_ms = self.backing.clock.now_ms();
+        }
+    }
+
+    /// The lock, for those who take several in the order of their queues' ids.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     /// How much it holds.
@@ -205,23 +252,164 @@ impl LiveQueue {
             return Worked::default();
         }
         let before = state.machine.totals().bytes;
+        let now_ms = self.begin(&mut state);
         let mut worked = Worked::default();
         for command in commands {
+            if command.is_empty() {
+                continue;
+            }
+            if let Command::Enqueue(messages) = command {
+                worked.refused += self.enqueue(&mut state, messages, floor, touched, &mut worked);
+                continue;
+            }
             let State { machine, facts, .. } = &mut *state;
-            machine.decide(command, facts);
+            machine.decide(command, now_ms, facts);
             let position = self.commit(&mut state, floor);
             worked.all = worked.all.max(position);
-            if matches!(command, Command::Enqueue(_)) {
-                worked.queued = position;
-            }
         }
         worked.all = worked.all.max(self.dispatch(&mut state, touched));
+        worked.all = worked.all.max(self.end(&mut state, touched));
         self.settle_accounts(&mut state, before);
         let takes = |command: &Command<'_>| matches!(command, Command::Enqueue([_, ..]));
         if commands.iter().any(takes) {
             worked.held_bytes = state.machine.totals().bytes;
         }
+        let is_leaving = has_leaving(&state);
+        drop(state);
+        if is_leaving {
+            self.move_on(touched);
+        }
         worked
+    }
+
+    /// Queues messages, as many as there is room for. Answers how many there was none for.
+    fn enqueue(
+        self: &Arc<Self>,
+        state: &mut State,
+        messages: &[Message],
+        floor: Position,
+        touched: &mut Touched,
+        worked: &mut Worked,
+    ) -> usize {
+        let mut rest = messages;
+        loop {
+            let State { machine, facts, .. } = &mut *state;
+            let taken = machine.decide(&Command::Enqueue(rest), 0, facts);
+            let position = self.commit(state, floor);
+            worked.all = worked.all.max(position);
+            worked.queued = worked.queued.max(position);
+            rest = rest.get(taken..).unwrap_or_default();
+            if rest.is_empty() {
+                return 0;
+            }
+            // What consumers take makes room for more.
+            let before = state.machine.totals().ready;
+            worked.all = worked.all.max(self.dispatch(state, touched));
+            if state.machine.totals().ready == before {
+                self.refuse(state, rest);
+                return rest.len();
+            }
+        }
+    }
+
+    /// Messages are not taken. They may have to go elsewhere.
+    fn refuse(&self, state: &mut State, messages: &[Message]) {
+        if state.machine.rules().overflow == warren_broker::queue::Overflow::RejectPublishDlx {
+            state.machine.turn_away(messages);
+        }
+    }
+
+    /// What is due by now happens, before anything else does. Answers the time, if anybody wants to know.
+    pub(super) fn begin(self: &Arc<Self>, state: &mut State) -> u64 {
+        if state.machine.is_plain() {
+            return 0;
+        }
+        let now_ms = self.backing.clock.now_ms();
+        self.tick(state, now_ms);
+        now_ms
+    }
+
+    fn tick(self: &Arc<Self>, state: &mut State, now_ms: u64) {
+        while state.machine.next_due().is_some_and(|due| due <= now_ms) {
+            let State { machine, facts, .. } = &mut *state;
+            machine.decide(&Command::Tick, now_ms, facts);
+            if facts.is_empty() && state.machine.next_due().is_some_and(|due| due <= now_ms) {
+                // What is due waits for something else.
+                break;
+            }
+            self.commit(state, Position::default());
+        }
+    }
+
+    /// After everything else: what expires at once, or is too much, goes; who was served for too long is
+    /// told; and the clock knows when to call.
+    pub(super) fn end(self: &Arc<Self>, state: &mut State, touched: &mut Touched) -> Position {
+        if state.machine.is_plain() {
+            return Position::default();
+        }
+        let now_ms = self.backing.clock.now_ms();
+        self.tick(state, now_ms);
+        let mut position = Position::default();
+        if state.machine.is_overfull() {
+            let State { machine, facts, .. } = &mut *state;
+            machine.decide(&Command::Shed, now_ms, facts);
+            position = self.commit(state, Position::default());
+        }
+        // What matured or came back just now.
+        position = position.max(self.dispatch(state, touched));
+        self.tell_timed_out(state, touched);
+        self.ask_for_call(state);
+        position
+    }
+
+    fn tell_timed_out(&self, state: &mut State, touched: &mut Touched) {
+        for timed_out in state.machine.take_timed_out() {
+            let slot = timed_out.consumer.map(ConsumerKey::slot);
+            let subscriber = slot.and_then(|slot| state.subscribers.get(slot)?.as_ref());
+            if let Some(subscriber) = subscriber {
+                let notice = Notice::TimedOut(subscriber.address, self.id(), timed_out.ticket);
+                subscriber.mailbox.open().push_notice(notice, touched);
+            }
+        }
+    }
+
+    /// The clock is asked to call when something is due before it calls anyway.
+    fn ask_for_call(self: &Arc<Self>, state: &mut State) {
+        let expiry = state
+            .machine
+            .rules()
+            .expires_ms
+            .filter(|_| state.machine.totals().consumers == 0);
+        let expiry = expiry.map(|after| state.used_at_ms.saturating_add(after));
+        let due = [state.machine.next_due(), expiry].into_iter().flatten().min();
+        if let Some(due) = due
+            && state.called_at_ms.is_none_or(|called| due < called)
+        {
+            state.called_at_ms = Some(due);
+            self.backing.clock.call(due, self);
+        }
+    }
+
+    /// The clock calls. Answers whether nobody used the queue for so long that it is to be deleted.
+    pub(crate) fn called(self: &Arc<Self>, touched: &mut Touched) -> bool {
+        self.state.lock().called_at_ms = None;
+        self.work(&[], Position::default(), touched);
+        self.has_expired(&self.state.lock())
+    }
+
+    fn has_expired(&self, state: &State) -> bool {
+        let unused = state.machine.totals().consumers == 0 && !self.is_deleted();
+        let after = state.machine.rules().expires_ms.filter(|_| unused);
+        after.is_some_and(|after| state.used_at_ms.saturating_add(after) <= self.backing.clock.now_ms())
+    }
+
+    /// Deliveries stay with who holds them for as long as if they had gone out now.
+    pub fn renew(&self, tickets: &[Ticket]) {
+        let mut state = self.state.lock();
+        if !state.machine.is_plain() {
+            let now_ms = self.backing.clock.now_ms();
+            state.machine.renew(tickets, now_ms);
+        }
     }
 
     /// Adds a consumer and hands it what is ready.
@@ -264,10 +452,14 @@ impl LiveQueue {
 
     /// Removes a consumer. Answers whether the queue is now to be deleted: it is auto-delete
     /// and this was the last.
-    pub fn cancel(&self, consumer: ConsumerKey) -> bool {
+    pub fn cancel(self: &Arc<Self>, consumer: ConsumerKey) -> bool {
         let mut state = self.state.lock();
         if !state.machine.cancel(consumer) {
             return false;
+        }
+        if state.machine.rules().expires_ms.is_some() {
+            state.used_at_ms = self.backing.clock.now_ms();
+            self.ask_for_call(&mut state);
         }
         let place = state.subscribers.get_mut(consumer.slot());
         if let Some(subscriber) = place.and_then(Option::take) {
@@ -287,12 +479,17 @@ impl LiveQueue {
             return Got::Empty;
         }
         let before = state.machine.totals().bytes;
+        let now_ms = self.begin(&mut state);
+        state.used_at_ms = now_ms;
         let State { machine, facts, .. } = &mut *state;
-        let taken = machine.take(no_ack, facts);
+        let taken = machine.take(no_ack, now_ms, facts);
         self.record(&mut state, Position::default());
         state.facts.clear();
         if matches!(taken, Take::Absent) {
             state.waiting.push(Arc::clone(mailbox));
+        }
+        if !state.machine.is_plain() {
+            self.ask_for_call(&mut state);
         }
         self.settle_accounts(&mut state, before);
         match taken {
@@ -314,7 +511,7 @@ impl LiveQueue {
         }
         let before = state.machine.totals();
         let State { machine, facts, .. } = &mut *state;
-        machine.decide(&Command::Purge, facts);
+        machine.decide(&Command::Purge, 0, facts);
         let position = self.commit(&mut state, Position::default());
         self.settle_accounts(&mut state, before.bytes);
         (before.ready, position)
@@ -361,6 +558,18 @@ impl LiveQueue {
         true
     }
 
+    /// Marks the queue as deleted if nobody used it for too long.
+    pub(crate) fn stop_if_expired(&self, touched: &mut Touched) -> bool {
+        let mut state = self.state.lock();
+        if !self.has_expired(&state) {
+            return false;
+        }
+        let bytes = state.machine.totals().bytes;
+        self.stop_locked(&mut state, touched);
+        self.backing.memory.queue_changed(bytes, 0);
+        true
+    }
+
     fn is_abandoned(&self, state: &State) -> bool {
         self.declared.auto_delete && state.had_consumer && state.machine.totals().consumers == 0
     }
@@ -381,6 +590,7 @@ impl LiveQueue {
             storage.release(&state.machine.release_all());
         }
         state.machine = Queue::default();
+        state.is_moving = false;
         state.marks = VecDeque::new();
         // Whoever waits for a message to be read is told that there is none.
         for mailbox in std::mem::take(&mut state.waiting) {
@@ -396,7 +606,11 @@ impl LiveQueue {
         position
     }
 
-    fn dispatch(self: &Arc<Self>, state: &mut State, touched: &mut Touched) -> Position {
+    pub(super) fn dispatch(self: &Arc<Self>, state: &mut State, touched: &mut Touched) -> Position {
+        let now_ms = match state.machine.is_plain() {
+            true => 0,
+            false => self.backing.clock.now_ms(),
+        };
         let State {
             machine,
             subscribers,
@@ -409,7 +623,7 @@ impl LiveQueue {
             open: None,
             touched,
         };
-        machine.dispatch(&mut post, facts);
+        machine.dispatch(&mut post, now_ms, facts);
         drop(post);
         let position = self.record(state, Position::default());
         state.facts.clear();
@@ -419,61 +633,69 @@ impl LiveQueue {
     /// Puts the durable ones of the facts into the log. Answers the position behind them; the
     /// beginning, when there is none.
     fn record(&self, state: &mut State, floor: Position) -> Position {
-        if !self.declared.durable || !state.facts.iter().any(Fact::is_durable) {
+        if !self.has_to_record(state) {
             return Position::default();
         }
-        let reference_floor = self
-            .backing
-            .storage
-            .as_ref()
-            .map(|storage| storage.reference_floor());
-        let references_from = floor.max(reference_floor.unwrap_or_default());
-        let State {
-            facts,
-            reserved,
-            marks,
-            ..
-        } = state;
-        let mut first_enqueued = None;
-        let mut last_named = None;
-        for fact in &*facts {
-            match fact {
-                Fact::Enqueued { seq, .. } => {
-                    first_enqueued = first_enqueued.or(Some(*seq));
-                    last_named = Some(*seq);
-                }
-                // It is never to be said of a message that comes later.
-                Fact::Purged { up_to, .. } => last_named = Some(*up_to),
-                Fact::Settled { .. } | Fact::Returned { .. } => {}
-            }
-        }
-        let id = self.declared.id;
+        let references_from = self.references_from(floor);
         // Nothing that is referred to stands before, and no checkpoint that was begun needs less.
         let mut begin = references_from;
         let position = self.backing.log.append(&mut |out| {
             if floor == Position::default() {
                 begin = out.position();
             }
-            if let Some(last) = last_named
-                && last >= *reserved
-            {
-                *reserved = last.saturating_add(RESERVED_SEQS);
-                record::write_reserved(out, id, *reserved);
-            }
-            record::write(out, id, facts, references_from);
+            self.write(state, out, references_from);
         });
+        self.recorded(state, begin, position);
+        position
+    }
+
+    /// Whether any of the facts is to be in the log.
+    pub(super) fn has_to_record(&self, state: &State) -> bool {
+        self.declared.durable && state.facts.iter().any(Fact::is_durable)
+    }
+
+    /// Bodies that were logged before this position are not referred to.
+    pub(super) fn references_from(&self, floor: Position) -> Position {
+        let storage = self.backing.storage.as_ref();
+        let least = storage.map(|storage| storage.reference_floor());
+        floor.max(least.unwrap_or_default())
+    }
+
+    /// Writes the facts, with a reservation of numbers before them if one is due.
+    pub(super) fn write(&self, state: &mut State, out: &mut Appender<'_>, references_from: Position) {
+        let last_named = state.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Enqueued { seq, .. } => Some(*seq),
+            // It is never to be said of a message that comes later.
+            Fact::Purged { up_to, .. } => Some(*up_to),
+            Fact::Settled { .. } | Fact::Returned { .. } => None,
+        });
+        let id = self.declared.id;
+        if let Some(last) = last_named
+            && last >= state.reserved
+        {
+            state.reserved = last.saturating_add(RESERVED_SEQS);
+            record::write_reserved(out, id, state.reserved);
+        }
+        record::write(out, id, &state.facts, references_from);
+    }
+
+    /// The facts are in the log, which from `begin` on to `position` is what is needed for them.
+    pub(super) fn recorded(&self, state: &mut State, begin: Position, position: Position) {
         if let Some(storage) = &self.backing.storage {
             storage.log_grew(position);
         }
+        let first_enqueued = state.facts.iter().find_map(|fact| match fact {
+            Fact::Enqueued { seq, .. } => Some(*seq),
+            _ => None,
+        });
         if let Some(first) = first_enqueued {
-            marks::note(marks, begin, first);
+            marks::note(&mut state.marks, begin, first);
         }
-        position
     }
 
     /// After every change: memory is accounted, extents learn what is not needed any more, and what is
     /// to be read is asked for.
-    fn settle_accounts(self: &Arc<Self>, state: &mut State, bytes_before: usize) {
+    pub(super) fn settle_accounts(self: &Arc<Self>, state: &mut State, bytes_before: usize) {
         self.backing
             .memory
             .queue_changed(bytes_before, state.machine.totals().bytes);
@@ -482,219 +704,55 @@ impl LiveQueue {
             if !released.is_empty() {
                 storage.release(&released);
             }
-            if let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
+            while let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
                 storage.ask(Arc::clone(self), fetch);
             }
         }
     }
 }
 
-/// What the floor of storage does with a queue.
+/// Whether something leaves that nobody moves yet.
+pub(super) fn has_leaving(state: &State) -> bool {
+    !state.machine.is_plain() && state.machine.totals().leaving > 0 && !state.is_moving
+}
+
+/// What leaves for other queues.
 impl LiveQueue {
-    /// Messages were read: hands out what can be. See [`Queue::fetched`].
-    pub(crate) fn fetched(
-        self: &Arc<Self>,
-        ticket: u64,
-        found: Vec<(u64, Message)>,
-        lost: &[u64],
-        touched: &mut Touched,
-    ) {
+    /// What leaves is moved. Not to be called with any queue's lock held.
+    pub(crate) fn move_on(self: &Arc<Self>, touched: &mut Touched) {
+        if let Some(node) = self.backing.node.get().and_then(Weak::upgrade) {
+            node.move_on(self, touched);
+        }
+    }
+
+    /// The first messages that leave; until [`LiveQueue::end_move`] nobody else gets any. `None` when there
+    /// is none, or somebody else is at it.
+    pub(crate) fn start_move(&self, max: usize) -> Option<Vec<Leaving>> {
         let mut state = self.state.lock();
-        if self.is_deleted() {
-            return;
-        }
-        let before = state.machine.totals().bytes;
-        state.machine.fetched(ticket, found, lost);
-        self.dispatch(&mut state, touched);
-        self.settle_accounts(&mut state, before);
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        tell_fetched(waiting);
-    }
-
-    /// See [`Queue::unstored`].
-    pub(crate) fn unstored(
-        &self,
-        durable: bool,
-        from: u64,
-        messages_max: usize,
-        bytes_max: usize,
-    ) -> Vec<(u64, Message)> {
-        let state = self.state.lock();
-        state.machine.unstored(durable, from, messages_max, bytes_max)
-    }
-
-    /// Bytes of memory that could be given free by writing messages to an extent.
-    pub(crate) fn unstored_bytes(&self) -> usize {
-        self.state.lock().machine.unstored_bytes()
-    }
-
-    /// Messages stand in an extent now. See [`Queue::stored`].
-    pub(crate) fn stored(self: &Arc<Self>, durable: bool, extent: u64, seqs: &[u64], keeps: bool) {
-        let mut state = self.state.lock();
-        if self.is_deleted() {
-            drop(state);
-            return self.release(extent, seqs.len() as u64);
-        }
-        let before = state.machine.totals().bytes;
-        let ahead_bytes = if keeps { self.backing.ahead_bytes() } else { 0 };
-        let keep_bytes = state.machine.keep_bytes(ahead_bytes);
-        state.machine.stored(durable, extent, seqs, keep_bytes);
-        self.settle_accounts(&mut state, before);
-    }
-
-    /// Messages of a stretch were copied to another extent. See [`Queue::moved`].
-    pub(crate) fn moved(self: &Arc<Self>, durable: bool, from_extent: u64, copied: Stretch) {
-        let mut state = self.state.lock();
-        if self.is_deleted() {
-            drop(state);
-            return self.release(copied.extent, copied.count);
-        }
-        let before = state.machine.totals().bytes;
-        state.machine.moved(durable, from_extent, copied);
-        self.settle_accounts(&mut state, before);
-    }
-
-    fn release(&self, extent: u64, count: u64) {
-        if let Some(storage) = &self.backing.storage {
-            storage.release(&[Released { extent, count }]);
-        }
-    }
-
-    /// Drops what is in memory and in an extent, but for so much as is read ahead of consumers.
-    pub(crate) fn evict(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        let before = state.machine.totals().bytes;
-        let keep_bytes = state.machine.keep_bytes(self.backing.ahead_bytes());
-        state.machine.evict(keep_bytes);
-        self.settle_accounts(&mut state, before);
-    }
-
-    /// What a checkpoint has to know.
-    pub(crate) fn standing(&self) -> Standing {
-        let mut state = self.state.lock();
-        let State {
-            machine,
-            marks,
-            reserved,
-            ..
-        } = &mut *state;
-        // Without a mark nothing was logged: transient messages need not be looked through.
-        let first = (!marks.is_empty()).then(|| machine.first_unstored()).flatten();
-        // The last mark at or below the first message is where its record may begin.
-        while marks
-            .get(1)
-            .is_some_and(|(_, seq)| first.is_none_or(|first| *seq <= first))
-        {
-            marks.pop_front();
-        }
-        let log_floor = first.and_then(|_| marks.front().map(|(position, _)| *position));
-        if first.is_none() {
-            marks.clear();
-        }
-        Standing {
-            summary: machine.summary(),
-            reserved: *reserved,
-            log_floor,
-        }
-    }
-
-    /// Gives back memory that it does not need while nobody uses it.
-    pub(crate) fn unload(&self) {
-        let mut state = self.state.lock();
-        state.machine.unload();
-        state.facts = Vec::new();
-        if state.marks.is_empty() {
-            state.marks = VecDeque::new();
-        }
-        if state.machine.totals().consumers == 0 {
-            state.subscribers = Vec::new();
-        }
-    }
-
-    /// Where the log is needed from for this queue.
-    pub(crate) fn log_floor(&self) -> Option<Position> {
-        let state = self.state.lock();
-        if state.marks.is_empty() {
+        if self.is_deleted() || state.is_moving || state.machine.is_plain() {
             return None;
         }
-        let first = state.machine.first_unstored()?;
-        let at = state.marks.partition_point(|(_, seq)| *seq <= first);
-        let mark = state.marks.get(at.saturating_sub(1));
-        mark.map(|(position, _)| *position)
-    }
-
-    /// The stretches that stand in some extents, with the numbers that are live in each, for rewriting.
-    pub(crate) fn stretches_in(&self, durable: bool, extents: &[u64]) -> Vec<(Stretch, Vec<Range>)> {
-        let state = self.state.lock();
-        let chain = state.machine.chain(durable);
-        let stretches = chain.stretches();
-        let wanted = stretches.filter(|stretch| extents.contains(&stretch.extent));
-        wanted
-            .map(|stretch| {
-                let live = chain.live().head(stretch.range(), u64::MAX, usize::MAX);
-                (*stretch, live)
-            })
-            .collect()
-    }
-
-    /// The number that the next message gets.
-    pub(crate) fn next_seq(&self) -> u64 {
-        self.state.lock().machine.next_seq()
-    }
-
-    /// Whether the stretch that was to be read is still where it was.
-    pub(crate) fn has_stretch(&self, durable: bool, stretch: &Stretch) -> bool {
-        let state = self.state.lock();
-        let mut stretches = state.machine.chain(durable).stretches();
-        stretches.any(|other| other.extent == stretch.extent && other.first <= stretch.first)
-    }
-}
-
-fn tell_fetched(waiting: Vec<Arc<Mailbox>>) {
-    for mailbox in waiting {
-        mailbox.notify(Notice::Fetched);
-    }
-}
-
-/// Puts deliveries into mailboxes; keeps the last mailbox open, since most batches go to one.
-struct Post<'a> {
-    queue: &'a Arc<LiveQueue>,
-    subscribers: &'a [Option<Subscriber>],
-    open: Option<OpenMailbox<'a>>,
-    touched: &'a mut Touched,
-}
-
-impl Outlet for Post<'_> {
-    fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
-        let Some(Some(subscriber)) = self.subscribers.get(consumer.slot()) else {
-            return Err(delivery);
-        };
-        let mailbox = &subscriber.mailbox;
-        if !self.open.as_ref().is_some_and(|open| open.is_of(mailbox)) {
-            // Never two mailboxes at once: the other one is closed first.
-            self.open = None;
-            self.open = Some(mailbox.open());
+        if state.move_at_ms > 0 && self.backing.clock.now_ms() < state.move_at_ms {
+            return None;
         }
-        let Some(open) = &mut self.open else {
-            return Err(delivery);
-        };
-        if !open.has_room() {
-            open.note_starved(self.queue, consumer);
-            return Err(delivery);
+        let leaving = state.machine.leaving(max);
+        state.is_moving = !leaving.is_empty();
+        state.is_moving.then_some(leaving)
+    }
+
+    /// They were moved, or nothing is to be moved for so long, in milliseconds.
+    pub(crate) fn end_move(self: &Arc<Self>, pause_ms: u64) {
+        let mut state = self.state.lock();
+        state.is_moving = false;
+        state.move_at_ms = 0;
+        if pause_ms > 0 {
+            state.move_at_ms = self.backing.clock.now_ms().saturating_add(pause_ms);
+            self.backing.clock.call(state.move_at_ms, self);
         }
-        if let Some(shared) = &subscriber.shared
-            && !shared.take(self.queue, consumer)
-        {
-            return Err(delivery);
-        }
-        open.push(
-            Parcel {
-                to: subscriber.address,
-                delivery,
-            },
-            self.touched,
-        );
-        Ok(())
+    }
+
+    /// Whether there is no room for a message.
+    pub(crate) fn is_full_for(&self, message: &Message) -> bool {
+        self.refuses() && !self.state.lock().machine.has_room_for(message)
     }
 }

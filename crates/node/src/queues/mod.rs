@@ -1,10 +1,14 @@
 //! Queues that run: the machine under its lock, with the consumers' mailboxes beside it.
 
 mod credit;
+mod joint;
 mod local;
 mod marks;
+mod post;
 pub(crate) mod record;
+mod storing;
 
 pub use credit::SharedCredit;
+pub(crate) use joint::{Share, work_together};
 pub(crate) use local::Standing;
 pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};

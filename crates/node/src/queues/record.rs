@@ -1,18 +1,21 @@
 //! Facts of queues as records of the log, and back.
 //!
 //! ```text
-//!   ENQUEUED   part 0: time u64 (0: not kept)
-//!              parts 1..: seq u64, properties u32, exchange u8, key u8, priority u8, flags u8, content
-//!                         or, with REFERENCE: place u64 of the content in an earlier record
-//!   SETTLED, RETURNED   one part: pairs of first u64, last u64
-//!   PURGED     one part: up to u64, then pairs of ranges that stay
+//!   ENQUEUED   part 0: time u64, when the messages were published (ms since 1970; 0: not known)
+//!              parts 1..: seq u64, properties u32, exchange u8, key u8, priority u8, flags u8
+//!                         (DUE: it was delayed and is due; PRIORITY: it was published with one) then
+//!                         with TIMED: time u64, of this message; content; with ANNOTATED: annotations
+//!                         or, with REFERENCE: place u64 of all that in an earlier record
+//!   SETTLED    one part: of each range first u64, last u64, octets of their bodies u64
+//!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not)
+//!   PURGED     one part: up to u64, octets of what stays u64, then the ranges that stay
 //!   RESERVED   one part: u64, below which numbers may have been given out
 //! ```
 //! All numbers are little-endian. A body that goes to several queues is written once: the first record
 //! says that it is SHARED, the others name its place, which is `position of the record << 16 | part`.
 
 use hashbrown::HashMap;
-use warren_broker::message::{Envelope, LogPlace, Message, Origin};
+use warren_broker::message::{Envelope, LogPlace, Message, Origin, annotations};
 use warren_broker::queue::{Fact, Range};
 use warren_broker::route::QueueId;
 use warren_store::{Appender, Part, Position, Record};
@@ -35,6 +38,14 @@ pub mod kind {
 const SHARED: u8 = 1;
 /// Instead of the content stands its place.
 const REFERENCE: u8 = 2;
+/// The message was published at another time than the record says.
+const TIMED: u8 = 4;
+/// Behind the content stand annotations.
+const ANNOTATED: u8 = 8;
+/// The message was delayed, and is due.
+const DUE: u8 = 16;
+/// The message was published with a priority.
+const PRIORITY: u8 = 32;
 
 /// Messages in one record; part numbers have 16 bits.
 const MESSAGES_MAX: usize = 4096;
@@ -51,8 +62,8 @@ pub(super) fn write(out: &mut Appender<'_>, queue: QueueId, facts: &[Fact], floo
         rest = after;
         match first {
             Fact::Enqueued { .. } => enqueued(out, queue, run, floor),
-            Fact::Settled { .. } => ranges(out, queue, kind::SETTLED, run),
-            Fact::Returned { .. } => ranges(out, queue, kind::RETURNED, run),
+            Fact::Settled { .. } => each(out, queue, kind::SETTLED, run, put_settled),
+            Fact::Returned { .. } => each(out, queue, kind::RETURNED, run, put_returned),
             Fact::Purged { .. } => run.iter().for_each(|fact| purged(out, queue, fact)),
         }
     }
@@ -67,21 +78,29 @@ pub(super) fn write_reserved(out: &mut Appender<'_>, queue: QueueId, up_to: u64)
 
 fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Position) {
     let messages = run.iter().filter_map(|fact| match fact {
-        Fact::Enqueued { seq, message } if fact.is_durable() => Some((*seq, message)),
+        Fact::Enqueued { seq, message, is_due } if fact.is_durable() => Some((*seq, message, *is_due)),
         _ => None,
     });
     let mut in_record = 0;
     let mut record = Position::default();
-    for (seq, message) in messages {
+    let mut time_ms = 0;
+    for (seq, message, is_due) in messages {
         if in_record == 0 {
             record = out.position();
+            // A batch was published at one time, but for what comes back from elsewhere.
+            time_ms = message.published_ms();
             out.begin(queue.0, kind::ENQUEUED);
-            out.part(|bytes| bytes.extend_from_slice(&0u64.to_le_bytes()));
+            out.part(|bytes| bytes.extend_from_slice(&time_ms.to_le_bytes()));
         }
         in_record += 1;
         // At most MESSAGES_MAX, so that it fits.
-        let place = record.0 << 16 | in_record as u64;
-        out.part(|bytes| write_message(bytes, seq, message, place, floor));
+        let place = Place {
+            own: record.0 << 16 | in_record as u64,
+            floor,
+            time_ms,
+            is_due,
+        };
+        out.part(|bytes| write_message(bytes, seq, message, &place));
         if in_record == MESSAGES_MAX {
             out.end();
             in_record = 0;
@@ -92,17 +111,38 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
     }
 }
 
-fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: u64, floor: Position) {
-    let (flags, reference) = match message.log_place() {
+/// Where a message is written.
+struct Place {
+    /// For others to refer to.
+    own: u64,
+    /// Bodies logged before are not referred to.
+    floor: Position,
+    /// The record's time.
+    time_ms: u64,
+    is_due: bool,
+}
+
+fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place) {
+    let (mut flags, reference) = match message.log_place() {
         LogPlace::Unshared => (0, None),
-        LogPlace::At(earlier) if earlier >> 16 >= floor.0 => (REFERENCE, Some(earlier)),
+        LogPlace::At(earlier) if earlier >> 16 >= place.floor.0 => (REFERENCE, Some(earlier)),
         LogPlace::At(_) => (0, None),
         LogPlace::Unlogged => {
-            message.set_log_place(place);
+            message.set_log_place(place.own);
             (SHARED, None)
         }
     };
+    if reference.is_none() {
+        if message.published_ms() != place.time_ms {
+            flags |= TIMED;
+        }
+        if message.is_annotated() {
+            flags |= ANNOTATED;
+        }
+    }
     let envelope = message.envelope();
+    flags |= if place.is_due { DUE } else { 0 };
+    flags |= if envelope.has_priority { PRIORITY } else { 0 };
     bytes.extend_from_slice(&seq.to_le_bytes());
     bytes.extend_from_slice(&envelope.properties_bytes.to_le_bytes());
     bytes.extend_from_slice(&[
@@ -111,34 +151,63 @@ fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: u64, f
         envelope.priority,
         flags,
     ]);
+    if flags & TIMED != 0 {
+        bytes.extend_from_slice(&message.published_ms().to_le_bytes());
+    }
     match reference {
         Some(earlier) => bytes.extend_from_slice(&earlier.to_le_bytes()),
-        None => bytes.extend_from_slice(message.content()),
+        None => bytes.extend_from_slice(message.stored()),
     }
 }
 
-fn ranges(out: &mut Appender<'_>, queue: QueueId, kind: u8, run: &[Fact]) {
+/// Writes the durable ones of facts that are ranges.
+fn each(out: &mut Appender<'_>, queue: QueueId, kind: u8, run: &[Fact], put: impl Fn(&mut Vec<u8>, &Fact)) {
     if !run.iter().any(Fact::is_durable) {
         return;
     }
     out.begin(queue.0, kind);
     out.part(|bytes| {
-        for fact in run.iter().filter(|fact| fact.is_durable()) {
-            if let Fact::Settled { range, .. } | Fact::Returned { range, .. } = fact {
-                put_range(bytes, *range);
-            }
-        }
+        let durable = run.iter().filter(|fact| fact.is_durable());
+        durable.for_each(|fact| put(bytes, fact));
     });
     out.end();
 }
 
+fn put_settled(bytes: &mut Vec<u8>, fact: &Fact) {
+    if let Fact::Settled { range, octets, .. } = fact {
+        put_range(bytes, *range);
+        bytes.extend_from_slice(&octets.to_le_bytes());
+    }
+}
+
+fn put_returned(bytes: &mut Vec<u8>, fact: &Fact) {
+    if let Fact::Returned {
+        range,
+        failures,
+        until_ms,
+        ..
+    } = fact
+    {
+        put_range(bytes, *range);
+        bytes.extend_from_slice(&failures.to_le_bytes());
+        bytes.extend_from_slice(&until_ms.to_le_bytes());
+    }
+}
+
 fn purged(out: &mut Appender<'_>, queue: QueueId, fact: &Fact) {
-    let Fact::Purged { up_to, except } = fact else {
+    let Fact::Purged {
+        up_to,
+        except,
+        kept_persistent,
+        ..
+    } = fact
+    else {
         return;
     };
     out.begin(queue.0, kind::PURGED);
     out.part(|bytes| {
         bytes.extend_from_slice(&up_to.to_le_bytes());
+        bytes.extend_from_slice(&kept_persistent.to_le_bytes());
         except.iter().for_each(|range| put_range(bytes, *range));
     });
     out.end();
@@ -174,15 +243,18 @@ impl Reader {
         let whole = |part: &Part<'_>| matches!(part, Part::Whole(_));
         match record.kind {
             kind::ENQUEUED => {
+                let time_ms = match record.parts.first() {
+                    Some(Part::Whole(bytes)) => number(bytes).unwrap_or(0),
+                    // When they were published is lost, they are not.
+                    _ => 0,
+                };
                 for (at, part) in record.parts.iter().enumerate().skip(1) {
                     let place = record.position.0 << 16 | at as u64;
                     let read = match part {
-                        Part::Whole(bytes) => self.message(bytes, place),
+                        Part::Whole(bytes) => self.message(bytes, place, time_ms),
                         Part::Damaged => None,
                     };
-                    say(read.map_or(Said::LostMessage, |(seq, message)| {
-                        Said::Fact(Fact::Enqueued { seq, message })
-                    }));
+                    say(read.map_or(Said::LostMessage, Said::Fact));
                 }
             }
             _ if !record.parts.iter().all(whole) => say(Said::Unreadable),
@@ -195,90 +267,262 @@ impl Reader {
         }
     }
 
-    fn message(&mut self, bytes: &[u8], place: u64) -> Option<(u64, Message)> {
-        let (head, content) = bytes.split_at_checked(MESSAGE_HEAD_BYTES)?;
+    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<Fact> {
+        let (head, mut content) = bytes.split_at_checked(MESSAGE_HEAD_BYTES)?;
         let (seq, lengths) = head.split_at_checked(8)?;
-        let seq = u64::from_le_bytes(seq.try_into().ok()?);
+        let seq = number(seq)?;
         let (properties, small) = lengths.split_at_checked(4)?;
         let &[exchange_bytes, key_bytes, priority, flags] = small else {
             return None;
         };
+        let is_due = flags & DUE != 0;
         if flags & REFERENCE != 0 {
-            let earlier = u64::from_le_bytes(content.try_into().ok()?);
-            return Some((seq, self.shared.get(&earlier)?.clone()));
+            let message = self.shared.get(&number(content)?)?.clone();
+            return Some(Fact::Enqueued { seq, message, is_due });
         }
-        let properties_bytes = u32::from_le_bytes(properties.try_into().ok()?);
-        let message = restore(
-            properties_bytes,
+        let mut published_ms = time_ms;
+        if flags & TIMED != 0 {
+            let (time, behind) = content.split_at_checked(8)?;
+            (published_ms, content) = (number(time)?, behind);
+        }
+        let kept = Kept {
+            published_ms,
+            properties_bytes: u32::from_le_bytes(properties.try_into().ok()?),
             exchange_bytes,
             key_bytes,
             priority,
-            true,
-            content,
-        )?;
+            has_priority: flags & PRIORITY != 0,
+            persistent: true,
+            is_annotated: flags & ANNOTATED != 0,
+        };
+        let message = kept.restore(content)?;
         if flags & SHARED != 0 {
             self.shared.insert(place, message.clone());
         }
-        Some((seq, message))
+        Some(Fact::Enqueued { seq, message, is_due })
     }
 }
 
-/// A message of what was kept of it.
-pub(crate) fn restore(
-    properties_bytes: u32,
-    exchange_bytes: u8,
-    key_bytes: u8,
-    priority: u8,
-    persistent: bool,
-    content: &[u8],
-) -> Option<Message> {
-    let before = usize::from(exchange_bytes) + usize::from(key_bytes) + properties_bytes as usize;
-    let envelope = Envelope {
-        body_bytes: u32::try_from(content.len().checked_sub(before)?).ok()?,
-        properties_bytes,
-        exchange_bytes,
-        key_bytes,
-        priority,
-        persistent,
-        origin: Origin::Amqp091,
-    };
-    Message::restore(envelope, content)
+/// What was kept of a message beside its bytes.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) published_ms: u64,
+    pub(crate) properties_bytes: u32,
+    pub(crate) exchange_bytes: u8,
+    pub(crate) key_bytes: u8,
+    pub(crate) priority: u8,
+    pub(crate) has_priority: bool,
+    pub(crate) persistent: bool,
+    pub(crate) is_annotated: bool,
+}
+
+impl Kept {
+    /// The message. `None` when the lengths do not fit.
+    pub(crate) fn restore(&self, stored: &[u8]) -> Option<Message> {
+        let names = usize::from(self.exchange_bytes) + usize::from(self.key_bytes);
+        let tail = if self.is_annotated {
+            annotations::tail_bytes(stored)?
+        } else {
+            0
+        };
+        let beside = names + self.properties_bytes as usize + tail;
+        let envelope = Envelope {
+            published_ms: self.published_ms,
+            body_bytes: u32::try_from(stored.len().checked_sub(beside)?).ok()?,
+            properties_bytes: self.properties_bytes,
+            exchange_bytes: self.exchange_bytes,
+            key_bytes: self.key_bytes,
+            priority: self.priority,
+            has_priority: self.has_priority,
+            persistent: self.persistent,
+            origin: Origin::Amqp091,
+        };
+        Message::restore(envelope, stored)
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().map(u64::from_le_bytes).ok()
 }
 
 fn read_other(kind: u8, bytes: &[u8], say: &mut dyn FnMut(Said)) {
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
-    match kind {
-        kind::SETTLED | kind::RETURNED => {
-            let persistent = true;
-            let Some(ranges) = read_ranges(bytes) else {
-                return say(Said::Unreadable);
-            };
-            for range in ranges {
-                say(Said::Fact(match kind {
-                    kind::SETTLED => Fact::Settled { range, persistent },
-                    _ => Fact::Returned { range, persistent },
-                }));
-            }
-        }
-        kind::PURGED => {
-            let parts = bytes.split_at_checked(8);
-            let read = parts.and_then(|(up_to, rest)| Some((number(up_to)?, read_ranges(rest)?)));
-            say(read.map_or(Said::Unreadable, |(up_to, except)| {
-                Said::Fact(Fact::Purged { up_to, except })
-            }));
-        }
-        kind::RESERVED => say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
-        _ => say(Said::Unreadable),
+    let facts = match kind {
+        kind::SETTLED => read_each(bytes, 24, read_settled),
+        kind::RETURNED => read_each(bytes, 26, read_returned),
+        kind::PURGED => read_purged(bytes).map(|fact| vec![fact]),
+        kind::RESERVED => return say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
+        _ => None,
+    };
+    match facts {
+        Some(facts) => facts.into_iter().for_each(|fact| say(Said::Fact(fact))),
+        None => say(Said::Unreadable),
     }
 }
 
-/// Pairs of numbers, each a range.
-fn read_ranges(bytes: &[u8]) -> Option<Vec<Range>> {
-    let pairs = bytes.chunks(16).map(|pair| {
-        let (first, last) = pair.split_at_checked(8)?;
-        let first = u64::from_le_bytes(first.try_into().ok()?);
-        let last = u64::from_le_bytes(last.try_into().ok()?);
-        (first <= last).then_some(Range { first, last })
-    });
-    pairs.collect()
+/// Entries of one length.
+fn read_each<T>(bytes: &[u8], length: usize, read: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<T>> {
+    bytes.chunks(length).map(read).collect()
+}
+
+fn read_settled(bytes: &[u8]) -> Option<Fact> {
+    let (range, octets) = bytes.split_at_checked(16)?;
+    Some(Fact::Settled {
+        range: read_range(range)?,
+        persistent: true,
+        octets: number(octets)?,
+    })
+}
+
+fn read_returned(bytes: &[u8]) -> Option<Fact> {
+    let (range, rest) = bytes.split_at_checked(16)?;
+    let (failures, until) = rest.split_at_checked(2)?;
+    Some(Fact::Returned {
+        range: read_range(range)?,
+        persistent: true,
+        failures: u16::from_le_bytes(failures.try_into().ok()?),
+        until_ms: number(until)?,
+    })
+}
+
+fn read_purged(bytes: &[u8]) -> Option<Fact> {
+    let (up_to, rest) = bytes.split_at_checked(8)?;
+    let (kept, ranges) = rest.split_at_checked(8)?;
+    let kept_octets = number(kept)?;
+    Some(Fact::Purged {
+        up_to: number(up_to)?,
+        except: read_each(ranges, 16, read_range)?,
+        kept_octets,
+        kept_persistent: kept_octets,
+    })
+}
+
+fn read_range(bytes: &[u8]) -> Option<Range> {
+    let (first, last) = bytes.split_at_checked(8)?;
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last).then_some(Range { first, last })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+    use warren_broker::message::{AnnotationsWriter, Parts};
+
+    /// Messages of which some share a body, some a time, and some are annotated.
+    fn message(time_ms: u64, ttl_ms: Option<u64>, body: &[u8], is_shared: bool) -> Message {
+        let mut noted = AnnotationsWriter::default();
+        if let Some(ttl_ms) = ttl_ms {
+            noted.ttl_ms(ttl_ms);
+        }
+        let parts = Parts {
+            exchange: "x",
+            key: "key",
+            properties: &[0, 0],
+            body,
+            persistent: true,
+            priority: Some(3),
+            published_ms: time_ms,
+            annotations: noted.bytes(),
+        };
+        let message = Message::of(&parts).unwrap();
+        if is_shared {
+            message.expect_sharing();
+        }
+        message
+    }
+
+    fn place(own: u64) -> Place {
+        Place {
+            own,
+            floor: Position::default(),
+            time_ms: 7,
+            is_due: false,
+        }
+    }
+
+    /// The number and the message of what was read.
+    fn read(reader: &mut Reader, bytes: &[u8], place: u64, time_ms: u64) -> Option<(u64, Message)> {
+        match reader.message(bytes, place, time_ms)? {
+            Fact::Enqueued { seq, message, .. } => Some((seq, message)),
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_back_from_the_log(
+            wanted in prop::collection::vec(
+                (6..9_u64, any::<Option<u64>>(), prop::collection::vec(any::<u8>(), 0..40), any::<bool>()),
+                1..20,
+            ),
+        ) {
+            let mut reader = Reader::default();
+            for (at, (time_ms, ttl_ms, body, is_shared)) in wanted.iter().enumerate() {
+                let message = message(*time_ms, *ttl_ms, body, *is_shared);
+                for seq in [at as u64, 1000 + at as u64] {
+                    let own = place(seq << 16);
+                    let mut bytes = Vec::new();
+                    write_message(&mut bytes, seq, &message, &own);
+                    let (read_seq, found) = read(&mut reader, &bytes, own.own, own.time_ms).unwrap();
+                    prop_assert_eq!(read_seq, seq);
+                    prop_assert_eq!(found.envelope(), message.envelope());
+                    prop_assert_eq!(found.stored(), message.stored());
+                    // What is cut short is nothing, or shorter: it is never made up.
+                    for cut in 0..bytes.len() {
+                        let cut = read(&mut Reader::default(), &bytes[..cut], own.own, own.time_ms);
+                        prop_assert!(cut.is_none_or(|(_, cut)| cut.stored().len() < found.stored().len()));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_costs_no_more_than_before_when_it_is_of_its_batch() {
+        let message = message(7, None, b"body", false);
+        let mut bytes = Vec::new();
+        write_message(&mut bytes, 1, &message, &place(1));
+        assert_eq!(bytes.len(), MESSAGE_HEAD_BYTES + message.content().len());
+        assert_eq!(bytes[15], PRIORITY);
+    }
+
+    #[test]
+    fn facts_come_back_from_the_log() {
+        let range = Range { first: 3, last: 9 };
+        let settled = Fact::Settled {
+            range,
+            persistent: true,
+            octets: 77,
+        };
+        let mut bytes = Vec::new();
+        put_settled(&mut bytes, &settled);
+        put_settled(&mut bytes, &settled);
+        let read = read_each(&bytes, 24, read_settled).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", [&settled, &settled]));
+        let returned = Fact::Returned {
+            range,
+            persistent: true,
+            failures: 300,
+            until_ms: 1 << 40,
+        };
+        bytes.clear();
+        put_returned(&mut bytes, &returned);
+        let read = read_returned(&bytes).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{returned:?}"));
+        for cut in 0..bytes.len() {
+            assert!(read_returned(&bytes[..cut]).is_none(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn records_of_before_are_read() {
+        // Seq, length of the properties, of exchange and key, priority, no flags.
+        let bytes = b"\x05\0\0\0\0\0\0\0\x02\0\0\0\x01\x03\x09\0xkey\0\0body";
+        let (seq, message) = read(&mut Reader::default(), bytes, 1, 0).unwrap();
+        assert_eq!(seq, 5);
+        assert_eq!((message.exchange(), message.routing_key()), ("x", "key"));
+        assert_eq!(message.body(), b"body");
+        assert_eq!((message.published_ms(), message.is_annotated()), (0, false));
+    }
 }

@@ -3,9 +3,12 @@
 //! ```text
 //!   owner 0   NODE     catalog position u64, log needed from u64, last id u64, last extent u64
 //!             CHANGE   a catalog change, as in the log
-//!   a queue   QUEUE    version u8 = 1, reserved u64, redelivered below u64, stored up to u64,
+//!   a queue   QUEUE    version u8 = 2, reserved u64, redelivered below u64, stored up to u64,
 //!                      stretches: count, then extent, first, last - first, count
 //!                      live, redelivered: sets, each count of ranges, then gap, length - 1
+//!                      octets of bodies; failures: count, then number, how often
+//!                      priorities: count, then priority, set of those that have it
+//!                      notes: count, then kind (0 expires, 1 due, 2 rested), time (ms), number, octets
 //! ```
 //! Numbers after the fixed ones are LEB128. Queues are looked at one after the other while they work: each
 //! entry is true for a moment of its own. Replaying facts that it already knows changes nothing.
@@ -14,10 +17,11 @@ use super::Storage;
 use super::keeper::Trouble;
 use crate::node::Node;
 use crate::queues::Standing;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use warren_broker::catalog::codec;
-use warren_broker::queue::{Chain, Range, SeqSet, Stretch, Summary};
+use warren_broker::queue::{Chain, Hour, Note, Range, SeqSet, Stretch, Summary};
 use warren_store::checkpoint::{Failed, Writer};
 use warren_store::{Log, Poisoned, Position};
 
@@ -31,7 +35,7 @@ pub mod entry {
     pub const QUEUE: u8 = 1;
 }
 
-const QUEUE_VERSION: u8 = 1;
+const QUEUE_VERSION: u8 = 2;
 
 /// The highest number that is believed of an id, a file or a position.
 const NUMBER_MAX: u64 = u64::MAX >> 1;
@@ -140,6 +144,10 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
         durable,
         redelivered,
         redelivered_below,
+        failures,
+        octets,
+        levels,
+        notes,
     } = summary;
     out.push(QUEUE_VERSION);
     put_u64(out, *reserved);
@@ -154,6 +162,28 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
     }
     put_set(out, durable.live());
     put_set(out, redelivered);
+    put_varint(out, *octets);
+    put_varint(out, failures.len() as u64);
+    for (seq, count) in failures {
+        put_varint(out, *seq);
+        put_varint(out, u64::from(*count));
+    }
+    put_varint(out, levels.len() as u64);
+    for (level, seqs) in levels {
+        out.push(*level);
+        put_set(out, seqs);
+    }
+    put_varint(out, notes.len() as u64);
+    for note in notes {
+        out.push(match note.hour {
+            Hour::Expires => 0,
+            Hour::Due => 1,
+            Hour::Rested => 2,
+        });
+        put_varint(out, note.at_ms);
+        put_varint(out, note.seq);
+        put_varint(out, u64::from(note.octets));
+    }
 }
 
 /// Reads a queue's entry: the summary, and the number below which numbers may have been given out.
@@ -181,12 +211,43 @@ pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
     }
     let live = reader.set()?;
     let redelivered = reader.set()?;
+    let octets = reader.varint()?;
+    let mut failures = BTreeMap::new();
+    for _ in 0..reader.varint()? {
+        failures.insert(reader.varint()?, u16::try_from(reader.varint()?).ok()?);
+    }
+    let mut levels = Vec::new();
+    for _ in 0..reader.varint()? {
+        levels.push((reader.byte()?, reader.set()?));
+    }
+    let mut notes = Vec::new();
+    for _ in 0..reader.varint()? {
+        notes.push(read_note(&mut reader)?);
+    }
     let summary = Summary {
         durable: Chain::restore(stretches, live, up_to),
         redelivered,
         redelivered_below,
+        failures,
+        octets,
+        levels,
+        notes,
     };
     Some((summary, reserved))
+}
+
+fn read_note(reader: &mut Reader<'_>) -> Option<Note> {
+    Some(Note {
+        hour: match reader.byte()? {
+            0 => Hour::Expires,
+            1 => Hour::Due,
+            2 => Hour::Rested,
+            _ => return None,
+        },
+        at_ms: reader.varint()?,
+        seq: reader.varint()?,
+        octets: u32::try_from(reader.varint()?).ok()?,
+    })
 }
 
 fn put_u64(out: &mut Vec<u8>, number: u64) {
@@ -216,6 +277,12 @@ fn put_set(out: &mut Vec<u8>, set: &SeqSet) {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
     fn u64(&mut self) -> Option<u64> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -266,12 +333,27 @@ mod tests {
             count: last - first + 1,
             live: 0,
         };
+        let note = |hour, at_ms, seq| Note {
+            hour,
+            at_ms,
+            seq,
+            octets: 70_000,
+        };
+        let notes = [
+            note(Hour::Expires, 5, 10),
+            note(Hour::Due, 1 << 41, 11),
+            note(Hour::Rested, 7, 12),
+        ];
         let stretches = [stretch(1, 0, 1000), stretch(300, 1 << 40, (1 << 40) + 7)];
         let standing = Standing {
             summary: Summary {
                 durable: Chain::restore(stretches, live.clone(), 1 << 41),
                 redelivered: [Range::one(5)].into_iter().collect(),
                 redelivered_below: 4,
+                failures: [(6, 3), (7, 20)].into(),
+                octets: 1 << 33,
+                levels: vec![(9, [Range::one(8)].into_iter().collect())],
+                notes: notes.to_vec(),
             },
             reserved: 1 << 42,
             log_floor: None,
@@ -282,6 +364,10 @@ mod tests {
         assert_eq!((reserved, summary.redelivered_below), (1 << 42, 4));
         assert_eq!(summary.durable.live().ranges(), live.ranges());
         assert_eq!(summary.redelivered.ranges(), [Range::one(5)]);
+        assert_eq!(summary.failures, [(6, 3), (7, 20)].into());
+        assert_eq!((summary.octets, &summary.notes[..]), (1 << 33, &notes[..]));
+        assert_eq!(summary.levels[0].0, 9);
+        assert_eq!(summary.levels[0].1.ranges(), [Range::one(8)]);
         let stretches: Vec<_> = summary.durable.stretches().map(|s| (s.extent, s.live)).collect();
         assert_eq!(stretches, [(1, 897), (300, 8)]);
         for cut in 0..bytes.len() {

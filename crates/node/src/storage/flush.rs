@@ -1,11 +1,12 @@
 //! Writing messages to extents: out of memory, and out of the log.
 
 use super::Storage;
-use super::TRANSIENT;
 use super::keeper::Trouble;
+use super::{ANNOTATED, PRIORITY, TRANSIENT};
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
+use warren_broker::message::Message;
 use warren_store::extent::{ExtentWriter, Head};
 
 /// Messages taken from a queue under its lock at a time.
@@ -67,7 +68,7 @@ impl<'a> Flush<'a> {
             from = last + 1;
             let bytes: u64 = taken
                 .iter()
-                .map(|(_, message)| message.content().len() as u64)
+                .map(|(_, message)| message.stored().len() as u64)
                 .sum();
             let count = taken.len() as u64;
             let has_room = self
@@ -86,19 +87,8 @@ impl<'a> Flush<'a> {
                 is_begun = true;
             }
             for (seq, message) in &taken {
-                let envelope = message.envelope();
-                let head = Head {
-                    seq: *seq,
-                    properties_bytes: envelope.properties_bytes,
-                    exchange_bytes: envelope.exchange_bytes,
-                    key_bytes: envelope.key_bytes,
-                    priority: envelope.priority,
-                    flags: if envelope.persistent { 0 } else { TRANSIENT },
-                    ..Head::default()
-                };
-                open.writer
-                    .push(&head, message.content())
-                    .map_err(Trouble::write)?;
+                let pushed = open.writer.push(&head(*seq, message), message.stored());
+                pushed.map_err(Trouble::write)?;
             }
             if let Some((_, seqs)) = open.written.last_mut() {
                 seqs.extend(taken.iter().map(|(seq, _)| *seq));
@@ -136,6 +126,32 @@ impl<'a> Flush<'a> {
         // There is more room already, long before all is written.
         self.node.spread_room();
         Ok(())
+    }
+}
+
+/// What an extent keeps of a message beside its bytes.
+fn head(seq: u64, message: &Message) -> Head {
+    let envelope = message.envelope();
+    let mut flags = 0;
+    if !envelope.persistent {
+        flags |= TRANSIENT;
+    }
+    if message.is_annotated() {
+        flags |= ANNOTATED;
+    }
+    if envelope.has_priority {
+        flags |= PRIORITY;
+    }
+    Head {
+        seq,
+        enqueued_at_ms: envelope.published_ms,
+        due_at_ms: message.due_ms().unwrap_or(0),
+        properties_bytes: envelope.properties_bytes,
+        exchange_bytes: envelope.exchange_bytes,
+        key_bytes: envelope.key_bytes,
+        priority: envelope.priority,
+        flags,
+        delivery_count: 0,
     }
 }
 

@@ -27,13 +27,15 @@ pub use recovery::{Error, Opened, Recovered, record};
 pub use table::Usage;
 
 use crate::alarms::Memory;
+use crate::clock::Clock;
+use crate::node::Node;
 use crate::queues::LiveQueue;
 use keeper::Trouble;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use table::Table;
 use warren_broker::queue::{Fetch, Released};
@@ -83,6 +85,10 @@ const OPEN_EXTENTS_MAX: usize = 64;
 
 /// Flag of a message in an extent: it was published as transient.
 const TRANSIENT: u8 = 1;
+/// Another: annotations stand behind its body.
+const ANNOTATED: u8 = 2;
+/// Flag of a message in an extent: it was published with a priority.
+const PRIORITY: u8 = 4;
 
 /// What every queue of a node works with.
 pub(crate) struct Backing {
@@ -90,6 +96,9 @@ pub(crate) struct Backing {
     pub(crate) memory: Arc<Memory>,
     /// None when nothing is kept on disk.
     pub(crate) storage: Option<Arc<Storage>>,
+    pub(crate) clock: Clock,
+    /// The node itself, for queues that send messages on.
+    pub(crate) node: OnceLock<Weak<Node>>,
 }
 
 /// What is read ahead for the consumers of one queue, in bytes, at most, and at least where the budget is not

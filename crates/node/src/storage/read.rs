@@ -1,8 +1,9 @@
 //! Reading messages back for queues that want them.
 
-use super::{Storage, TRANSIENT};
+use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT};
 use crate::mailbox::Touched;
-use crate::queues::{LiveQueue, record};
+use crate::queues::LiveQueue;
+use crate::queues::record::Kept;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,7 +84,7 @@ impl Storage {
             .sum();
         self.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let mut touched = Touched::default();
-        queue.fetched(fetch.ticket, outcome.found, &outcome.lost, &mut touched);
+        queue.fetched(fetch, outcome.found, &outcome.lost, &mut touched);
         touched.wake_all();
         Ok(())
     }
@@ -152,14 +153,17 @@ impl Storage {
 
 pub(super) fn restore(found: &Found<'_>) -> Option<Message> {
     let head = &found.head;
-    record::restore(
-        head.properties_bytes,
-        head.exchange_bytes,
-        head.key_bytes,
-        head.priority,
-        head.flags & TRANSIENT == 0,
-        found.content,
-    )
+    let kept = Kept {
+        published_ms: head.enqueued_at_ms,
+        properties_bytes: head.properties_bytes,
+        exchange_bytes: head.exchange_bytes,
+        key_bytes: head.key_bytes,
+        priority: head.priority,
+        has_priority: head.flags & PRIORITY != 0,
+        persistent: head.flags & TRANSIENT == 0,
+        is_annotated: head.flags & ANNOTATED != 0,
+    };
+    kept.restore(found.content)
 }
 
 /// Whether rising numbers are in rising ranges.

@@ -4,11 +4,12 @@ use super::checkpoint::{NodeEntry, entry, read_summary};
 use super::table::Table;
 use super::{Backing, Bell, OPEN_EXTENTS_MAX, Options, Storage};
 use crate::alarms::Memory;
+use crate::clock::Clock;
 use crate::node::{Config, Node};
 use crate::queues::record::{Reader, Said};
 use hashbrown::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::{Catalog, Change, Effect, codec};
 use warren_broker::queue::{Chain, Queue, SeqSet, Stretch, Summary};
 use warren_store::disk::Disk;
@@ -81,6 +82,14 @@ impl Default for Rising {
             machine: Queue::new(true),
             reserved: 0,
         }
+    }
+}
+
+impl Rising {
+    /// Messages in it, ready or not.
+    fn messages(&self) -> u64 {
+        let totals = self.machine.totals();
+        (totals.ready + totals.delayed) as u64
     }
 }
 
@@ -303,13 +312,15 @@ fn finish(
         log: wal,
         memory: Arc::new(memory),
         storage: Some(storage),
+        clock: Clock::default(),
+        node: OnceLock::new(),
     });
     failpoint::pass("recovery-end");
     let mut report = std::mem::take(&mut recovery.report);
     report.queues = recovery.queues.len();
     let queues = std::mem::take(&mut recovery.queues);
     let rising = queues.into_iter().map(|(id, rising)| {
-        report.messages += rising.machine.totals().ready as u64;
+        report.messages += rising.messages();
         (id, (rising.machine, rising.reserved))
     });
     let rising = rising.collect();
@@ -408,8 +419,8 @@ impl Recovery {
         let mut unknown = Vec::new();
         self.queues.retain(|id, queue| {
             let is_known = known.contains(id);
-            if !is_known && queue.machine.totals().ready > 0 {
-                unknown.push((*id, queue.machine.totals().ready as u64));
+            if !is_known && queue.messages() > 0 {
+                unknown.push((*id, queue.messages()));
             }
             is_known
         });

@@ -147,7 +147,7 @@ impl Publisher {
         };
         let route = self.client.route(&mut self.cache, "", keys, &NoHeaders).unwrap();
         let message = broker::message(id, if is_big { BIG_BYTES } else { 0 });
-        self.client.publish(&mut self.batch, &route, message);
+        self.client.publish(&mut self.batch, &route, message, 0);
         self.gathered[queue].push(id);
     }
 }

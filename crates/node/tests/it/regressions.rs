@@ -28,7 +28,7 @@ fn name(queue: &str) -> QueueName {
 fn publish(client: &Client, queue: &Arc<LiveQueue>, count: u32, padding: usize) {
     let (mut batch, mut touched) = (Batch::default(), Touched::default());
     for number in 0..count {
-        batch.publish(queue, message((0, number), padding));
+        batch.publish(queue, message((0, number), padding), 0);
     }
     client.flush(&mut batch, &mut touched);
     touched.wake_all();
@@ -207,7 +207,7 @@ fn a_purge_among_many_unsettled_ranges_ends_and_spares_them() {
         };
         // Every other one stays out, so that no two of them are neighbours.
         if number % 2 == 0 {
-            batch.settle(&queue, taken.delivery.seq);
+            batch.settle(&queue, taken.delivery.ticket);
         }
     }
     client.flush(&mut batch, &mut touched);
@@ -400,7 +400,7 @@ fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
         panic!("there is a message");
     };
     let mut batch = Batch::default();
-    batch.settle(&queue, taken.delivery.seq);
+    batch.settle(&queue, taken.delivery.ticket);
     session.flush(&mut batch, &mut Touched::default());
     drop(session);
     node.stop().unwrap();
@@ -413,7 +413,7 @@ fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
         let opened = Node::open(Config::default(), options(), Arc::new(damaged)).unwrap();
         let mut session = client(&opened.node, "u");
         while let Got::Message(back) = session.take(&name("q"), true).unwrap().1 {
-            if back.delivery.seq == taken.delivery.seq {
+            if back.delivery.ticket == taken.delivery.ticket {
                 came_back += 1;
                 assert!(back.delivery.redelivered, "byte {at}");
             }
@@ -450,7 +450,7 @@ fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
     shared.expect_sharing();
     let half = |queue: &Arc<LiveQueue>| {
         let (mut batch, mut touched) = (Batch::default(), Touched::default());
-        batch.publish(queue, shared.clone());
+        batch.publish(queue, shared.clone(), 0);
         batch.flush(floor, &mut touched);
         touched.wake_all();
     };
@@ -490,7 +490,7 @@ fn a_full_queue_holds_up_those_who_publish_to_it_and_no_others() {
     let [full, other] = ["full", "other"].map(|queue| declare_queue(&mut session, queue));
     let burden = |queue: &Arc<LiveQueue>, count, padding| {
         let (mut batch, mut touched) = (Batch::default(), Touched::default());
-        (0..count).for_each(|number| batch.publish(queue, message((0, number), padding)));
+        (0..count).for_each(|number| batch.publish(queue, message((0, number), padding), 0));
         let worked = session.flush(&mut batch, &mut touched);
         Burden::of(worked)
     };

@@ -139,13 +139,13 @@ impl Session {
             let queue = Arc::clone(&consumer.queue);
             self.unsettled.push(Unsettled {
                 queue,
-                seq: delivery.seq,
+                seq: delivery.ticket.seq(),
                 address: Some(to),
             });
         }
         Received {
             queue: consumer.queue.id().0,
-            seq: delivery.seq,
+            seq: delivery.ticket.seq(),
             redelivered: delivery.redelivered,
             no_ack: consumer.no_ack,
             id: broker::id_of(&delivery.message),
@@ -160,7 +160,7 @@ impl Session {
         };
         let received = Received {
             queue: queue.id().0,
-            seq: taken.delivery.seq,
+            seq: taken.delivery.ticket.seq(),
             redelivered: taken.delivery.redelivered,
             no_ack,
             id: broker::id_of(&taken.delivery.message),
@@ -168,7 +168,7 @@ impl Session {
         if !no_ack {
             self.unsettled.push(Unsettled {
                 queue,
-                seq: taken.delivery.seq,
+                seq: taken.delivery.ticket.seq(),
                 address: None,
             });
         }
@@ -178,7 +178,8 @@ impl Session {
     /// Gathers that a delivery is done with. Answers its queue and number.
     pub(crate) fn settle(&mut self, at: usize) -> (u64, u64) {
         let unsettled = self.unsettled.swap_remove(at);
-        self.batch.settle(&unsettled.queue, unsettled.seq);
+        self.batch
+            .settle(&unsettled.queue, warren_broker::queue::Ticket(unsettled.seq));
         self.released(&unsettled);
         (unsettled.queue(), unsettled.seq)
     }
@@ -186,7 +187,11 @@ impl Session {
     /// Gathers that a delivery goes back. Answers its queue and number.
     pub(crate) fn give_back(&mut self, at: usize) -> (u64, u64) {
         let unsettled = self.unsettled.swap_remove(at);
-        self.batch.give_back(&unsettled.queue, unsettled.seq);
+        self.batch.give_back(
+            &unsettled.queue,
+            warren_broker::queue::Ticket(unsettled.seq),
+            false,
+        );
         self.released(&unsettled);
         (unsettled.queue(), unsettled.seq)
     }

@@ -100,7 +100,7 @@ fn publish(node: &Arc<Node>, me: u8) {
         };
         let route = client.route(&mut cache, "", keys, &NoHeaders).unwrap();
         let padding = if dice.roll(64) == 0 { BIG_BYTES } else { 0 };
-        client.publish(&mut batch, &route, broker::message((me, number), padding));
+        client.publish(&mut batch, &route, broker::message((me, number), padding), 0);
         if dice.roll(16) == 0 || number == MESSAGES_EACH {
             client.flush(&mut batch, &mut touched);
             touched.wake_all();
@@ -334,7 +334,7 @@ fn everybody_gets_a_share(node: &Arc<Node>, queues: &[Arc<LiveQueue>], mut sessi
     for queue in queues {
         let count = 3 * queue.totals().consumers;
         for number in 0..count {
-            batch.publish(queue, broker::message((u8::MAX, number as u32), 0));
+            batch.publish(queue, broker::message((u8::MAX, number as u32), 0), 0);
         }
     }
     client.refresh();

@@ -16,6 +16,7 @@
 //! amqp-0-9-1-errata.md#section_3.
 
 mod display;
+mod merge;
 mod writer;
 
 #[cfg(test)]
@@ -25,7 +26,8 @@ use super::cursor::{Cursor, Error as CursorError};
 pub(super) use display::Quoted;
 #[cfg(any(test, feature = "text"))]
 pub(super) use display::is_bare_octet;
-pub use writer::{ArrayWriter, Error, TableBuf, TableWriter, write_array, write_table};
+pub use merge::Change;
+pub use writer::{ArrayBuf, ArrayWriter, Error, TableBuf, TableWriter, write_array, write_table};
 
 /// How deep tables and arrays may be nested, the outermost counted as one.
 pub const DEPTH_MAX: usize = 64;
@@ -145,6 +147,11 @@ impl<'a> Array<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, CursorError> {
         validate(bytes, Container::Array)?;
         Ok(Array(bytes))
+    }
+
+    /// Takes bytes that were checked before, as [`Table::trusted`] does.
+    fn trusted(bytes: &'a [u8]) -> Self {
+        Array(bytes)
     }
 
     /// The bytes, without the length in front.

@@ -102,7 +102,8 @@ impl Messages {
                     if let Part::Whole(bytes) = part {
                         let gone = match record.kind {
                             kind::PURGED => purged(bytes),
-                            _ => ranges(bytes),
+                            // The octets of their bodies stand behind them.
+                            _ => ranges(bytes, 8),
                         };
                         is_understood &= gone.is_some();
                         for range in gone.unwrap_or_default() {
@@ -145,7 +146,8 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_le_bytes(*number), rest))
 }
 
-fn ranges(mut bytes: &[u8]) -> Option<Vec<Range>> {
+/// Ranges, behind each of which so many bytes stand that are passed over.
+fn ranges(mut bytes: &[u8], passed: usize) -> Option<Vec<Range>> {
     let mut ranges = Vec::new();
     while !bytes.is_empty() {
         let (first, rest) = number(bytes)?;
@@ -154,7 +156,7 @@ fn ranges(mut bytes: &[u8]) -> Option<Vec<Range>> {
             return None;
         }
         ranges.push(Range { first, last });
-        bytes = rest;
+        bytes = rest.get(passed..)?;
     }
     Some(ranges)
 }
@@ -162,9 +164,11 @@ fn ranges(mut bytes: &[u8]) -> Option<Vec<Range>> {
 /// What goes by a purge: everything up to a number but the ranges that stay.
 fn purged(bytes: &[u8]) -> Option<Vec<Range>> {
     let (up_to, rest) = number(bytes)?;
+    // What stays has so many octets.
+    let (_, rest) = number(rest)?;
     let mut gone = Vec::new();
     let mut first = 0u64;
-    for kept in ranges(rest)? {
+    for kept in ranges(rest, 0)? {
         if let Some(last) = kept.first.checked_sub(1)
             && first <= last
         {

@@ -130,7 +130,7 @@ fn write_log(disk: Arc<dyn Disk>) {
         out.end();
         out.begin(QUEUE, kind::SETTLED);
         out.part(|out| {
-            for number in [3u64, 5, 22, 22] {
+            for number in [3u64, 5, 9, 22, 22, 3] {
                 out.extend(number.to_le_bytes());
             }
         });

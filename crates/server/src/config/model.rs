@@ -29,6 +29,8 @@ pub struct Config {
     pub log: Log,
     /// How much memory may be used.
     pub memory: Memory,
+    /// What is written into messages.
+    pub interceptors: Interceptors,
     /// How messages are kept on disk.
     pub store: Store,
     /// What the broker says that it is.
@@ -413,6 +415,15 @@ impl Default for Product {
             version: "4.0.5".into(),
         }
     }
+}
+
+/// What is written into every message that is published; with `true` over what its publisher wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interceptors {
+    /// When it came.
+    pub timestamp: Option<bool>,
+    /// To which node.
+    pub routing_node: Option<bool>,
 }
 
 /// The process.

@@ -36,6 +36,10 @@ pub static GROUPS: &[Group] = &[
         keys: management::MANAGEMENT,
     },
     Group {
+        title: "Messages",
+        keys: MESSAGES,
+    },
+    Group {
         title: "Logging in",
         keys: AUTH,
     },
@@ -505,6 +509,27 @@ static STORE: &[Key] = &[
         late: false,
         doc: "Memory for recent messages. What does not fit goes to files of its own and is read back when \
               its turn comes. Not a key of RabbitMQ.",
+    },
+];
+
+static MESSAGES: &[Key] = &[
+    Key {
+        name: "message_interceptors.incoming.set_header_timestamp.overwrite",
+        kind: Kind::Switch(|c, _, v| c.interceptors.timestamp = Some(v)),
+        default: Means("not set"),
+        example: "true",
+        late: false,
+        doc: "Once set, every message gets the header `timestamp_in_ms` and the property timestamp, which \
+              say when it came; with `true` also if the publisher set them.",
+    },
+    Key {
+        name: "message_interceptors.incoming.set_header_routing_node.overwrite",
+        kind: Kind::Switch(|c, _, v| c.interceptors.routing_node = Some(v)),
+        default: Means("not set"),
+        example: "true",
+        late: false,
+        doc: "Once set, every message gets the header `x-routed-by`, which says to which node it came; with \
+              `true` also if the publisher set it.",
     },
 ];
 

@@ -127,7 +127,8 @@ mod tests {
         let text = r#"{"vhosts":[{"name":"a","tracing":true,
                        "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
             "parameters":[{"component":"unheard-of","vhost":"a","name":"s","value":{}}],
-            "policies":[{"vhost":"a","name":"p","pattern":"","definition":{"federation-upstream-set":"all"}}]}"#;
+            "policies":[{"vhost":"a","name":"p","pattern":"",
+                         "definition":{"federation-upstream-set":"all"}}]}"#;
         let ends: Vec<String> = of(text)
             .iter()
             .map(|line| {

@@ -51,6 +51,8 @@ pub(super) enum Wish {
     ReleaseLog,
     /// Memory, in bytes, from which on publishers have to wait.
     Watermark(u64),
+    /// Both interceptors are on, and overwrite or not.
+    Intercept(bool),
 }
 
 /// How long to listen.

@@ -214,7 +214,7 @@ impl Broker for Oracle {
                 self.early = heard;
                 Ok(())
             }
-            Wish::HoldLog | Wish::ReleaseLog | Wish::Watermark(_) => {
+            Wish::HoldLog | Wish::ReleaseLog | Wish::Watermark(_) | Wish::Intercept(_) => {
                 Err("only Warren can be told so; mark the case with @warren-only".to_owned())
             }
         }

@@ -6,13 +6,15 @@
 //! @vhost other                   a virtual host besides "/"
 //! @user u p configure=^c write=.* read=.* tags=administrator     "none" for no permissions at all
 //! @topic u amq.topic write=^a read=^b
-//! @policy p pattern=^q apply-to=queues priority=1 max-length=5   "operators" behind the name for one of theirs
-//! @no-policy p                   it goes again; "operators" likewise
+//! @policy p pattern=^q apply-to=queues priority=1 max-length=5
+//! @policy o operators max-length=5     one of operators
+//! @no-policy p | @no-policy o operators
 //! @advance 30s                   time passes
 //! @quiet                         nothing is heard
 //! @unordered                     what is heard next may come in any order
 //! @hold log | @release log       how durable things are
 //! @watermark 1000                bytes of memory before publishers wait
+//! @intercept keep                both interceptors are on; or "overwrite"
 //! @warren-only reason            the case is not for other brokers
 //! # a comment
 //! ```
@@ -171,6 +173,8 @@ fn directive(text: &str) -> Result<Act, String> {
         ("advance", [time]) => Act::Wish(Wish::Advance(duration(time).ok_or_else(wrong)?)),
         ("hold", ["log"]) => Act::Wish(Wish::HoldLog),
         ("release", ["log"]) => Act::Wish(Wish::ReleaseLog),
+        ("intercept", ["keep"]) => Act::Wish(Wish::Intercept(false)),
+        ("intercept", ["overwrite"]) => Act::Wish(Wish::Intercept(true)),
         ("watermark", [bytes]) => Act::Wish(Wish::Watermark(bytes.parse().map_err(|_| wrong())?)),
         _ => return Err(wrong()),
     })

@@ -8,14 +8,14 @@ use super::hearing::{self, Ear, Heard};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use warren_broker::access::{Permission, TopicPermission};
 use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::name::{ExchangeName, UserName, VhostName};
 use warren_broker::policy::{ApplyTo, Policy};
 use warren_broker::value::Value;
-use warren_frontend::amqp091::{Connection, Settings};
-use warren_frontend::{Session, Status};
+use warren_frontend::amqp091::{Connection, Interceptors, Settings};
+use warren_frontend::{Dialects, Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
 use warren_store::MemoryLog;
 
@@ -51,7 +51,11 @@ pub(super) struct Warren {
     gathers: bool,
     node: Option<Arc<Node>>,
     watermark_bytes: Option<u64>,
+    settings: Settings,
     now: Instant,
+    /// When it began, by both clocks.
+    began: Instant,
+    began_ms: u64,
     peers: Vec<Peer>,
     /// Who said something that nobody has listened to yet.
     saying: Option<usize>,
@@ -70,7 +74,10 @@ impl Warren {
             gathers,
             node: None,
             watermark_bytes: None,
+            settings: Settings::default(),
             now: Instant::now(),
+            began: Instant::now(),
+            began_ms: wall_ms(),
             peers: Vec::new(),
             saying: None,
             heard: Vec::new(),
@@ -82,12 +89,16 @@ impl Warren {
         if let Some(node) = &self.node {
             return Ok(Arc::clone(node));
         }
-        let mut config = Config::default();
+        let mut config = Config {
+            dialect: Arc::new(Dialects),
+            ..Config::default()
+        };
         if let Some(bytes) = self.watermark_bytes {
             config.memory_watermark_bytes = bytes;
         }
         let node = Node::new(config, Arc::clone(&self.log) as _);
         self.node = Some(Arc::clone(&node));
+        self.tick();
         node.put_vhost(Vhost::named(VhostName::new("/").map_err(sentence)?));
         self.put_user(&User {
             name: "guest".to_owned(),
@@ -256,7 +267,11 @@ impl Warren {
                 }
             }
             if quiet {
-                return;
+                self.tick();
+                let is_rung = |peer: &Peer| !peer.is_over && peer.bell.0.load(Ordering::Acquire);
+                if !self.peers.iter().any(is_rung) {
+                    return;
+                }
             }
         }
     }
@@ -283,8 +298,24 @@ impl Warren {
             }
         }
         self.now = until;
+        self.tick();
+        self.settle();
         Ok(())
     }
+
+    /// What is due in queues happens.
+    fn tick(&self) {
+        if let Some(node) = &self.node {
+            let passed = self.now.saturating_duration_since(self.began).as_millis();
+            node.tick(self.began_ms + u64::try_from(passed).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn wall_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Rings for all sessions whose mailboxes got something.
@@ -322,6 +353,13 @@ impl Broker for Warren {
                 self.log.release();
                 self.settle();
             }
+            Wish::Intercept(overwrites) => {
+                self.settings.interceptors = Interceptors {
+                    timestamp: Some(*overwrites),
+                    routing_node: Some(*overwrites),
+                    node_name: "warren@here".to_owned(),
+                };
+            }
             Wish::Watermark(bytes) if self.node.is_none() => self.watermark_bytes = Some(*bytes),
             Wish::Watermark(_) => return Err("@watermark comes before everything else".to_owned()),
         }
@@ -332,7 +370,7 @@ impl Broker for Warren {
         self.listen();
         let node = self.node()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let session = Connection::new(node, Arc::new(Settings::default()), address, self.now);
+        let session = Connection::new(node, Arc::new(self.settings.clone()), address, self.now);
         let bell = Arc::new(Bell::default());
         session.mailbox().set_waker(Arc::clone(&bell) as _);
         let (input, ear, is_over) = (Vec::new(), Ear::default(), false);

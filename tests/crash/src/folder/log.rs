@@ -20,7 +20,10 @@ const PURGED: u8 = 4;
 
 /// Instead of a message's content stands its place.
 const REFERENCE: u8 = 2;
+/// The message's own time stands in front of its content.
+const TIMED: u8 = 4;
 const MESSAGE_HEAD: u64 = 16;
+const TIME: u64 = 8;
 
 pub(super) struct LogFile {
     pub(super) name: String,
@@ -202,9 +205,10 @@ fn understand(bytes: Bytes<'_>, record: &mut Record, known: &mut Known) -> Optio
                 known.of_copy.extend(identity.map(|identity| (copy, *identity)));
                 record.messages.push(message);
             }
-            SETTLED => record.gone.extend(ranges(data)?),
+            // Behind each range stand the octets of its bodies.
+            SETTLED => record.gone.extend(ranges(data, 24)?),
             PURGED => {
-                let kept = ranges(data.get(8..)?)?;
+                let kept = ranges(data.get(16..)?, 16)?;
                 let mut first = 0;
                 for kept in kept {
                     record
@@ -232,13 +236,16 @@ fn message(data: &[u8], part: u16) -> Option<(Message, Option<Identity>)> {
     let names = u64::from(bytes.u8(12)?) + u64::from(bytes.u8(13)?);
     let identity = match is_reference {
         true => None,
-        false => Identity::read(bytes.slice(MESSAGE_HEAD + names, u64::from(bytes.u32(8)?))?),
+        false => {
+            let content = MESSAGE_HEAD + if flags & TIMED == 0 { 0 } else { TIME };
+            Identity::read(bytes.slice(content + names, u64::from(bytes.u32(8)?))?)
+        }
     };
     let message = Message { seq, part, reference };
     Some((message, identity))
 }
 
-fn ranges(data: &[u8]) -> Option<Vec<RangeInclusive<u64>>> {
+fn ranges(data: &[u8], apart: usize) -> Option<Vec<RangeInclusive<u64>>> {
     let pair = |at| Some(Bytes(data).u64(at)?..=Bytes(data).u64(at + 8)?);
-    (0..data.len() as u64).step_by(16).map(pair).collect()
+    (0..data.len() as u64).step_by(apart).map(pair).collect()
 }

@@ -107,6 +107,20 @@ pub(super) struct Wish {
     pub(super) session: u64,
 }
 
+impl Action {
+    fn of_parameter(a: u8, b: u8, c: u8) -> Self {
+        let (name, is_global) = (usize::from(b % 3), b >= 128);
+        match a < 80 {
+            true => Self::PutParameter {
+                name,
+                value: c,
+                is_global,
+            },
+            false => Self::DeleteParameter { name, is_global },
+        }
+    }
+}
+
 impl Step {
     /// Any four bytes are a step; zeros are a simple one, for the sake of shrinking.
     pub(super) fn of([kind, a, b, c]: [u8; 4]) -> Self {
@@ -159,15 +173,7 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
-            30 if a < 80 => Action::PutParameter {
-                name: usize::from(b % 3),
-                value: c,
-                is_global: bit(7),
-            },
-            30 if a < 96 => Action::DeleteParameter {
-                name: usize::from(b % 3),
-                is_global: bit(7),
-            },
+            30 if a < 96 => Action::of_parameter(a, b, c),
             30 if a < 160 => Action::PutPolicy(scope(c), policy(b, c)),
             30 if a < 192 => Action::DeletePolicy(scope(c), POLICIES[usize::from(b % 3)]),
             31 if a < 96 => Action::PutUser {

@@ -1,3 +1,5 @@
+//! How messages spread, and which of them move when bindings change.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::super::{NoHeaders, QueueId};

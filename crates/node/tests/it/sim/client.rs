@@ -92,13 +92,13 @@ impl Session {
                     queue: queue.id().0,
                     no_ack,
                     drained: Drained {
-                        seq: delivery.seq,
+                        seq: delivery.ticket.seq(),
                         redelivered: delivery.redelivered,
                         message: delivery.message.clone(),
                     },
                 });
                 if !no_ack {
-                    let (seq, message) = (delivery.seq, id_of(&delivery.message));
+                    let (seq, message) = (delivery.ticket.seq(), id_of(&delivery.message));
                     let address = Some(parcel.to);
                     self.held.push(Held {
                         queue,
@@ -173,7 +173,7 @@ impl Session {
                 Got::Later => while self.client.node().read_back() {},
                 Got::Message(taken) => {
                     let delivery = taken.delivery;
-                    let (seq, message) = (delivery.seq, id_of(&delivery.message));
+                    let (seq, message) = (delivery.ticket.seq(), id_of(&delivery.message));
                     if !no_ack {
                         let (queue, address) = (Arc::clone(&queue), None);
                         self.held.push(Held {
@@ -216,9 +216,11 @@ impl Session {
     pub(crate) fn let_go(&mut self, at: usize, settles: bool) -> (u64, u64) {
         let held = self.held.remove(at);
         if settles {
-            self.batch.settle(&held.queue, held.seq);
+            self.batch
+                .settle(&held.queue, warren_broker::queue::Ticket(held.seq));
         } else {
-            self.batch.give_back(&held.queue, held.seq);
+            self.batch
+                .give_back(&held.queue, warren_broker::queue::Ticket(held.seq), false);
         }
         if held.address.is_some() {
             assert!(self.shared.release(1).is_empty());

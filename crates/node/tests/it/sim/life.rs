@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, Vhost};
-use warren_broker::message::{Message, Parts};
+use warren_broker::message::{AnnotationsWriter, Message, Parts};
 use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::route::NoHeaders;
 use warren_broker::value::Table;
@@ -287,13 +287,20 @@ impl Life {
         let mut properties = id.to_le_bytes().to_vec();
         properties.resize(8 + self.random.below(20) as usize, 0x5a);
         let body: Vec<u8> = (0..bytes).map(|at| (at * 7 + id * 13 + at / 251) as u8).collect();
+        let mut noted = AnnotationsWriter::default();
+        if self.random.chance(20) {
+            // Longer than any of this takes: they are noted, and none expires.
+            noted.ttl_ms((1 << 45) + self.random.below(100_000));
+        }
         let parts = Parts {
             exchange,
             key,
             properties: &properties,
             body: &body,
             persistent: self.random.chance(85),
-            priority: self.random.below(10) as u8,
+            priority: Some(self.random.below(10) as u8),
+            published_ms: 1_700_000_000_000 + self.random.below(3),
+            annotations: noted.bytes(),
         };
         let message = Message::of(&parts).unwrap();
         Arc::make_mut(&mut self.model.messages).insert(id, message.clone());
@@ -336,7 +343,7 @@ impl Life {
                 return Err(format!("a message goes to {names:?} instead of {routed:?}"));
             }
             sent.push((id_of(&message), message.envelope().persistent, names));
-            client.publish(batch, &route, message);
+            client.publish(batch, &route, message, 0);
         }
         let both = self.random.chance(30).then(|| self.gather(at));
         let worked = self.sessions[at].flush();

@@ -219,7 +219,7 @@ impl Model {
             .messages
             .get(&id)
             .ok_or_else(|| format!("message {id} was never published"))?;
-        let is_same = sent.content() == message.content() && sent.envelope() == message.envelope();
+        let is_same = sent.stored() == message.stored() && sent.envelope() == message.envelope();
         is_same.then_some(()).ok_or_else(|| {
             let (is, was) = (message.envelope(), sent.envelope());
             format!("message {id} is not what was published: {is:?} instead of {was:?}")

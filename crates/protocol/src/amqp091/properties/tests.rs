@@ -10,8 +10,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
-use crate::amqp091::table::tests::{Tree, fields as table_fields, write_fields};
-use crate::amqp091::table::{Error as WriteError, TableBuf, TableWriter};
+use crate::amqp091::table::tests::{Tree, fields as table_fields, name as table_name, write_fields};
+use crate::amqp091::table::{Change, Error as WriteError, TableBuf, Value};
+use std::collections::BTreeMap;
 
 /// Properties that own what they hold.
 #[derive(Debug, Clone)]
@@ -56,6 +57,21 @@ fn string() -> impl Strategy<Value = Option<Vec<u8>>> {
 
 fn build(fields: &[(Vec<u8>, Tree)]) -> TableBuf {
     TableBuf::build(|w| write_fields(w, fields)).unwrap()
+}
+
+/// The headers after changes: decoded, changed one by one, and encoded again.
+fn edited(own: Table<'_>, changes: &[Change<'_>]) -> TableBuf {
+    let mut fields = BTreeMap::new();
+    for (name, value) in own {
+        fields.entry(name).or_insert(value);
+    }
+    for change in changes.iter().rev() {
+        match change.value {
+            Some(value) => drop(fields.insert(change.name, value)),
+            None => drop(fields.remove(change.name)),
+        }
+    }
+    TableBuf::build(|w| fields.iter().for_each(|(name, value)| w.value(name, value))).unwrap()
 }
 
 fn owned() -> impl Strategy<Value = Owned> {
@@ -179,17 +195,15 @@ fn strings_past_255_octets_are_refused_and_leave_nothing() {
         ..Edit::default()
     };
     assert_eq!(Properties::EMPTY.rewrite(&mut out, edit), refused);
-    let fill: &dyn Fn(&mut TableWriter<'_>) = &|w| w.void(long);
-    assert_eq!(
-        Properties::EMPTY.rewrite(
-            &mut out,
-            Edit {
-                headers: Some(fill),
-                ..Edit::default()
-            }
-        ),
-        refused
-    );
+    let change = Change {
+        name: &long,
+        value: Some(Value::Void),
+    };
+    let edit = Edit {
+        headers: &[change],
+        ..Edit::default()
+    };
+    assert_eq!(Properties::EMPTY.rewrite(&mut out, edit), refused);
     assert_eq!(out, [7]);
 }
 
@@ -216,32 +230,39 @@ proptest! {
     fn an_edit_changes_what_it_names_and_nothing_else(
         owned in owned(),
         reply_to in string(),
-        headers in of(table_fields().prop_map(|fields| build(&fields))),
+        changed in proptest::collection::vec((table_name(), of(any::<i32>())), 0..4),
+        picked in proptest::collection::vec((any::<proptest::sample::Index>(), of(any::<i32>())), 0..3),
         delivery_mode in of(any::<u8>()),
-        drop_headers: bool,
         drop_expiration: bool,
+        timestamp in of(any::<u64>()),
     ) {
         let bytes = owned.encode();
-        let fill = |w: &mut TableWriter<'_>| {
-            if let Some(table) = &headers {
-                w.entries(table.as_table());
-            }
-        };
-        let fill: &dyn Fn(&mut TableWriter<'_>) = &fill;
+        let own = owned.fields().headers.unwrap_or(Table::EMPTY);
+        // Names that are there, and others.
+        let names: Vec<&[u8]> = own.iter().map(|(name, _)| name).collect();
+        let picked = picked.iter().filter(|_| !names.is_empty());
+        let picked = picked.map(|(index, value)| (*index.get(&names), *value));
+        let all = changed.iter().map(|(name, value)| (&name[..], *value)).chain(picked);
+        let changes: Vec<_> = all
+            .map(|(name, value)| Change { name, value: value.map(Value::I32) })
+            .collect();
         let edit = Edit {
             reply_to: reply_to.as_deref(),
-            headers: headers.is_some().then_some(fill),
-            drop_headers,
+            headers: &changes,
             drop_expiration,
             delivery_mode,
+            timestamp,
         };
         let mut out = vec![7];
         Properties::parse(&bytes).unwrap().rewrite(&mut out, edit).unwrap();
 
         let mut wanted = owned.fields();
-        if drop_headers { wanted.headers = None }
         if drop_expiration { wanted.expiration = None }
-        wanted.headers = headers.as_ref().map(TableBuf::as_table).or(wanted.headers);
+        let headers = edited(own, &changes);
+        if !changes.is_empty() && (wanted.headers.is_some() || !headers.as_table().is_empty()) {
+            wanted.headers = Some(headers.as_table());
+        }
+        wanted.timestamp = timestamp.or(wanted.timestamp);
         wanted.reply_to = reply_to.as_deref().or(wanted.reply_to);
         wanted.delivery_mode = delivery_mode.or(wanted.delivery_mode);
         let mut scratch = vec![7];
@@ -271,5 +292,6 @@ proptest! {
         let _ = Fields::from(mixed).to_string();
         let mut out = Vec::new();
         let _ = mixed.rewrite(&mut out, Edit { reply_to: Some(b"r"), ..Edit::default() });
+        let _ = mixed.rewrite(&mut out, Edit { headers: &[Change::string("a", "b")], ..Edit::default() });
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::amqp091) fn fields() -> impl Strategy<Value = Vec<(Vec<u8>, Tree)>
     proptest::collection::vec((name(), tree()), 0..5)
 }
 
-fn name() -> impl Strategy<Value = Vec<u8>> {
+pub(in crate::amqp091) fn name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         9 => "[a-z][a-z0-9.-]{0,12}".prop_map(String::into_bytes),
         1 => proptest::collection::vec(any::<u8>(), 0..256),

@@ -95,9 +95,32 @@ impl From<Table<'_>> for TableBuf {
     }
 }
 
+/// An array that owns its bytes, to be lent to a table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArrayBuf(Vec<u8>);
+
+impl ArrayBuf {
+    /// Writes an array.
+    ///
+    /// # Errors
+    /// As [`write_array`].
+    pub fn build(fill: impl FnOnce(&mut ArrayWriter<'_>)) -> Result<ArrayBuf, Error> {
+        let mut bytes = Vec::new();
+        write_array(&mut bytes, fill)?;
+        // What is borrowed is the array without its length.
+        bytes.drain(..size_of::<u32>());
+        Ok(ArrayBuf(bytes))
+    }
+
+    /// The array, borrowed.
+    pub fn as_array(&self) -> Array<'_> {
+        Array::trusted(&self.0)
+    }
+}
+
 /// Where writers put bytes, shared by all levels of one table.
-struct Sink<'o> {
-    out: &'o mut Vec<u8>,
+pub(super) struct Sink<'o> {
+    pub(super) out: &'o mut Vec<u8>,
     /// Containers that are open.
     depth: usize,
     /// The first mistake; once it is there the bytes no longer matter.
@@ -208,7 +231,7 @@ fn filling_array(fill: impl FnOnce(&mut ArrayWriter<'_>)) -> impl FnOnce(Sink<'_
 
 /// Writes the fields of one table. Names and strings may be text or bytes.
 pub struct TableWriter<'o> {
-    sink: Sink<'o>,
+    pub(super) sink: Sink<'o>,
 }
 
 /// Writes the values of one array.

@@ -1,0 +1,362 @@
+//! The door of facts: what they make of a queue, on the leader and in recovery alike.
+
+use super::extras::Extras;
+use super::fact::{Fact, Range};
+use super::lane::Entry;
+use super::times::{Resting, is_delayed, own_expiry_ms};
+use super::{Held, Queue};
+use crate::message::Message;
+
+/// What of a number of messages is done with.
+#[derive(Debug, Default)]
+struct Sum {
+    /// Messages that stood in extents.
+    stored: u64,
+    /// Those of them whose size is known here.
+    known: u64,
+    /// Octets of all whose size is known here.
+    octets: u64,
+    /// Octets of those of them that stood in extents that last.
+    kept: u64,
+}
+
+impl Sum {
+    #[inline]
+    fn add(&mut self, octets: u64, is_stored: bool, persistent: bool) {
+        self.octets += octets;
+        self.known += u64::from(is_stored);
+        self.kept += if is_stored && persistent { octets } else { 0 };
+    }
+
+    /// Octets of all of them, and of those that stood in extents that last, if `told` is what all were said
+    /// to be. Only in recovery is there anything of unknown size, and it lasts.
+    fn all(&self, told: u64) -> (u64, u64) {
+        let unknown = match self.stored > self.known {
+            true => told.saturating_sub(self.octets),
+            false => 0,
+        };
+        (self.octets + unknown, self.kept + unknown)
+    }
+}
+
+impl Queue {
+    /// Makes facts so. Called in the order in which they were decided.
+    pub fn apply(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        for fact in facts {
+            match fact {
+                Fact::Enqueued { seq, message, is_due } => self.enqueue(seq, message, is_due),
+                Fact::Settled { range, octets, .. } => self.settle(range, octets),
+                Fact::Returned {
+                    range,
+                    failures,
+                    until_ms,
+                    ..
+                } => {
+                    for seq in range.first..=range.last {
+                        if until_ms > 0 {
+                            self.rest(seq, failures, until_ms);
+                        } else {
+                            self.give_back(seq, failures);
+                        }
+                    }
+                }
+                Fact::Purged {
+                    up_to,
+                    except,
+                    kept_octets,
+                    ..
+                } => self.purge(up_to, &except, kept_octets),
+            }
+        }
+    }
+
+    #[inline]
+    fn enqueue(&mut self, seq: u64, message: Message, is_due: bool) {
+        if seq < self.next_seq {
+            return;
+        }
+        self.bytes += message.memory_bytes();
+        self.octets.came(u64::from(message.envelope().body_bytes));
+        self.next_seq = seq.saturating_add(1);
+        let entry = Entry {
+            redelivered: seq < self.stored.redelivered_below,
+            ..Entry::new(message)
+        };
+        if self.extras.is_none() && !entry.message.is_annotated() {
+            self.lane.ready.insert(seq, entry);
+        } else {
+            self.enqueue_special(seq, entry, is_due);
+        }
+    }
+
+    #[cold]
+    fn enqueue_special(&mut self, seq: u64, entry: Entry, is_due: bool) {
+        if is_due || !is_delayed(&entry.message) {
+            let level = self.level_of(&entry.message);
+            return self.enter(level, seq, entry);
+        }
+        self.octets.set_aside(entry.body_bytes());
+        let times = &mut self.extras.get_or_insert_default().times;
+        times.note_due(seq, &entry.message);
+        times.delayed.ready.insert(seq, entry);
+    }
+
+    /// A message in memory, and in no extent, stands in a lane from now on.
+    pub(super) fn enter(&mut self, level: u8, seq: u64, entry: Entry) {
+        if own_expiry_ms(&entry.message).is_some() {
+            let times = &mut self.extras.get_or_insert_default().times;
+            times.note_expiry(seq, &entry.message);
+        }
+        self.open_lane(level).ready.insert(seq, entry);
+    }
+
+    fn settle(&mut self, range: Range, octets: u64) {
+        let mut sum = Sum::default();
+        if !self.stored.is_bare() {
+            sum.stored = self.stored.settle(range);
+            for (_, lane) in self.lanes_mut() {
+                lane.ahead.forget(range);
+            }
+            if let Some(extras) = &mut self.extras {
+                extras.forget_absent(range);
+            }
+        }
+        for seq in range.first..=range.last.min(self.next_seq) {
+            if let Some(held) = self.unsettled.remove(seq) {
+                self.settle_held(held, &mut sum);
+            } else {
+                self.settle_other(seq, &mut sum);
+            }
+            if let Some(extras) = &mut self.extras {
+                extras.forget(seq);
+            }
+        }
+        let (all, kept) = sum.all(octets);
+        self.octets.gone(all, kept);
+    }
+
+    #[inline]
+    fn settle_held(&mut self, held: Held, sum: &mut Sum) {
+        if let Some(consumer) = held.consumer {
+            self.consumers.released(consumer);
+        }
+        let octets = u64::from(held.octets);
+        self.octets.came_in(octets);
+        sum.add(octets, held.message.is_none(), held.persistent);
+        self.bytes -= held.message.map_or(0, |message| message.memory_bytes());
+    }
+
+    /// A message that is settled and not out: it was leaving or, in recovery, where nothing is out, is still
+    /// among the ready ones.
+    fn settle_other(&mut self, seq: u64, sum: &mut Sum) {
+        if self.settle_waiting(seq, sum) {
+            return;
+        }
+        if let Some(gone) = self
+            .extras
+            .as_mut()
+            .and_then(|extras| extras.leaving.gone.remove(seq))
+        {
+            self.octets.taken_up(u64::from(gone.octets));
+            self.bytes -= gone.message.map_or(0, |message| message.memory_bytes());
+            sum.add(u64::from(gone.octets), gone.is_stored, gone.persistent);
+            return;
+        }
+        let found = self.lanes_mut().find_map(|(_, lane)| lane.remove(seq));
+        if let Some((entry, is_stored)) = found {
+            if let Some(extras) = &mut self.extras {
+                extras.times.drop_expiry(seq, &entry.message);
+            }
+            self.bytes -= entry.message.memory_bytes();
+            sum.add(entry.body_bytes(), is_stored, self.is_kept(&entry.message));
+        }
+    }
+
+    /// A message that is settled while it is delayed, or rests.
+    fn settle_waiting(&mut self, seq: u64, sum: &mut Sum) -> bool {
+        let Some(extras) = &mut self.extras else {
+            return false;
+        };
+        let (message, octets) = if let Some((entry, is_stored)) = extras.times.delayed.remove(seq) {
+            let octets = entry.body_bytes();
+            let persistent = self.durable && entry.message.envelope().persistent;
+            sum.add(octets, is_stored, persistent);
+            (Some(entry.message), octets)
+        } else if let Some(resting) = extras.times.resting.remove(&seq) {
+            let octets = u64::from(resting.octets);
+            sum.add(octets, resting.message.is_none(), resting.persistent);
+            (resting.message, octets)
+        } else {
+            return false;
+        };
+        self.octets.taken_up(octets);
+        self.bytes -= message.map_or(0, |message| message.memory_bytes());
+        true
+    }
+
+    /// A message comes back, and rests until an hour before it is ready.
+    fn rest(&mut self, seq: u64, failures: u16, until_ms: u64) {
+        if let Some(held) = self.unsettled.remove(seq) {
+            if let Some(consumer) = held.consumer {
+                self.consumers.released(consumer);
+            }
+            self.octets.came_in(u64::from(held.octets));
+            let resting = Resting {
+                message: held.message,
+                octets: held.octets,
+                persistent: held.persistent,
+                failures,
+                level: held.level,
+            };
+            return self.lay(seq, until_ms, resting);
+        }
+        // In recovery nothing is out: it is among the ready ones.
+        let found = self.lanes_mut().find_map(|(level, lane)| match lane.remove(seq) {
+            Some(found) => Some((level, Some(found))),
+            None => (!lane.ahead.is_bare() && lane.ahead.absent.remove(seq)).then_some((level, None)),
+        });
+        let Some((level, found)) = found else { return };
+        let octets = found
+            .as_ref()
+            .map_or(0, |(entry, _)| entry.message.envelope().body_bytes);
+        let is_kept = |message: &Message| self.durable && message.envelope().persistent;
+        let persistent = found.as_ref().is_none_or(|(entry, _)| is_kept(&entry.message));
+        let message = match found {
+            Some((entry, false)) => Some(entry.message),
+            Some((entry, true)) => {
+                self.bytes -= entry.message.memory_bytes();
+                None
+            }
+            None => None,
+        };
+        let resting = Resting {
+            message,
+            octets,
+            persistent,
+            failures,
+            level,
+        };
+        self.lay(seq, until_ms, resting);
+    }
+
+    fn lay(&mut self, seq: u64, until_ms: u64, resting: Resting) {
+        self.octets.set_aside(u64::from(resting.octets));
+        let times = &mut self.extras.get_or_insert_default().times;
+        times.rest(seq, until_ms, resting);
+    }
+
+    fn give_back(&mut self, seq: u64, failures: u16) {
+        if let Some(held) = self.unsettled.remove(seq) {
+            self.octets.came_in(u64::from(held.octets));
+            if let Some(consumer) = held.consumer {
+                self.consumers.released(consumer);
+            }
+            return self.put_down(seq, held.level, held.message, held.octets, failures);
+        }
+        // In recovery nothing is out.
+        let mut is_absent = false;
+        for (_, lane) in self.lanes_mut() {
+            if let Some(entry) = lane.find_mut(seq) {
+                entry.redelivered = true;
+                entry.failures = failures;
+                return;
+            }
+            is_absent |= lane.ahead.absent.contains(seq);
+        }
+        if is_absent {
+            self.stored.note(seq, true, failures);
+        }
+    }
+
+    /// A message that went out before is ready again, in its place.
+    pub(super) fn put_down(
+        &mut self,
+        seq: u64,
+        level: u8,
+        message: Option<Message>,
+        octets: u32,
+        failures: u16,
+    ) {
+        match message {
+            Some(message) => {
+                let entry = Entry {
+                    message,
+                    redelivered: true,
+                    failures,
+                };
+                self.open_lane(level).ready.insert(seq, entry);
+            }
+            None => {
+                self.stored.note(seq, true, failures);
+                self.open_lane(level).ahead.absent.insert(seq);
+            }
+        }
+        if let Some(extras) = &mut self.extras {
+            extras.times.return_expiry(seq, octets);
+        }
+    }
+
+    fn purge(&mut self, up_to: u64, except: &[Range], kept_octets: u64) {
+        let mut is_changed = false;
+        let mut first = 0;
+        for kept in except {
+            if let Some(last) = kept.first.checked_sub(1)
+                && first <= last
+            {
+                is_changed |= self.purge_range(Range { first, last });
+            }
+            first = kept.last.saturating_add(1);
+        }
+        if first <= up_to {
+            is_changed |= self.purge_range(Range { first, last: up_to });
+        }
+        if is_changed {
+            let (unstored, later) = self.unstored_octets(up_to);
+            self.octets.purged(kept_octets + later, unstored);
+        }
+    }
+
+    /// Octets of what stands in no extent, and of what of it came behind a number.
+    fn unstored_octets(&self, behind: u64) -> (u64, u64) {
+        let ready = self.lanes().flat_map(|(_, lane)| lane.ready.iter());
+        let ready = ready.map(|(seq, entry)| (seq, entry.body_bytes()));
+        let out = self.unsettled.iter().filter(|(_, held)| held.message.is_some());
+        let out = out.map(|(seq, held)| (seq, u64::from(held.octets)));
+        let leaving = self.extras.iter().flat_map(|extras| extras.leaving.gone.iter());
+        let leaving = leaving.filter(|(_, gone)| !gone.is_stored);
+        let leaving = leaving.map(|(seq, gone)| (seq, u64::from(gone.octets)));
+        let waiting = self.extras.iter().flat_map(|extras| extras.times.unstored(0));
+        let waiting = waiting.map(|(seq, message)| (seq, u64::from(message.envelope().body_bytes)));
+        let (mut unstored, mut later) = (0, 0);
+        for (seq, octets) in ready.chain(out).chain(leaving).chain(waiting) {
+            unstored += octets;
+            later += if seq > behind { octets } else { 0 };
+        }
+        (unstored, later)
+    }
+
+    /// Everything in the range that is not out goes. Answers whether there was anything.
+    fn purge_range(&mut self, range: Range) -> bool {
+        let mut is_changed = false;
+        if !self.stored.is_bare() {
+            is_changed = self.stored.settle(range) > 0;
+        }
+        let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
+        self.bytes -= freed;
+        if freed > 0 || is_changed {
+            self.tidy_expiries();
+        }
+        is_changed || freed > 0
+    }
+
+    /// Notes of what is gone go, too.
+    fn tidy_expiries(&mut self) {
+        let Some(mut extras) = self.extras.take() else {
+            return;
+        };
+        let Extras { levels, times, .. } = &mut *extras;
+        let plain = &self.lane;
+        times.retain(|seq| plain.contains(seq) || levels.iter().any(|(_, lane)| lane.contains(seq)));
+        self.extras = Some(extras);
+    }
+}

@@ -1,0 +1,189 @@
+//! The door of commands: what they come to, as facts.
+
+use super::fact::{Fact, Gathered};
+use super::leaving::Gone;
+use super::ticket::Ticket;
+use super::{Command, Held, Queue, SeqSet};
+use crate::message::{Message, Reason};
+
+impl Queue {
+    /// Decides what a command comes to, as facts to be recorded and then applied. Of [`Command::Enqueue`] it
+    /// answers how many messages the queue takes, the first ones; of others nothing.
+    /// At most one command is decided before its facts are applied.
+    pub fn decide(&mut self, command: &Command<'_>, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
+        match command {
+            Command::Enqueue(messages) => return self.decide_enqueue(messages, facts),
+            Command::Settle(tickets) => {
+                let mut gathered = Gathered::default();
+                self.each_held(tickets, |seq, held| {
+                    gathered.push(seq, held.persistent, held.octets)
+                });
+                facts.extend(gathered.settled());
+            }
+            Command::Reject(tickets) => self.decide_reject(tickets, facts),
+            Command::Return { tickets, failed } => self.decide_return(tickets, *failed, now_ms, facts),
+            Command::Purge => self.decide_purge(facts),
+            Command::Tick => self.tick(now_ms, facts),
+            Command::Shed => self.shed(facts),
+            Command::Left(seqs) => self.decide_left(seqs, facts),
+        }
+        0
+    }
+
+    fn decide_enqueue(&mut self, messages: &[Message], facts: &mut Vec<Fact>) -> usize {
+        let taken = self.room_for(messages);
+        let numbered = (self.next_seq..).zip(messages.iter().take(taken));
+        facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
+            seq,
+            message: m.clone(),
+            is_due: false,
+        }));
+        taken
+    }
+
+    /// The deliveries that are out under these names.
+    #[inline]
+    fn each_held(&self, tickets: &[Ticket], mut each: impl FnMut(u64, &Held)) {
+        for ticket in tickets {
+            if let Some(held) = self.unsettled.find(ticket.seq())
+                && held.turn == ticket.turn()
+            {
+                each(ticket.seq(), held);
+            }
+        }
+    }
+
+    fn decide_reject(&mut self, tickets: &[Ticket], facts: &mut Vec<Fact>) {
+        if !self.has_dead_letters() {
+            let mut gathered = Gathered::default();
+            self.each_held(tickets, |seq, held| {
+                gathered.push(seq, held.persistent, held.octets)
+            });
+            return facts.extend(gathered.settled());
+        }
+        let mut all = Vec::with_capacity(tickets.len());
+        self.each_held(tickets, |seq, _| all.push(seq));
+        all.into_iter()
+            .for_each(|seq| self.give_up(seq, Reason::Rejected));
+    }
+
+    pub(super) fn decide_return(
+        &mut self,
+        tickets: &[Ticket],
+        failed: bool,
+        now_ms: u64,
+        facts: &mut Vec<Fact>,
+    ) {
+        let retry = self.extras.as_ref().and_then(|extras| extras.rules.retry);
+        let retry = retry.filter(|retry| retry.is_for(failed));
+        let limit = self
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.rules.delivery_limit);
+        let limit = limit.filter(|_| failed).unwrap_or(u64::MAX);
+        let counted = u16::from(failed && self.extras.is_some());
+        let mut returned = Gathered::default();
+        let mut given_up = Gathered::default();
+        let mut leaving = Vec::new();
+        let has_dead_letters = self.has_dead_letters();
+        self.each_held(tickets, |seq, held| {
+            let failures = held.failures.saturating_add(counted);
+            if u64::from(failures) <= limit {
+                let pause = retry.map_or(0, |retry| retry.pause_ms(failures, seq ^ now_ms));
+                let until = if pause > 0 {
+                    now_ms.saturating_add(pause)
+                } else {
+                    0
+                };
+                returned.push_failed(seq, held.persistent, failures, until);
+            } else if has_dead_letters {
+                leaving.push(seq);
+            } else {
+                given_up.push(seq, held.persistent, held.octets);
+            }
+        });
+        facts.extend(returned.returned());
+        facts.extend(given_up.settled());
+        leaving
+            .into_iter()
+            .for_each(|seq| self.give_up(seq, Reason::DeliveryLimit));
+    }
+
+    fn decide_purge(&self, facts: &mut Vec<Fact>) {
+        if let Some(up_to) = self.next_seq.checked_sub(1)
+            && self.ready_count() > 0
+        {
+            let out = self.unsettled.iter();
+            let mut kept: Vec<_> = out
+                .map(|(seq, held)| (seq, held.persistent, held.octets))
+                .collect();
+            if let Some(extras) = &self.extras {
+                let leaving = extras.leaving.gone.iter();
+                kept.extend(leaving.map(|(seq, gone)| (seq, gone.persistent, gone.octets)));
+            }
+            let mut except = match &self.extras {
+                Some(extras) => extras.times.waiting_seqs(),
+                None => SeqSet::default(),
+            };
+            let kept_octets = self.octets.out() + self.octets.aside();
+            let mut kept_persistent = kept_octets;
+            for (seq, persistent, octets) in kept {
+                except.insert(seq);
+                kept_persistent -= if persistent { 0 } else { u64::from(octets) };
+            }
+            let except = except.ranges();
+            facts.push(Fact::Purged {
+                up_to,
+                except,
+                kept_octets,
+                kept_persistent,
+            });
+        }
+    }
+
+    fn decide_left(&self, seqs: &[u64], facts: &mut Vec<Fact>) {
+        let Some(extras) = &self.extras else { return };
+        let mut gathered = Gathered::default();
+        for seq in seqs {
+            if let Some(gone) = extras.leaving.gone.find(*seq) {
+                gathered.push(*seq, gone.persistent, gone.octets);
+            }
+        }
+        facts.extend(gathered.settled());
+    }
+
+    pub(super) fn has_dead_letters(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.rules.dead_letters.is_some())
+    }
+
+    /// A message that is out leaves: whoever held it is rid of it at once.
+    pub(super) fn give_up(&mut self, seq: u64, reason: Reason) {
+        let Some(held) = self.unsettled.remove(seq) else {
+            return;
+        };
+        if let Some(consumer) = held.consumer {
+            self.consumers.released(consumer);
+        }
+        let octets = u64::from(held.octets);
+        self.octets.came_in(octets);
+        self.octets.set_aside(octets);
+        let is_stored = held.message.is_none();
+        let leaving = &mut self.extras.get_or_insert_default().leaving;
+        if is_stored {
+            leaving.ahead.absent.insert(seq);
+            leaving.ahead.is_hungry = true;
+        }
+        let gone = Gone {
+            message: held.message,
+            is_stored,
+            reason,
+            octets: held.octets,
+            persistent: held.persistent,
+            redelivered: true,
+            failures: held.failures,
+            level: held.level,
+        };
+        leaving.gone.insert(seq, gone);
+    }
+}

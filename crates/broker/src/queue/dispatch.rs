@@ -1,0 +1,212 @@
+//! Handing out what is ready: to consumers in turn, and to getters.
+
+use super::action::{Delivery, Outlet};
+use super::extras::Extras;
+use super::fact::{Fact, Gathered};
+use super::lane::Entry;
+use super::ticket::Ticket;
+use super::times::own_expiry_ms;
+use super::{Held, Queue};
+
+/// What asking for one message comes to.
+#[derive(Debug)]
+pub enum Take {
+    /// This one.
+    Message(Delivery),
+    /// There is none.
+    Empty,
+    /// There is one, and it has to be read first.
+    Absent,
+}
+
+/// A message on its way out.
+struct Popped {
+    level: u8,
+    seq: u64,
+    entry: Entry,
+    /// It stands in an extent.
+    is_stored: bool,
+    /// It expires then, by a time to live of its own.
+    expiry_ms: Option<u64>,
+}
+
+/// How a message goes out.
+#[derive(Clone, Copy)]
+struct Way {
+    memory_bytes: usize,
+    is_stored: bool,
+    expiry_ms: Option<u64>,
+    /// It is done with at once.
+    no_ack: bool,
+    now_ms: u64,
+}
+
+impl Queue {
+    /// Hands ready messages to consumers while one can take them. What leaves without
+    /// acknowledgement is settled here; `facts` gets those settles, already applied.
+    pub fn dispatch(&mut self, outlet: &mut impl Outlet, now_ms: u64, facts: &mut Vec<Fact>) {
+        let mut settled = Gathered::default();
+        while let Some((key, subscription)) = self.consumers.turn() {
+            let Some(popped) = self.pop_ready() else {
+                break;
+            };
+            let held = self.held(&popped, Some(key), !subscription.no_ack && !popped.is_stored);
+            let way = popped.way(subscription.no_ack, now_ms);
+            let Popped {
+                level,
+                seq,
+                entry,
+                is_stored,
+                ..
+            } = popped;
+            let delivery = self.delivery(seq, held.turn, entry);
+            match outlet.offer(key, delivery) {
+                Ok(()) => {
+                    self.consumers.took();
+                    if subscription.no_ack {
+                        settled.push(seq, held.persistent, held.octets);
+                    }
+                    self.sent(seq, held, way);
+                }
+                Err(delivery) => {
+                    let entry = Entry {
+                        message: delivery.message,
+                        redelivered: held.redelivered,
+                        failures: held.failures,
+                    };
+                    self.open_lane(level).put_back(seq, entry, is_stored);
+                    self.consumers.refused();
+                }
+            }
+        }
+        facts.extend(settled.settled());
+    }
+
+    /// Takes the first ready message for a getter: `basic.get`. With `no_ack` it is settled at
+    /// once and `facts` gets that, already applied.
+    pub fn take(&mut self, no_ack: bool, now_ms: u64, facts: &mut Vec<Fact>) -> Take {
+        let Some(popped) = self.pop_ready() else {
+            return match self.ready_count() {
+                0 => Take::Empty,
+                _ => Take::Absent,
+            };
+        };
+        let held = self.held(&popped, None, !no_ack && !popped.is_stored);
+        if no_ack {
+            let mut settled = Gathered::default();
+            settled.push(popped.seq, held.persistent, held.octets);
+            facts.extend(settled.settled());
+        }
+        let way = popped.way(no_ack, now_ms);
+        let Popped { seq, entry, .. } = popped;
+        let delivery = self.delivery(seq, held.turn, entry);
+        self.sent(seq, held, way);
+        Take::Message(delivery)
+    }
+
+    fn delivery(&self, seq: u64, turn: u16, entry: Entry) -> Delivery {
+        let counts = self
+            .extras
+            .as_ref()
+            .is_some_and(|extras| extras.rules.counts_deliveries);
+        Delivery {
+            ticket: Ticket::new(seq, turn),
+            redelivered: entry.redelivered,
+            failures: counts.then_some(entry.failures),
+            message: entry.message,
+        }
+    }
+
+    fn held(&self, popped: &Popped, consumer: Option<super::ConsumerKey>, keeps_body: bool) -> Held {
+        let Popped {
+            level, seq, entry, ..
+        } = popped;
+        Held {
+            message: keeps_body.then(|| entry.message.clone()),
+            consumer,
+            octets: entry.message.envelope().body_bytes,
+            failures: entry.failures,
+            turn: self.extras.as_ref().map_or(0, |extras| extras.turn_of(*seq)),
+            redelivered: entry.redelivered,
+            persistent: self.is_kept(&entry.message),
+            level: *level,
+        }
+    }
+
+    /// Takes out the message that is next. `None` when there is none, or when it has to be read first.
+    #[inline]
+    fn pop_ready(&mut self) -> Option<Popped> {
+        let (level, lane) = match &mut self.extras {
+            None => (0, &mut self.lane),
+            Some(extras) => top_lane(extras, &mut self.lane),
+        };
+        let (seq, entry, is_stored) = lane.pop()?;
+        let expiry_ms = match &self.extras {
+            None => None,
+            Some(_) => own_expiry_ms(&entry.message),
+        };
+        Some(Popped {
+            level,
+            seq,
+            entry,
+            is_stored,
+            expiry_ms,
+        })
+    }
+
+    /// A ready message went out: it is held, or settled at once.
+    #[inline]
+    fn sent(&mut self, seq: u64, held: Held, way: Way) {
+        let Way {
+            memory_bytes,
+            is_stored,
+            expiry_ms,
+            no_ack,
+            now_ms,
+        } = way;
+        if let Some(at) = expiry_ms
+            && let Some(extras) = &mut self.extras
+        {
+            extras.times.lend_expiry(seq, at, !no_ack);
+        }
+        if held.message.is_none() {
+            self.bytes -= memory_bytes;
+        }
+        let octets = u64::from(held.octets);
+        if no_ack {
+            let kept = if is_stored && held.persistent { octets } else { 0 };
+            self.octets.gone(octets, kept);
+            if is_stored {
+                self.stored.settle(super::Range::one(seq));
+            }
+            if let Some(extras) = &mut self.extras {
+                extras.forget(seq);
+            }
+            return;
+        }
+        self.octets.went_out(octets);
+        if let Some(extras) = &mut self.extras {
+            extras.went_out(seq, held.turn, now_ms);
+        }
+        self.unsettled.insert(seq, held);
+    }
+}
+
+impl Popped {
+    fn way(&self, no_ack: bool, now_ms: u64) -> Way {
+        Way {
+            memory_bytes: self.entry.message.memory_bytes(),
+            is_stored: self.is_stored,
+            expiry_ms: self.expiry_ms,
+            no_ack,
+            now_ms,
+        }
+    }
+}
+
+fn top_lane<'a>(extras: &'a mut Extras, plain: &'a mut super::Lane) -> (u8, &'a mut super::Lane) {
+    match extras.levels.highest() {
+        Some(level) => (level, extras.levels.open(level)),
+        None => (0, plain),
+    }
+}

@@ -1,0 +1,363 @@
+//! A lane: ready messages that are served in the order of their numbers. A plain queue has one; a queue with
+//! priorities has one for each that is in use; what is delayed waits in one of its own.
+//!
+//! ```text
+//!   ready:   messages in memory that stand in no extent
+//!   front:   messages that stand in an extent, and in memory again
+//!   absent:  messages that stand in an extent only
+//! ```
+
+use super::fact::{self, Range};
+use super::seq_set::SeqSet;
+use super::stored::{Chains, Fetch};
+use super::window::Window;
+use crate::message::Message;
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
+
+/// A ready message.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) message: Message,
+    pub(super) redelivered: bool,
+    /// How often a delivery of it failed.
+    pub(super) failures: u16,
+}
+
+impl Entry {
+    pub(super) fn new(message: Message) -> Self {
+        Self {
+            message,
+            redelivered: false,
+            failures: 0,
+        }
+    }
+
+    /// Octets of its body.
+    pub(super) fn body_bytes(&self) -> u64 {
+        u64::from(self.message.envelope().body_bytes)
+    }
+}
+
+/// The next message of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is in memory.
+    Here(u64),
+    /// It has to be read.
+    Absent(u64),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) ready: Window<Entry>,
+    pub(super) ahead: Ahead,
+}
+
+impl Lane {
+    /// How many messages there are.
+    pub(super) fn len(&self) -> usize {
+        let absent = usize::try_from(self.ahead.absent.len()).unwrap_or(usize::MAX);
+        self.ready.len() + self.ahead.front.len() + absent
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+            && (self.ahead.is_bare() || (self.ahead.front.is_empty() && self.ahead.absent.is_empty()))
+    }
+
+    /// The message with the lowest number.
+    pub(super) fn next(&self) -> Option<Next> {
+        let ready = self.ready.first().map(|(seq, _)| seq);
+        if self.ahead.is_bare() {
+            return ready.map(Next::Here);
+        }
+        let front = self.ahead.front.first().map(|(seq, _)| seq);
+        let here = match (ready, front) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match (here, self.ahead.absent.first()) {
+            (Some(here), Some(absent)) if absent > here => Some(Next::Here(here)),
+            (_, Some(absent)) => Some(Next::Absent(absent)),
+            (here, None) => here.map(Next::Here),
+        }
+    }
+
+    /// The message with the lowest number, if it is in memory.
+    pub(super) fn head(&self) -> Option<&Entry> {
+        match self.next()? {
+            Next::Here(seq) => self.find(seq),
+            Next::Absent(_) => None,
+        }
+    }
+
+    /// If the message with the lowest number is not in memory, it is wanted.
+    pub(super) fn want_head(&mut self) {
+        if matches!(self.next(), Some(Next::Absent(_))) {
+            self.ahead.is_hungry = true;
+        }
+    }
+
+    /// Takes out the message with the lowest number, with whether it stands in an extent. `None` when there
+    /// is none, or when it has to be read first.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(u64, Entry, bool)> {
+        if self.ahead.is_bare() {
+            return self.ready.pop_first().map(|(seq, entry)| (seq, entry, false));
+        }
+        let ahead = &mut *self.ahead;
+        let next = |window: &Window<Entry>| window.first().map_or(u64::MAX, |(seq, _)| seq);
+        let (ready, front) = (next(&self.ready), next(&ahead.front));
+        if ahead
+            .absent
+            .first()
+            .is_some_and(|absent| absent < ready.min(front))
+        {
+            ahead.is_hungry = true;
+            return None;
+        }
+        if front < ready {
+            let (seq, entry) = ahead.front.pop_first()?;
+            ahead.front_bytes -= entry.message.memory_bytes();
+            return Some((seq, entry, true));
+        }
+        self.ready.pop_first().map(|(seq, entry)| (seq, entry, false))
+    }
+
+    /// Puts back what [`Lane::pop`] took out.
+    pub(super) fn put_back(&mut self, seq: u64, entry: Entry, is_stored: bool) {
+        if is_stored {
+            self.ahead.front_bytes += entry.message.memory_bytes();
+            self.ahead.front.insert(seq, entry);
+        } else {
+            self.ready.insert(seq, entry);
+        }
+    }
+
+    /// A message that is in memory.
+    pub(super) fn find(&self, seq: u64) -> Option<&Entry> {
+        let ready = self.ready.find(seq);
+        ready.or_else(|| self.ahead.front.find(seq))
+    }
+
+    /// A message that is in memory, to change.
+    pub(super) fn find_mut(&mut self, seq: u64) -> Option<&mut Entry> {
+        if let Some(entry) = self.ready.find_mut(seq) {
+            return Some(entry);
+        }
+        if self.ahead.is_bare() {
+            return None;
+        }
+        self.ahead.front.find_mut(seq)
+    }
+
+    /// Whether the message is here, in memory or not.
+    pub(super) fn contains(&self, seq: u64) -> bool {
+        self.find(seq).is_some() || self.ahead.absent.contains(seq)
+    }
+
+    /// Takes out a message that is in memory, with whether it stands in an extent.
+    pub(super) fn remove(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        if let Some(entry) = self.ready.remove(seq) {
+            return Some((entry, false));
+        }
+        if self.ahead.is_bare() {
+            return None;
+        }
+        let ahead = &mut *self.ahead;
+        let entry = ahead.front.remove(seq)?;
+        ahead.front_bytes -= entry.message.memory_bytes();
+        Some((entry, true))
+    }
+
+    /// Everything in the range goes. Answers the memory given free.
+    pub(super) fn purge(&mut self, range: Range) -> usize {
+        let mut bytes = 0;
+        if !self.ahead.is_bare() {
+            let ahead = &mut *self.ahead;
+            if ahead.absent.first().is_some_and(|first| first <= range.last) {
+                ahead.absent.remove_range(range);
+            }
+            let freed = purge_window(&mut ahead.front, range);
+            ahead.front_bytes -= freed;
+            bytes += freed;
+        }
+        bytes + purge_window(&mut self.ready, range)
+    }
+
+    /// Messages in memory by rising number.
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.ready.iter().chain(self.ahead.front.iter())
+    }
+}
+
+fn purge_window(window: &mut Window<Entry>, range: Range) -> usize {
+    let mut bytes = 0;
+    let mut kept = Vec::new();
+    while let Some((seq, _)) = window.first()
+        && seq <= range.last
+    {
+        let Some((seq, entry)) = window.pop_first() else {
+            break;
+        };
+        if seq < range.first {
+            kept.push((seq, entry));
+        } else {
+            bytes += entry.message.memory_bytes();
+        }
+    }
+    for (seq, entry) in kept {
+        window.insert(seq, entry);
+    }
+    bytes
+}
+
+/// What of a lane stands in extents, and what of that is in memory again.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) absent: SeqSet,
+    pub(super) front: Window<Entry>,
+    pub(super) front_bytes: usize,
+    /// A message that is absent was wanted.
+    pub(super) is_hungry: bool,
+    last_ticket: u64,
+    pub(super) is_fetching: bool,
+}
+
+/// [`Reading`], which takes no memory while a lane has nothing in extents: most lanes, most of the time.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<Box<Reading>>);
+
+static NOTHING: LazyLock<Reading> = LazyLock::new(Reading::default);
+
+impl Ahead {
+    /// Whether there is nothing to be read, and nothing was.
+    pub(super) fn is_bare(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What is done with is no longer absent.
+    pub(super) fn forget(&mut self, gone: Range) {
+        if self.0.is_some() && self.absent.first().is_some_and(|first| first <= gone.last) {
+            self.absent.remove_range(gone);
+        }
+    }
+
+    /// Gives its memory back, unless something is there or comes.
+    pub(super) fn clear(&mut self) {
+        if !self.is_fetching && self.absent.is_empty() && self.front.is_empty() {
+            self.0 = None;
+        }
+    }
+}
+
+impl Deref for Ahead {
+    type Target = Reading;
+
+    fn deref(&self) -> &Reading {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Ahead {
+    fn deref_mut(&mut self) -> &mut Reading {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Reading {
+    /// Drops what is in memory again, the highest numbers first, until at most so many bytes are left.
+    /// Answers the bytes given free, and the numbers of those of which more is to be remembered.
+    pub(super) fn evict(&mut self, keep_bytes: usize, note: &mut dyn FnMut(u64, &Entry)) -> usize {
+        let before = self.front_bytes;
+        while self.front_bytes > keep_bytes
+            && let Some((seq, entry)) = self.front.pop_last()
+        {
+            self.front_bytes -= entry.message.memory_bytes();
+            self.absent.insert(seq);
+            note(seq, &entry);
+        }
+        before - self.front_bytes
+    }
+
+    /// What is to be read next, if anything is and nothing is being read already: what is absent, or only
+    /// what `of` names.
+    pub(super) fn fetch(
+        &mut self,
+        chains: &Chains,
+        of: Option<&SeqSet>,
+        ahead_bytes: usize,
+        messages_max: u64,
+        wants_ahead: bool,
+    ) -> Option<Fetch> {
+        let is_low = wants_ahead && self.front_bytes < ahead_bytes / 2;
+        if self.is_fetching || !(self.is_hungry || is_low) {
+            return None;
+        }
+        let of = of.unwrap_or(&self.absent);
+        let (durable, stretch) = chains.stretch_of(of.first()?)?;
+        let mut wanted = of.head(stretch.range(), messages_max, FETCHED_RANGES_MAX);
+        let other = chains.get(!durable);
+        if other.live().count(stretch.range()) > 0 {
+            let live = chains.get(durable).live();
+            let numbers = wanted.into_iter().flat_map(|range| range.first..=range.last);
+            let mut own = Vec::new();
+            for seq in numbers.filter(|seq| live.contains(*seq)) {
+                fact::push_seq(&mut own, seq);
+            }
+            wanted = own;
+        }
+        self.is_fetching = true;
+        self.is_hungry = false;
+        self.last_ticket += 1;
+        Some(Fetch {
+            lane: 0,
+            ticket: self.last_ticket,
+            durable,
+            stretch,
+            wanted,
+            bytes_max: ahead_bytes,
+        })
+    }
+
+    /// Messages were read. What is no longer absent is passed over; the others are handed on.
+    pub(super) fn fetched(
+        &mut self,
+        ticket: u64,
+        found: Vec<(u64, Message)>,
+        lost: &[u64],
+        each: &mut dyn FnMut(u64, Message),
+    ) {
+        if ticket == self.last_ticket {
+            self.is_fetching = false;
+        }
+        for seq in lost {
+            self.absent.remove(*seq);
+        }
+        let mut runs: Vec<Range> = Vec::new();
+        for (seq, _) in &found {
+            fact::push_seq(&mut runs, *seq);
+        }
+        let mut messages = found.into_iter();
+        for run in runs {
+            // Mostly all of them are still absent: asked and removed together.
+            let is_whole = self.absent.count(run) == run.len();
+            if is_whole {
+                self.absent.remove_range(run);
+            }
+            for seq in run.first..=run.last {
+                let Some((_, message)) = messages.next() else {
+                    break;
+                };
+                if is_whole || self.absent.remove(seq) {
+                    each(seq, message);
+                }
+            }
+        }
+    }
+}
+
+/// A fetch names at most so many ranges.
+const FETCHED_RANGES_MAX: usize = 4096;

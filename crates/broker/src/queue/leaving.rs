@@ -1,0 +1,120 @@
+//! Messages that are about to leave for another queue: dead letters.
+//!
+//! A message that is leaving is neither ready nor out. It is done with here when it stands there, which is
+//! one step in the log; until then a crash leaves it where it was.
+
+use super::Queue;
+use super::lane::{Ahead, Entry};
+use super::window::Window;
+use crate::message::{Message, Reason};
+
+/// A message that is to be queued elsewhere.
+#[derive(Debug, Clone)]
+pub struct Leaving {
+    /// Its number here; `None`: it was never queued, for want of room.
+    pub seq: Option<u64>,
+    /// It.
+    pub message: Message,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A message that is leaving, as far as it is known here.
+#[derive(Debug)]
+pub(super) struct Gone {
+    /// `None` while it has to be read.
+    pub(super) message: Option<Message>,
+    pub(super) is_stored: bool,
+    pub(super) reason: Reason,
+    pub(super) octets: u32,
+    pub(super) persistent: bool,
+    pub(super) redelivered: bool,
+    pub(super) failures: u16,
+    /// The priority of the lane that it comes from.
+    pub(super) level: u8,
+}
+
+/// All messages that are leaving.
+#[derive(Debug, Default)]
+pub(super) struct Exit {
+    pub(super) gone: Window<Gone>,
+    /// Those that have to be read.
+    pub(super) ahead: Ahead,
+    /// Those that were not taken for want of room.
+    turned_away: Vec<Message>,
+}
+
+impl Exit {
+    pub(super) fn len(&self) -> usize {
+        self.gone.len() + self.turned_away.len()
+    }
+
+    /// There was no room for messages.
+    pub(super) fn turn_away(&mut self, messages: &[Message]) {
+        self.turned_away.extend_from_slice(messages);
+    }
+
+    /// A message from a lane leaves.
+    pub(super) fn push(
+        &mut self,
+        seq: u64,
+        level: u8,
+        entry: Entry,
+        is_stored: bool,
+        persistent: bool,
+        reason: Reason,
+    ) {
+        let gone = Gone {
+            octets: entry.message.envelope().body_bytes,
+            message: Some(entry.message),
+            is_stored,
+            reason,
+            persistent,
+            redelivered: entry.redelivered,
+            failures: entry.failures,
+            level,
+        };
+        self.gone.insert(seq, gone);
+    }
+
+    /// The first messages that are in memory, at most so many. Those without a number are named once.
+    pub(super) fn first(&mut self, max: usize) -> Vec<Leaving> {
+        let count = self.turned_away.len().min(max);
+        let turned_away = self.turned_away.drain(..count).map(|message| Leaving {
+            seq: None,
+            message,
+            reason: Reason::MaxLen,
+        });
+        let mut first: Vec<Leaving> = turned_away.collect();
+        let here = self.gone.iter().filter_map(|(seq, gone)| {
+            Some(Leaving {
+                seq: Some(seq),
+                message: gone.message.clone()?,
+                reason: gone.reason,
+            })
+        });
+        first.extend(here.take(max - count));
+        first
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
+        let all = self.gone.iter();
+        all.map(|(seq, gone)| (seq, gone.message.as_ref(), gone.redelivered))
+    }
+}
+
+impl Queue {
+    /// Messages were not taken for want of room; they leave.
+    pub fn turn_away(&mut self, messages: &[Message]) {
+        self.extras.get_or_insert_default().leaving.turn_away(messages);
+    }
+
+    /// The first messages that leave and are in memory, at most so many. They are leaving until
+    /// [`Command::Left`](super::Command::Left) says that they have.
+    pub fn leaving(&mut self, max: usize) -> Vec<Leaving> {
+        match &mut self.extras {
+            None => Vec::new(),
+            Some(extras) => extras.leaving.first(max),
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! Time: messages that expire, those that are delayed or rest, and deliveries that are out for too long.
+//!
+//! Nothing here waits: [`Queue::next_due`] says when something is to happen, and whoever has a clock then
+//! decides [`Command::Tick`](super::Command::Tick).
+//!
+//! What each message carries itself (an own time to live, a delay) is noted here by the hour. A time to live
+//! of the queue's needs no note: messages came in the order of their numbers, so the first of a lane is the
+//! first to expire.
+
+use super::extras::Extras;
+use super::fact::{Fact, Gathered};
+use super::lane::{Entry, Lane};
+use super::leaving::Gone;
+use super::paging::merged;
+use super::stored::{Chains, Fetch};
+use super::ticket::Ticket;
+use super::{ConsumerKey, Queue, SeqSet};
+use crate::message::{Message, Reason};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What is delayed and not in memory is read so long before it is due, in milliseconds.
+const AHEAD_MS: u64 = 2_000;
+
+/// A message that rests before it is tried again.
+#[derive(Debug)]
+pub(super) struct Resting {
+    /// `None` when it stands in an extent.
+    pub(super) message: Option<Message>,
+    pub(super) octets: u32,
+    pub(super) persistent: bool,
+    pub(super) failures: u16,
+    pub(super) level: u8,
+}
+
+/// A delivery that was taken away from a consumer that held it for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut {
+    /// Who held it; `None`: a getter.
+    pub consumer: Option<ConsumerKey>,
+    /// Its name, which is void.
+    pub ticket: Ticket,
+}
+
+/// What a note of a time is about, as it stands in a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hour {
+    /// A message expires.
+    Expires,
+    /// A delayed message is due.
+    Due,
+    /// A message has rested.
+    Rested,
+}
+
+/// A note of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// What happens.
+    pub hour: Hour,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// To which message.
+    pub seq: u64,
+    /// Octets of its body.
+    pub octets: u32,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    /// When messages with a time to live of their own expire: time and number, with the body's octets.
+    expiries: BTreeMap<(u64, u64), u32>,
+    /// When those of them expire that are out, by number.
+    lent_expiries: BTreeMap<u64, u64>,
+    /// What is not ready yet.
+    pub(super) delayed: Lane,
+    /// When that is due: time and number, with the body's octets.
+    dues: BTreeMap<(u64, u64), u32>,
+    /// Of these, what is due before this hour is in memory, or being read.
+    read_until_ms: u64,
+    /// What is being read.
+    pub(super) wanted: SeqSet,
+    pub(super) resting: BTreeMap<u64, Resting>,
+    rests: BTreeSet<(u64, u64)>,
+    /// Since when deliveries are out, by rising time, if there is a limit to it.
+    leases: VecDeque<(u64, Ticket)>,
+    /// Leases that were renewed, and when.
+    renewed: BTreeMap<Ticket, u64>,
+    timed_out: Vec<TimedOut>,
+}
+
+/// From when on a message's time counts; 0 when nobody knows.
+fn begin_ms(message: &Message) -> u64 {
+    let published = message.published_ms();
+    message.due_ms().map_or(published, |due| due.max(published))
+}
+
+/// When a message expires by a time to live that is its own.
+pub(super) fn own_expiry_ms(message: &Message) -> Option<u64> {
+    let ttl = message.ttl_ms()?;
+    let begin = begin_ms(message);
+    (begin > 0).then(|| begin.saturating_add(ttl))
+}
+
+/// Whether a message has to wait before it is ready.
+pub(super) fn is_delayed(message: &Message) -> bool {
+    message.due_ms().is_some_and(|due| due > message.published_ms())
+}
+
+impl Times {
+    /// How many messages are not ready yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.delayed.len() + self.resting.len()
+    }
+
+    /// A message stands in a lane now.
+    pub(super) fn note_expiry(&mut self, seq: u64, message: &Message) {
+        if let Some(at) = own_expiry_ms(message) {
+            let octets = message.envelope().body_bytes;
+            self.expiries.insert((at, seq), octets);
+        }
+    }
+
+    /// A message does not stand in a lane any more.
+    pub(super) fn drop_expiry(&mut self, seq: u64, message: &Message) {
+        if let Some(at) = own_expiry_ms(message) {
+            self.expiries.remove(&(at, seq));
+        }
+    }
+
+    /// A message went out: it expires when it comes back, if it does.
+    pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, stays: bool) {
+        self.expiries.remove(&(at_ms, seq));
+        if stays {
+            self.lent_expiries.insert(seq, at_ms);
+        }
+    }
+
+    /// A message came back to its lane.
+    pub(super) fn return_expiry(&mut self, seq: u64, octets: u32) {
+        if let Some(at) = self.lent_expiries.remove(&seq) {
+            self.expiries.insert((at, seq), octets);
+        }
+    }
+
+    /// A message is done with.
+    pub(super) fn forget(&mut self, seq: u64) {
+        if !self.lent_expiries.is_empty() {
+            self.lent_expiries.remove(&seq);
+        }
+    }
+
+    /// Only what `stays` says is still there.
+    pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
+        self.expiries.retain(|(_, seq), _| stays(*seq));
+    }
+
+    /// A message is delayed.
+    pub(super) fn note_due(&mut self, seq: u64, message: &Message) {
+        let octets = message.envelope().body_bytes;
+        self.dues.insert((message.due_ms().unwrap_or(0), seq), octets);
+    }
+
+    /// Messages that are delayed or rest, and stand in no extent, by rising number from `from` on.
+    pub(super) fn unstored(&self, from: u64) -> impl Iterator<Item = (u64, &Message)> {
+        let delayed = self.delayed.ready.iter_from(from);
+        let delayed = delayed.map(|(seq, entry)| (seq, &entry.message));
+        let resting = self.resting.range(from..);
+        let resting = resting.filter_map(|(seq, resting)| Some((*seq, resting.message.as_ref()?)));
+        merged(delayed, resting)
+    }
+
+    /// Numbers of all messages that are delayed or rest.
+    pub(super) fn waiting_seqs(&self) -> SeqSet {
+        let mut seqs = SeqSet::default();
+        for (seq, _) in self.delayed.in_memory() {
+            seqs.insert(seq);
+        }
+        for range in self.delayed.ahead.absent.ranges() {
+            seqs.insert_range(range);
+        }
+        self.resting.keys().for_each(|seq| seqs.insert(*seq));
+        seqs
+    }
+
+    /// A message rests until an hour.
+    pub(super) fn rest(&mut self, seq: u64, until_ms: u64, resting: Resting) {
+        self.rests.insert((until_ms, seq));
+        self.resting.insert(seq, resting);
+    }
+
+    /// A delivery went out.
+    pub(super) fn lend(&mut self, ticket: Ticket, now_ms: u64) {
+        self.leases.push_back((now_ms, ticket));
+    }
+
+    /// All notes of messages that a set names.
+    pub(super) fn notes(&self, of: &SeqSet) -> Vec<Note> {
+        let note = |hour, at_ms, seq, octets| Note {
+            hour,
+            at_ms,
+            seq,
+            octets,
+        };
+        let expiries = self.expiries.iter();
+        let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, *at, *seq, *octets));
+        let dues = self.dues.iter();
+        let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
+        // What is being read is due at once, as far as is known.
+        let wanted = self.wanted.ranges().into_iter();
+        let wanted = wanted.flat_map(|range| range.first..=range.last);
+        let wanted = wanted.map(|seq| note(Hour::Due, 0, seq, 0));
+        let rests = self.rests.iter();
+        let rests = rests.map(|(at, seq)| {
+            let octets = self.resting.get(seq).map_or(0, |resting| resting.octets);
+            note(Hour::Rested, *at, *seq, octets)
+        });
+        let all = expiries.chain(dues).chain(wanted).chain(rests);
+        all.filter(|note| of.contains(note.seq)).collect()
+    }
+
+    /// Takes a note from a checkpoint.
+    pub(super) fn take_note(&mut self, note: Note, level: u8, failures: u16) {
+        let Note {
+            hour,
+            at_ms,
+            seq,
+            octets,
+        } = note;
+        match hour {
+            Hour::Expires => drop(self.expiries.insert((at_ms, seq), octets)),
+            Hour::Due => {
+                self.delayed.ahead.absent.insert(seq);
+                self.dues.insert((at_ms, seq), octets);
+            }
+            Hour::Rested => {
+                let resting = Resting {
+                    message: None,
+                    octets,
+                    persistent: true,
+                    failures,
+                    level,
+                };
+                self.rest(seq, at_ms, resting);
+            }
+        }
+    }
+
+    /// Whether a delayed message is due so soon that it has to be in memory.
+    pub(super) fn is_soon(&self, message: &Message) -> bool {
+        message.due_ms().is_none_or(|due| due < self.read_until_ms)
+    }
+
+    /// Delayed messages that are due soon and not in memory are to be read.
+    pub(super) fn fetch(&mut self, chains: &Chains, ahead_bytes: usize, max: u64) -> Option<Fetch> {
+        if self.wanted.is_empty() || self.delayed.ahead.is_bare() {
+            return None;
+        }
+        let ahead = &mut *self.delayed.ahead;
+        ahead.is_hungry = true;
+        ahead.fetch(chains, Some(&self.wanted), ahead_bytes, max, false)
+    }
+
+    /// Delayed messages were read: their hours are known again. Answers the memory taken.
+    pub(super) fn fetched(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) -> usize {
+        if self.delayed.ahead.is_bare() {
+            return 0;
+        }
+        for seq in lost {
+            self.wanted.remove(*seq);
+        }
+        let mut here = Vec::with_capacity(found.len());
+        let ahead = &mut *self.delayed.ahead;
+        ahead.fetched(ticket, found, lost, &mut |seq, message| here.push((seq, message)));
+        let mut bytes = 0;
+        for (seq, message) in here {
+            bytes += message.memory_bytes();
+            self.wanted.remove(seq);
+            self.note_due(seq, &message);
+            self.delayed.ahead.front.insert(seq, Entry::new(message));
+        }
+        self.delayed.ahead.front_bytes += bytes;
+        bytes
+    }
+
+    /// Drops what was read ahead. Answers the memory given free.
+    pub(super) fn evict(&mut self) -> usize {
+        if self.delayed.ahead.is_bare() {
+            return 0;
+        }
+        // What is due before it was read again is late by that.
+        self.read_until_ms = 0;
+        self.delayed.ahead.evict(0, &mut |_, _| {})
+    }
+
+    fn next(&self) -> Option<u64> {
+        let first = |map: &BTreeMap<(u64, u64), u32>| map.first_key_value().map(|((at, _), _)| *at);
+        let behind = self.dues.range((self.read_until_ms, 0)..).next();
+        let look = behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS));
+        let look = look.filter(|_| !self.delayed.ahead.absent.is_empty());
+        let rests = self.rests.first().map(|(at, _)| *at);
+        [first(&self.expiries), first(&self.dues), look, rests]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl Extras {
+    /// When the oldest lease ends.
+    fn lease_end(&self) -> Option<u64> {
+        let timeout = self.rules.consumer_timeout_ms?;
+        self.times
+            .leases
+            .front()
+            .map(|(since, _)| since.saturating_add(timeout))
+    }
+}
+
+impl Queue {
+    /// When something is to happen by itself, in milliseconds since 1970: then a tick is due. `None` when
+    /// nothing ever is.
+    pub fn next_due(&self) -> Option<u64> {
+        let extras = self.extras.as_ref()?;
+        let ttl = extras.rules.message_ttl_ms;
+        let heads = ttl.and_then(|ttl| {
+            let heads = self.lanes().filter_map(|(_, lane)| lane.head());
+            let begins = heads.map(|entry| begin_ms(&entry.message)).filter(|at| *at > 0);
+            begins.min().map(|begin| begin.saturating_add(ttl))
+        });
+        [extras.times.next(), extras.lease_end(), heads]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether messages have a time to live of the queue's, so that the first of each lane has to be known.
+    pub(super) fn has_ttl(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.rules.message_ttl_ms.is_some())
+    }
+
+    /// Deliveries that were taken away since this was last asked.
+    pub fn take_timed_out(&mut self) -> Vec<TimedOut> {
+        match &mut self.extras {
+            None => Vec::new(),
+            Some(extras) => std::mem::take(&mut extras.times.timed_out),
+        }
+    }
+
+    /// Deliveries that are out stay with who holds them for as long as if they had gone out now.
+    pub fn renew(&mut self, tickets: &[Ticket], now_ms: u64) {
+        let Some(extras) = &mut self.extras else { return };
+        if extras.rules.consumer_timeout_ms.is_none() {
+            return;
+        }
+        for ticket in tickets {
+            let held = self.unsettled.find(ticket.seq());
+            if held.is_some_and(|held| held.turn == ticket.turn()) {
+                extras.times.renewed.insert(*ticket, now_ms);
+                extras.times.leases.push_back((now_ms, *ticket));
+            }
+        }
+    }
+
+    /// What is due by now happens.
+    pub(super) fn tick(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+        if self.next_due().is_none_or(|due| due > now_ms) {
+            return;
+        }
+        let mut settled = Gathered::default();
+        self.rise(now_ms);
+        self.expire_own(now_ms, &mut settled);
+        self.expire_heads(now_ms, &mut settled);
+        facts.extend(settled.settled());
+        self.end_leases(now_ms, facts);
+        self.mature(now_ms, facts);
+    }
+
+    /// Messages that have rested are ready again.
+    fn rise(&mut self, now_ms: u64) {
+        let Some(extras) = &mut self.extras else { return };
+        let mut risen = Vec::new();
+        while let Some(first) = extras.times.rests.first().copied()
+            && first.0 <= now_ms
+        {
+            extras.times.rests.remove(&first);
+            risen.extend(
+                extras
+                    .times
+                    .resting
+                    .remove(&first.1)
+                    .map(|resting| (first.1, resting)),
+            );
+        }
+        for (seq, resting) in risen {
+            self.octets.taken_up(u64::from(resting.octets));
+            let Resting {
+                message,
+                octets,
+                failures,
+                level,
+                ..
+            } = resting;
+            self.put_down(seq, level, message, octets, failures);
+        }
+    }
+
+    /// Messages whose own time to live is over leave, wherever they stand.
+    fn expire_own(&mut self, now_ms: u64, settled: &mut Gathered) {
+        while let Some(extras) = &mut self.extras
+            && let Some(first) = extras.times.expiries.first_entry()
+            && first.key().0 <= now_ms
+        {
+            let ((_, seq), octets) = first.remove_entry();
+            // What is out expires when it comes back.
+            let found = self
+                .lanes_mut()
+                .find_map(|(level, lane)| Some((level, lane.remove(seq)?)));
+            if let Some((level, (entry, is_stored))) = found {
+                self.leave((seq, level), entry, is_stored, Reason::Expired, settled);
+                continue;
+            }
+            let absent = self
+                .lanes_mut()
+                .find(|(_, lane)| !lane.ahead.is_bare() && lane.ahead.absent.contains(seq));
+            if let Some((level, lane)) = absent {
+                lane.ahead.absent.remove(seq);
+                self.leave_absent(seq, level, octets, settled);
+            }
+        }
+    }
+
+    /// A message that is not in memory leaves.
+    fn leave_absent(&mut self, seq: u64, level: u8, octets: u32, settled: &mut Gathered) {
+        let persistent = self.stored.get(true).live().contains(seq);
+        let needs_body = self.has_dead_letters();
+        if !needs_body {
+            settled.push(seq, persistent, octets);
+        }
+        self.octets.set_aside(u64::from(octets));
+        let gone = Gone {
+            message: None,
+            is_stored: true,
+            reason: Reason::Expired,
+            octets,
+            persistent,
+            redelivered: self.stored.is_redelivered(seq),
+            failures: self.stored.failures_of(seq),
+            level,
+        };
+        let leaving = &mut self.extras.get_or_insert_default().leaving;
+        leaving.gone.insert(seq, gone);
+        if needs_body {
+            leaving.ahead.absent.insert(seq);
+            leaving.ahead.is_hungry = true;
+        }
+    }
+
+    /// The first messages of lanes leave while the queue's time to live is over for them.
+    fn expire_heads(&mut self, now_ms: u64, settled: &mut Gathered) {
+        let Some(ttl) = self
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.rules.message_ttl_ms)
+        else {
+            return;
+        };
+        let is_over = |entry: &Entry| {
+            let begin = begin_ms(&entry.message);
+            begin > 0 && begin.saturating_add(ttl) <= now_ms
+        };
+        let levels: Vec<u8> = self.lanes().map(|(level, _)| level).collect();
+        for level in levels {
+            loop {
+                let lane = self.open_lane(level);
+                let Some(head) = lane.head() else {
+                    lane.want_head();
+                    break;
+                };
+                if !is_over(head) {
+                    break;
+                }
+                let Some((seq, entry, is_stored)) = lane.pop() else {
+                    break;
+                };
+                self.leave((seq, level), entry, is_stored, Reason::Expired, settled);
+            }
+        }
+    }
+
+    /// Deliveries that are out for too long come back.
+    fn end_leases(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+        let mut ended = Vec::new();
+        while let Some(extras) = &mut self.extras
+            && extras.lease_end().is_some_and(|end| end <= now_ms)
+            && let Some((since, ticket)) = extras.times.leases.pop_front()
+        {
+            match extras.times.renewed.get(&ticket) {
+                // There is a later entry of the same.
+                Some(renewed) if *renewed > since => continue,
+                Some(_) => drop(extras.times.renewed.remove(&ticket)),
+                None => {}
+            }
+            let held = self.unsettled.find(ticket.seq());
+            if let Some(held) = held.filter(|held| held.turn == ticket.turn()) {
+                let consumer = held.consumer;
+                extras.times.timed_out.push(TimedOut { consumer, ticket });
+                ended.push(ticket);
+            }
+        }
+        if !ended.is_empty() {
+            self.decide_return(&ended, true, now_ms, facts);
+            if let Some(extras) = &mut self.extras {
+                ended.iter().for_each(|ticket| extras.take_away(ticket.seq()));
+            }
+        }
+    }
+
+    /// Delayed messages that are due stand at the end of the queue from now on; those that soon will be are
+    /// to be read.
+    fn mature(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+        let (durable, next_seq) = (self.durable, self.next_seq);
+        let Some(extras) = &mut self.extras else { return };
+        let times = &mut extras.times;
+        let mut settled = Gathered::default();
+        let mut ready = Vec::new();
+        while let Some(first) = times.dues.first_entry()
+            && first.key().0 <= now_ms
+        {
+            let ((_, seq), octets) = first.remove_entry();
+            if let Some(entry) = times.delayed.find(seq) {
+                let persistent = durable && entry.message.envelope().persistent;
+                settled.push(seq, persistent, octets);
+                ready.push(entry.message.clone());
+            } else if times.delayed.ahead.absent.contains(seq) {
+                times.wanted.insert(seq);
+            }
+        }
+        times.want_until(now_ms.saturating_add(AHEAD_MS));
+        facts.extend(settled.settled());
+        let numbered = (next_seq..).zip(ready);
+        facts.extend(numbered.map(|(seq, message)| Fact::Enqueued {
+            seq,
+            message,
+            is_due: true,
+        }));
+    }
+}
+
+impl Times {
+    /// What is due before an hour and not in memory is to be read.
+    fn want_until(&mut self, until_ms: u64) {
+        if until_ms <= self.read_until_ms {
+            return;
+        }
+        let from = std::mem::replace(&mut self.read_until_ms, until_ms);
+        if self.delayed.ahead.is_bare() || self.delayed.ahead.absent.is_empty() {
+            return;
+        }
+        let soon: Vec<(u64, u64)> = self
+            .dues
+            .range((from, 0)..(until_ms, 0))
+            .map(|(key, _)| *key)
+            .filter(|(_, seq)| self.delayed.ahead.absent.contains(*seq))
+            .collect();
+        for key in soon {
+            self.dues.remove(&key);
+            self.wanted.insert(key.1);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Work on several queues that happens on all of them or on none: a dead letter leaves one queue and stands
+//! in others, a transaction settles here and publishes there.
+//!
+//! The queues are locked together, in the order of their ids, so that two who do this never wait for each
+//! other; everybody else holds one queue's lock at most. What is decided goes into the log in one piece:
+//! after a crash all of it is there, or nothing.
+
+use super::LiveQueue;
+use super::local::{State, Worked, has_leaving};
+use crate::mailbox::Touched;
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use warren_broker::message::Message;
+use warren_broker::queue::{Command, Fact, Ticket};
+use warren_store::Position;
+
+/// What is to be done to one queue.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// These are done with.
+    pub(crate) settled: Vec<Ticket>,
+    /// These are rejected.
+    pub(crate) rejected: Vec<Ticket>,
+    /// These come back.
+    pub(crate) returned: Vec<Ticket>,
+    /// These come back, and count as failed.
+    pub(crate) failed: Vec<Ticket>,
+    /// These are queued.
+    pub(crate) messages: Vec<Message>,
+    /// These have left.
+    pub(crate) left: Vec<u64>,
+}
+
+impl Share {
+    /// As commands, in the order in which they are carried out.
+    pub(crate) fn commands(&self) -> [Command<'_>; 6] {
+        [
+            Command::Settle(&self.settled),
+            Command::Reject(&self.rejected),
+            Command::Return {
+                tickets: &self.returned,
+                failed: false,
+            },
+            Command::Return {
+                tickets: &self.failed,
+                failed: true,
+            },
+            Command::Left(&self.left),
+            Command::Enqueue(&self.messages),
+        ]
+    }
+
+    /// Nothing is to be done; the buffers stay.
+    pub(crate) fn clear(&mut self) {
+        self.settled.clear();
+        self.rejected.clear();
+        self.returned.clear();
+        self.failed.clear();
+        self.messages.clear();
+        self.left.clear();
+    }
+}
+
+/// One of the queues, while all are locked.
+struct Locked<'a> {
+    queue: &'a Arc<LiveQueue>,
+    state: MutexGuard<'a, State>,
+    bytes_before: usize,
+    refused: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The log positions that answers have to wait for.
+    pub(crate) worked: Worked,
+    /// For each queue, in the order in which they were given: how many messages it refused; `None` when it
+    /// is deleted.
+    pub(crate) refused: Vec<Option<usize>>,
+    /// Queues that something leaves now.
+    pub(crate) leaving: Vec<Arc<LiveQueue>>,
+}
+
+/// Does all of it. `floor` is a log position from before: bodies logged since then may be referred to.
+pub(crate) fn work_together(
+    shares: &[(Arc<LiveQueue>, Share)],
+    floor: Position,
+    touched: &mut Touched,
+) -> Outcome {
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_unstable_by_key(|at| shares.get(*at).map(|(queue, _)| queue.id()));
+    let mut locked: Vec<(usize, Locked<'_>)> = Vec::with_capacity(order.len());
+    for at in order {
+        let Some((queue, _)) = shares.get(at) else {
+            continue;
+        };
+        let state = queue.lock();
+        if queue.is_deleted() {
+            continue;
+        }
+        let bytes_before = state.machine.totals().bytes;
+        locked.push((
+            at,
+            Locked {
+                queue,
+                state,
+                bytes_before,
+                refused: 0,
+            },
+        ));
+    }
+    for (at, one) in &mut locked {
+        let now_ms = one.queue.begin(&mut one.state);
+        if let Some((_, share)) = shares.get(*at) {
+            one.decide(share, now_ms);
+        }
+    }
+    let position = record(&mut locked, floor);
+    let mut outcome = Outcome {
+        refused: vec![None; shares.len()],
+        ..Outcome::default()
+    };
+    let worked = &mut outcome.worked;
+    (worked.queued, worked.all) = (position, position);
+    for (at, one) in &mut locked {
+        let (queue, state) = (one.queue, &mut *one.state);
+        state.facts.clear();
+        worked.all = worked.all.max(queue.dispatch(state, touched));
+        worked.all = worked.all.max(queue.end(state, touched));
+        queue.settle_accounts(state, one.bytes_before);
+        worked.held_bytes = worked.held_bytes.max(state.machine.totals().bytes);
+        if has_leaving(state) {
+            outcome.leaving.push(Arc::clone(queue));
+        }
+        if let Some(place) = outcome.refused.get_mut(*at) {
+            *place = Some(one.refused);
+        }
+    }
+    outcome
+}
+
+impl Locked<'_> {
+    /// Decides a queue's share, and makes it so; the facts stay, to be recorded.
+    fn decide(&mut self, share: &Share, now_ms: u64) {
+        let state = &mut *self.state;
+        for command in &share.commands() {
+            let from = state.facts.len();
+            let taken = state.machine.decide(command, now_ms, &mut state.facts);
+            if let Command::Enqueue(messages) = command {
+                self.refused = messages.len() - taken;
+            }
+            let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
+            state.machine.apply(decided);
+        }
+    }
+}
+
+/// Puts what was decided into the log, in one piece. Answers the position behind it.
+fn record(locked: &mut [(usize, Locked<'_>)], floor: Position) -> Position {
+    if !locked.iter().any(|(_, one)| one.queue.has_to_record(&one.state)) {
+        return Position::default();
+    }
+    let Some((_, first)) = locked.first() else {
+        return Position::default();
+    };
+    let log = Arc::clone(&first.queue.backing.log);
+    let references_from = first.queue.references_from(floor);
+    let position = log.append(&mut |out| {
+        for (_, one) in &mut *locked {
+            if one.queue.has_to_record(&one.state) {
+                one.queue.write(&mut one.state, out, references_from);
+            }
+        }
+    });
+    for (_, one) in locked.iter_mut() {
+        if one.queue.has_to_record(&one.state) {
+            one.queue.recorded(&mut one.state, references_from, position);
+        }
+    }
+    position
+}

@@ -1,0 +1,183 @@
+//! What the floor of storage does with a queue: messages go to extents and come back.
+
+use super::LiveQueue;
+use super::local::{Standing, State, has_leaving};
+use crate::mailbox::{Mailbox, Notice, Touched};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use warren_broker::message::Message;
+use warren_broker::queue::{Fetch, Range, Released, Stretch};
+use warren_store::Position;
+
+impl LiveQueue {
+    /// Messages were read: hands out what can be. See [`Queue::fetched`].
+    pub(crate) fn fetched(
+        self: &Arc<Self>,
+        fetch: &Fetch,
+        found: Vec<(u64, Message)>,
+        lost: &[u64],
+        touched: &mut Touched,
+    ) {
+        let mut state = self.lock();
+        if self.is_deleted() {
+            return;
+        }
+        let before = state.machine.totals().bytes;
+        state.machine.fetched(fetch.lane, fetch.ticket, found, lost);
+        self.begin(&mut state);
+        self.dispatch(&mut state, touched);
+        self.end(&mut state, touched);
+        self.settle_accounts(&mut state, before);
+        let waiting = std::mem::take(&mut state.waiting);
+        let is_leaving = has_leaving(&state);
+        drop(state);
+        tell_fetched(waiting);
+        if is_leaving {
+            self.move_on(touched);
+        }
+    }
+
+    /// See [`Queue::unstored`].
+    pub(crate) fn unstored(
+        &self,
+        durable: bool,
+        from: u64,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Vec<(u64, Message)> {
+        let state = self.lock();
+        state.machine.unstored(durable, from, messages_max, bytes_max)
+    }
+
+    /// Bytes of memory that could be given free by writing messages to an extent.
+    pub(crate) fn unstored_bytes(&self) -> usize {
+        self.lock().machine.unstored_bytes()
+    }
+
+    /// Messages stand in an extent now. See [`Queue::stored`].
+    pub(crate) fn stored(self: &Arc<Self>, durable: bool, extent: u64, seqs: &[u64], keeps: bool) {
+        let mut state = self.lock();
+        if self.is_deleted() {
+            drop(state);
+            return self.release(extent, seqs.len() as u64);
+        }
+        let before = state.machine.totals().bytes;
+        let ahead_bytes = if keeps { self.backing.ahead_bytes() } else { 0 };
+        let keep_bytes = state.machine.keep_bytes(ahead_bytes);
+        state.machine.stored(durable, extent, seqs, keep_bytes);
+        self.settle_accounts(&mut state, before);
+    }
+
+    /// Messages of a stretch were copied to another extent. See [`Queue::moved`].
+    pub(crate) fn moved(self: &Arc<Self>, durable: bool, from_extent: u64, copied: Stretch) {
+        let mut state = self.lock();
+        if self.is_deleted() {
+            drop(state);
+            return self.release(copied.extent, copied.count);
+        }
+        let before = state.machine.totals().bytes;
+        state.machine.moved(durable, from_extent, copied);
+        self.settle_accounts(&mut state, before);
+    }
+
+    fn release(&self, extent: u64, count: u64) {
+        if let Some(storage) = &self.backing.storage {
+            storage.release(&[Released { extent, count }]);
+        }
+    }
+
+    /// Drops what is in memory and in an extent, but for so much as is read ahead of consumers.
+    pub(crate) fn evict(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let before = state.machine.totals().bytes;
+        let keep_bytes = state.machine.keep_bytes(self.backing.ahead_bytes());
+        state.machine.evict(keep_bytes);
+        self.settle_accounts(&mut state, before);
+    }
+
+    /// What a checkpoint has to know.
+    pub(crate) fn standing(&self) -> Standing {
+        let mut state = self.lock();
+        let State {
+            machine,
+            marks,
+            reserved,
+            ..
+        } = &mut *state;
+        // Without a mark nothing was logged: transient messages need not be looked through.
+        let first = (!marks.is_empty()).then(|| machine.first_unstored()).flatten();
+        // The last mark at or below the first message is where its record may begin.
+        while marks
+            .get(1)
+            .is_some_and(|(_, seq)| first.is_none_or(|first| *seq <= first))
+        {
+            marks.pop_front();
+        }
+        let log_floor = first.and_then(|_| marks.front().map(|(position, _)| *position));
+        if first.is_none() {
+            marks.clear();
+        }
+        Standing {
+            summary: machine.summary(),
+            reserved: *reserved,
+            log_floor,
+        }
+    }
+
+    /// Gives back memory that it does not need while nobody uses it.
+    pub(crate) fn unload(&self) {
+        let mut state = self.lock();
+        state.machine.unload();
+        state.facts = Vec::new();
+        if state.marks.is_empty() {
+            state.marks = VecDeque::new();
+        }
+        if state.machine.totals().consumers == 0 {
+            state.subscribers = Vec::new();
+        }
+    }
+
+    /// Where the log is needed from for this queue.
+    pub(crate) fn log_floor(&self) -> Option<Position> {
+        let state = self.lock();
+        if state.marks.is_empty() {
+            return None;
+        }
+        let first = state.machine.first_unstored()?;
+        let at = state.marks.partition_point(|(_, seq)| *seq <= first);
+        let mark = state.marks.get(at.saturating_sub(1));
+        mark.map(|(position, _)| *position)
+    }
+
+    /// The stretches that stand in some extents, with the numbers that are live in each, for rewriting.
+    pub(crate) fn stretches_in(&self, durable: bool, extents: &[u64]) -> Vec<(Stretch, Vec<Range>)> {
+        let state = self.lock();
+        let chain = state.machine.chain(durable);
+        let stretches = chain.stretches();
+        let wanted = stretches.filter(|stretch| extents.contains(&stretch.extent));
+        wanted
+            .map(|stretch| {
+                let live = chain.live().head(stretch.range(), u64::MAX, usize::MAX);
+                (*stretch, live)
+            })
+            .collect()
+    }
+
+    /// The number that the next message gets.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.lock().machine.next_seq()
+    }
+
+    /// Whether the stretch that was to be read is still where it was.
+    pub(crate) fn has_stretch(&self, durable: bool, stretch: &Stretch) -> bool {
+        let state = self.lock();
+        let mut stretches = state.machine.chain(durable).stretches();
+        stretches.any(|other| other.extent == stretch.extent && other.first <= stretch.first)
+    }
+}
+
+fn tell_fetched(waiting: Vec<Arc<Mailbox>>) {
+    for mailbox in waiting {
+        mailbox.notify(Notice::Fetched);
+    }
+}
