@@ -207,12 +207,12 @@ impl VhostContent {
             Endpoint::Queue(name) => {
                 let queue = self.find_queue(name)?;
                 let queue_type = Some(queue.queue_type.internal_name());
-                validate_binding(&source.kind, &asked(&binding, queue_type))?;
+                validate_binding(&source.routed_as(), &asked(&binding, queue_type))?;
                 self.check_owner(queue, session)?;
             }
             Endpoint::Exchange(name) => {
                 self.find_exchange(name)?;
-                validate_binding(&source.kind, &asked(&binding, None))?;
+                validate_binding(&source.routed_as(), &asked(&binding, None))?;
             }
         }
         if self.bindings.contains(&binding) {

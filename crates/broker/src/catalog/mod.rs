@@ -78,6 +78,13 @@ pub struct Exchange {
     pub arguments: Table,
 }
 
+impl Exchange {
+    /// How it routes, if its type leaves that to another one.
+    pub fn routed_as(&self) -> ExchangeKind {
+        self.kind.routed_as(&self.arguments)
+    }
+}
+
 /// A queue as it was declared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {

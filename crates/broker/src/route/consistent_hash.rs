@@ -30,7 +30,7 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     validate: |arguments| hashed(arguments).map(drop),
     validate_binding: |asked| weight(asked.key).map(drop),
     picks_one: true,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 const HASH_HEADER: &str = "hash-header";

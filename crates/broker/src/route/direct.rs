@@ -12,10 +12,7 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "direct",
     description: "AMQP direct exchange, as per the AMQP specification",
     new_table: |_| Box::new(DirectTable::default()),
-    validate: |_| Ok(()),
-    validate_binding: |_| Ok(()),
-    picks_one: false,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 #[derive(Debug, Default)]

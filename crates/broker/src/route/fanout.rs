@@ -12,14 +12,11 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "fanout",
     description: "AMQP fanout exchange, as per the AMQP specification",
     new_table: |_| Box::new(FanoutTable::default()),
-    validate: |_| Ok(()),
-    validate_binding: |_| Ok(()),
-    picks_one: false,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 #[derive(Debug, Default)]
-struct FanoutTable {
+pub(super) struct FanoutTable {
     destinations: Destinations,
 }
 

@@ -33,10 +33,8 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "headers",
     description: "AMQP headers exchange, as per the AMQP specification",
     new_table: |_| Box::new(HeadersTable::default()),
-    validate: |_| Ok(()),
     validate_binding: |asked| validate(asked.arguments),
-    picks_one: false,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 /// Where a binding stands in the table's list.

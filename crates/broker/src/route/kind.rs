@@ -6,7 +6,10 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::{RoutingTable, consistent_hash, direct, fanout, headers, modulus_hash, random, topic};
+use super::{
+    RoutingTable, consistent_hash, delayed, direct, fanout, headers, modulus_hash, random, recent_history,
+    topic,
+};
 use crate::value::{Table, Value};
 
 /// An exchange type.
@@ -25,6 +28,27 @@ pub struct ExchangeType {
     pub picks_one: bool,
     /// Whether topic permissions apply: the routing key is a resource of its own.
     pub has_topics: bool,
+    /// The type that an exchange with these arguments routes as, if that is another one. To be asked by way
+    /// of [`ExchangeKind::routed_as`].
+    pub(super) routed_as: fn(&Table) -> Option<ExchangeKind>,
+    /// How many of the messages that it routed last an exchange with these arguments gives to whoever is
+    /// bound to it; 0: it remembers none.
+    pub remembers: fn(&Table) -> usize,
+}
+
+impl ExchangeType {
+    /// What most types have in common.
+    pub(super) const PLAIN: Self = Self {
+        name: "",
+        description: "",
+        new_table: |_| Box::new(fanout::FanoutTable::default()),
+        validate: |_| Ok(()),
+        validate_binding: |_| Ok(()),
+        picks_one: false,
+        has_topics: false,
+        routed_as: |_| None,
+        remembers: |_| 0,
+    };
 }
 
 /// A binding that is asked for.
@@ -48,6 +72,8 @@ pub static EXCHANGE_TYPES: &[ExchangeType] = &[
     modulus_hash::TYPE,
     random::TYPE,
     random::LOCAL_TYPE,
+    delayed::TYPE,
+    recent_history::TYPE,
 ];
 
 /// The type with this name.
@@ -68,6 +94,12 @@ impl ExchangeKind {
     /// The name by which clients declare it.
     pub fn name(&self) -> &'static str {
         self.0.name
+    }
+
+    /// The kind that an exchange with these arguments routes as: this one, but for those that are another
+    /// one under their own name.
+    pub fn routed_as(&self, arguments: &Table) -> Self {
+        (self.0.routed_as)(arguments).unwrap_or(*self)
     }
 }
 
@@ -152,6 +184,18 @@ pub enum ExchangeFault {
     /// An `x-consistent-hash` exchange is to hash two things.
     #[error("hash-header and hash-property are mutually exclusive")]
     HashesTwoThings,
+    /// `x-delayed-type` of an `x-delayed-message` exchange is not there, or no string.
+    #[error("Invalid argument, 'x-delayed-type' must be an existing exchange type")]
+    NoDelayedType,
+    /// `x-delayed-type` names `x-delayed-message`.
+    #[error("Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'")]
+    DelaysItself,
+    /// An argument names a type that there is not.
+    #[error("unknown exchange type '{0}'")]
+    UnknownType(String),
+    /// `x-recent-history-length` is no positive integer.
+    #[error("Invalid argument {}, 'x-recent-history-length' must be a positive integer", .0.term())]
+    HistoryLength(Value),
     /// An argument is no long string.
     #[error("invalid type '{type_name}' for arg '{argument}'")]
     Type {

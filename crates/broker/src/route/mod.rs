@@ -15,6 +15,7 @@
 //! Spec: 0-9-1 §3.1.3 (exchanges and their types).
 
 mod consistent_hash;
+mod delayed;
 mod direct;
 mod fanout;
 mod hashing;
@@ -23,12 +24,14 @@ mod kind;
 mod modulus_hash;
 mod multiset;
 mod random;
+mod recent_history;
 mod topic;
 
 pub use kind::{
     Asked, BindingRefusal, EXCHANGE_TYPES, ExchangeFault, ExchangeKind, ExchangeType, exchange_type,
     validate_binding,
 };
+pub use recent_history::is_remembered;
 
 use std::borrow::Cow;
 

@@ -18,10 +18,8 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "x-modulus-hash",
     description: "Modulus Hashing Exchange",
     new_table: |_| Box::new(ModulusTable::default()),
-    validate: |_| Ok(()),
-    validate_binding: |_| Ok(()),
     picks_one: true,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 /// A binding: whether it leads to a queue, the name of where it leads, and its id. They are compared in this

@@ -18,20 +18,17 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "x-random",
     description: "Randomly picks a binding (queue) to route via (to).",
     new_table: |_| Box::new(RandomTable::default()),
-    validate: |_| Ok(()),
-    validate_binding: |_| Ok(()),
     picks_one: true,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 pub(super) const LOCAL_TYPE: ExchangeType = ExchangeType {
     name: "x-local-random",
     description: "Picks one random local binding (queue) to route via (to).",
     new_table: |_| Box::new(RandomTable::default()),
-    validate: |_| Ok(()),
     validate_binding: validate_local,
     picks_one: true,
-    has_topics: false,
+    ..ExchangeType::PLAIN
 };
 
 /// The queue type that `x-local-random` leads to.

@@ -298,6 +298,8 @@ fn types_are_found_by_name() {
         "x-modulus-hash",
         "x-random",
         "x-local-random",
+        "x-delayed-message",
+        "x-recent-history",
     ];
     for name in ["direct", "fanout", "topic", "headers"].into_iter().chain(more) {
         assert_eq!(exchange_type(name).unwrap().name, name);
@@ -305,7 +307,7 @@ fn types_are_found_by_name() {
     }
     assert!(exchange_type("").is_none());
     assert!(exchange_type("Direct").is_none());
-    assert_eq!(EXCHANGE_TYPES.len(), 8);
+    assert_eq!(EXCHANGE_TYPES.len(), 10);
     assert_ne!(ExchangeKind::named("direct"), ExchangeKind::named("fanout"));
     assert_eq!(
         ExchangeKind::named("direct"),
@@ -315,7 +317,8 @@ fn types_are_found_by_name() {
 
 #[test]
 fn what_a_route_depends_on() {
-    for row in EXCHANGE_TYPES {
+    let is_another = |name: &str| name == "x-delayed-message";
+    for row in EXCHANGE_TYPES.iter().filter(|row| !is_another(row.name)) {
         let table = (row.new_table)(&Table::new());
         let is_random = matches!(row.name, "x-random" | "x-local-random");
         assert_eq!(
@@ -326,11 +329,14 @@ fn what_a_route_depends_on() {
         );
         assert_eq!(
             table.ignores_key(),
-            is_random || matches!(row.name, "headers" | "fanout"),
+            is_random || matches!(row.name, "headers" | "fanout" | "x-recent-history"),
             "{}",
             row.name
         );
-        assert_eq!(row.picks_one, row.name.starts_with("x-"), "{}", row.name);
+        let remembers = row.name == "x-recent-history";
+        assert_eq!((row.remembers)(&Table::new()) > 0, remembers, "{}", row.name);
+        let picks_one = row.name.starts_with("x-") && !remembers;
+        assert_eq!(row.picks_one, picks_one, "{}", row.name);
         assert_eq!(row.has_topics, row.name == "topic", "{}", row.name);
     }
 }

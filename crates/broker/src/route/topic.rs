@@ -26,10 +26,8 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "topic",
     description: "AMQP topic exchange, as per the AMQP specification",
     new_table: |_| Box::new(TopicTable::default()),
-    validate: |_| Ok(()),
-    validate_binding: |_| Ok(()),
-    picks_one: false,
     has_topics: true,
+    ..ExchangeType::PLAIN
 };
 
 #[derive(Debug, Default)]
