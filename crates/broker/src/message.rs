@@ -162,6 +162,14 @@ impl Message {
         self.reissued_at(published_ms, exchange, key, annotations)
     }
 
+    /// The same message, as if it had been published at this time, in milliseconds since 1970.
+    pub fn published_again(&self, now_ms: u64) -> Self {
+        let annotations = self.annotations().bytes();
+        let again = self.reissued_at(now_ms, self.exchange(), self.routing_key(), annotations);
+        // All parts come from a message, so none is too long.
+        again.unwrap_or_else(|_| self.clone())
+    }
+
     /// As [`Message::reissued`], published at another time.
     fn reissued_at(
         &self,
@@ -444,6 +452,26 @@ mod tests {
         let back = again.reissued("amq.topic", "a.b", &[]).unwrap();
         assert_eq!(back.stored(), message.stored());
         assert!(message.reissued(&"x".repeat(256), "", &[]).is_err());
+    }
+
+    #[test]
+    fn a_message_is_published_again_at_another_time() {
+        let noted = noted();
+        let message = Message::of(&Parts {
+            annotations: noted.bytes(),
+            published_ms: 5,
+            priority: Some(3),
+            ..parts()
+        })
+        .unwrap();
+        let again = message.published_again(70);
+        assert_eq!(again.published_ms(), 70);
+        let same = Envelope {
+            published_ms: 5,
+            ..*again.envelope()
+        };
+        assert_eq!(same, *message.envelope());
+        assert_eq!(again.stored(), message.stored());
     }
 
     #[test]

@@ -5,18 +5,26 @@
 //! [`routes`](crate::routes)), so that the read lock is off the path of most messages. A copy
 //! for every change would make binding 100,000 keys a matter of minutes.
 
+use crate::alarms::Memory;
+use crate::history::History;
 use parking_lot::RwLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use warren_broker::catalog::{Exchange, Link};
+use warren_broker::message::Message;
 use warren_broker::name::VhostName;
 use warren_broker::policy::ExchangeRules;
 use warren_broker::refusal::Subject;
-use warren_broker::route::{Destination, Routable, RoutingTable};
+use warren_broker::route::{Destination, ExchangeKind, Routable, RoutingTable};
 
 /// A running exchange.
 pub struct LiveExchange {
     declared: Exchange,
+    /// What it routes as.
+    kind: ExchangeKind,
     vhost: VhostName,
+    /// The messages that it routed last, if it remembers any.
+    history: Option<History>,
     rules: RwLock<ExchangeRules>,
     table: RwLock<Box<dyn RoutingTable>>,
     version: AtomicU64,
@@ -31,11 +39,20 @@ impl std::fmt::Debug for LiveExchange {
 }
 
 impl LiveExchange {
-    pub(crate) fn new(declared: Exchange, vhost: VhostName, rules: ExchangeRules) -> Self {
-        let table = RwLock::new((declared.kind.new_table)(&declared.arguments));
+    pub(crate) fn new(
+        declared: Exchange,
+        vhost: VhostName,
+        rules: ExchangeRules,
+        memory: &Arc<Memory>,
+    ) -> Self {
+        let kind = declared.routed_as();
+        let table = RwLock::new((kind.new_table)(&declared.arguments));
+        let length = (kind.remembers)(&declared.arguments);
         Self {
             declared,
+            kind,
             vhost,
+            history: (length > 0).then(|| History::new(length, Arc::clone(memory))),
             rules: RwLock::new(rules),
             table,
             version: AtomicU64::new(0),
@@ -45,6 +62,29 @@ impl LiveExchange {
     /// As it was declared.
     pub fn declared(&self) -> &Exchange {
         &self.declared
+    }
+
+    /// How it routes, which its type may leave to another one.
+    pub(crate) fn kind(&self) -> ExchangeKind {
+        self.kind
+    }
+
+    /// Whether it remembers what it routes.
+    pub(crate) fn has_history(&self) -> bool {
+        self.history.is_some()
+    }
+
+    /// Remembers a message that it routed, if it remembers any.
+    pub(crate) fn remember(&self, message: &Message) {
+        if let Some(history) = &self.history {
+            history.add(message);
+        }
+    }
+
+    /// The messages that it remembers, the oldest first, as if they were published now.
+    pub(crate) fn remembered(&self, now_ms: u64) -> Vec<Message> {
+        let history = self.history.as_ref();
+        history.map_or_else(Vec::new, |history| history.messages(now_ms))
     }
 
     /// How refusals name it.

@@ -17,6 +17,7 @@ mod clock;
 mod congestion;
 mod dialect;
 mod exchanges;
+mod history;
 mod mailbox;
 mod moves;
 mod node;

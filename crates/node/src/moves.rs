@@ -4,17 +4,17 @@
 //! A message is done with in the one place and stands in the others in one step: no crash loses it, and none
 //! doubles it. Nothing is held while the way is looked for; the message is leaving all the time.
 
+use crate::exchanges::LiveExchange;
 use crate::mailbox::Touched;
 use crate::node::Node;
-use crate::publish::Keys;
 use crate::queues::{LiveQueue, Share, work_together};
-use crate::routes::Walk;
+use crate::routes::{Route, Walk};
 use crate::vhosts::LiveVhost;
 use std::borrow::Cow;
 use std::sync::Arc;
 use warren_broker::message::{Message, dead_letter};
 use warren_broker::queue::{DeadLetters, Leaving, Strategy};
-use warren_broker::route::{Headers, Property, Routable};
+use warren_broker::route::{Destination, Headers, Property, Routable, is_remembered};
 use warren_broker::value::Table;
 
 /// Messages moved at a time.
@@ -89,19 +89,24 @@ impl Node {
         );
         // Exchange and key were accepted when the rule was made.
         let Ok(letter) = letter else { return !is_kept };
-        let mut targets = self.targets(vhost, &letter);
+        let mut route = self.route_of(vhost, &letter);
+        let mut targets = std::mem::take(&mut route.queues);
         let deaths = letter.annotations().deaths();
         targets.retain(|queue| {
             let name = queue.declared().name.as_str();
             !queue.is_deleted() && !deaths.as_ref().is_some_and(|deaths| deaths.is_cycle(name))
         });
         drop(deaths);
-        let Some((last, others)) = targets.split_last() else {
-            return !is_kept;
-        };
+        if is_kept && targets.is_empty() {
+            return false;
+        }
         if is_kept && targets.iter().any(|queue| queue.is_full_for(&letter)) {
             return false;
         }
+        self.remember(&route, &letter);
+        let Some((last, others)) = targets.split_last() else {
+            return true;
+        };
         if !others.is_empty() {
             letter.expect_sharing();
         }
@@ -112,35 +117,81 @@ impl Node {
         true
     }
 
-    /// The queues that a message without a session goes to.
-    fn targets(&self, vhost: &LiveVhost, letter: &Message) -> Vec<Arc<LiveQueue>> {
+    /// Where a message without a session goes.
+    pub(crate) fn route_of(&self, vhost: &LiveVhost, letter: &Message) -> Route {
         let mut walk = Walk::new(vhost, 0);
-        let more: Vec<String> = letter.further_keys().map(str::to_owned).collect();
-        let keys = Keys {
-            first: letter.routing_key(),
-            more: &more,
-        };
         let exchange = letter.exchange();
         if exchange.is_empty() {
-            keys.all().for_each(|key| walk.add_queue(key));
-            return walk.finish().queues;
+            let keys = std::iter::once(letter.routing_key()).chain(letter.further_keys());
+            keys.for_each(|key| walk.add_queue(key));
+        } else if let Some(live) = vhost.exchange(exchange) {
+            self.follow(&mut walk, &live, letter);
         }
-        let Some(live) = vhost.exchange(exchange) else {
-            return Vec::new();
-        };
+        walk.finish()
+    }
+
+    /// Follows a message without a session from an exchange on.
+    fn follow(&self, walk: &mut Walk<'_>, start: &Arc<LiveExchange>, message: &Message) {
         let headers = Told {
             node: self,
-            message: letter,
-            headers: self.config.dialect.headers(letter),
+            message,
+            headers: self.config.dialect.headers(message),
         };
-        for key in keys.all() {
-            let message = Routable {
-                key,
-                headers: &headers,
-            };
-            walk.follow(Arc::clone(&live), &message);
+        for key in std::iter::once(message.routing_key()).chain(message.further_keys()) {
+            let headers = &headers;
+            walk.follow(Arc::clone(start), &Routable { key, headers });
         }
-        walk.finish().queues
+    }
+
+    /// The exchanges on a message's way remember it, unless it says that they are not to.
+    pub(crate) fn remember(&self, route: &Route, message: &Message) {
+        if route.remembering.is_empty() {
+            return;
+        }
+        let headers = self.config.dialect.headers(message);
+        if headers.is_none_or(|headers| is_remembered(&headers)) {
+            for exchange in &route.remembering {
+                exchange.remember(message);
+            }
+        }
+    }
+
+    /// Gives what an exchange remembers to whom it was bound to just now, the oldest first.
+    pub(crate) fn recall(
+        &self,
+        vhost: &LiveVhost,
+        exchange: &LiveExchange,
+        to: Destination,
+        touched: &mut Touched,
+    ) {
+        if !exchange.has_history() {
+            return;
+        }
+        let messages = exchange.remembered(self.now_ms());
+        let floor = self.appended();
+        let mut shares = Vec::new();
+        for message in messages {
+            let queues = match to {
+                Destination::Queue(id) => vhost.queues_by_id(&[id]),
+                Destination::Exchange(id) => {
+                    let Some(next) = vhost.exchange_by_id(id) else {
+                        return;
+                    };
+                    // What is bound in a circle does not come back to where it is remembered.
+                    let mut walk = Walk::new(vhost, 0).around(exchange);
+                    self.follow(&mut walk, &next, &message);
+                    let route = walk.finish();
+                    self.remember(&route, &message);
+                    route.queues
+                }
+            };
+            for queue in &queues {
+                give(&mut shares, queue, message.clone());
+            }
+        }
+        for (queue, share) in shares {
+            queue.work(&share.commands(), floor, touched);
+        }
     }
 }
 

@@ -504,7 +504,13 @@ impl Node {
                 self.vhosts.write().remove(&name);
             }
             Effect::ExchangeCreated(vhost, exchange, rules) => self.within(&vhost, |live| {
-                live.add_exchange(Arc::new(LiveExchange::new(exchange, vhost.clone(), rules)));
+                let memory = &self.backing.memory;
+                live.add_exchange(Arc::new(LiveExchange::new(
+                    exchange,
+                    vhost.clone(),
+                    rules,
+                    memory,
+                )));
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
@@ -523,6 +529,7 @@ impl Node {
             Effect::Bound(link) => self.within(&link.vhost, |live| {
                 if let Some(exchange) = live.exchange_by_id(link.source) {
                     exchange.bind(&link);
+                    self.recall(live, &exchange, link.destination, touched);
                 }
             }),
             Effect::Unbound(link) => self.within(&link.vhost, |live| {

@@ -66,6 +66,9 @@ impl Client {
     /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take
     /// it; 0 names nothing.
     pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message, token: u64) {
+        if !route.remembering.is_empty() {
+            self.node.remember(route, &message);
+        }
         if let Some((last, others)) = route.queues.split_last() {
             if !others.is_empty() {
                 message.expect_sharing();
@@ -114,7 +117,7 @@ impl Client {
             match &live {
                 None => walk.add_queue(key),
                 Some(live) => {
-                    if live.declared().kind.has_topics {
+                    if live.kind().has_topics {
                         let _permit = self
                             .access()
                             .topic(Operation::Write, &live.declared().name, key)?;

@@ -317,7 +317,7 @@ impl Client {
         };
         let _read = access.exchange(Operation::Read, &binding.source)?;
         if let Some(source) = self.vhost.exchange(binding.source.as_str())
-            && source.declared().kind.has_topics
+            && source.kind().has_topics
         {
             let _topic = access.topic(Operation::Read, &binding.source, &binding.key)?;
         }

@@ -26,6 +26,8 @@ pub struct Route {
     pub queues: Vec<Arc<LiveQueue>>,
     /// One of the queues survives a restart, and persistent messages with it.
     pub is_durable: bool,
+    /// The exchanges that the route went through and that remember what they route.
+    pub(crate) remembering: Vec<Arc<LiveExchange>>,
     /// The exchanges that the route went through, each with the version that was seen.
     seen: Vec<(Arc<LiveExchange>, u64)>,
     /// The route depends on more than the exchange and the key.
@@ -145,6 +147,8 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 pub(crate) struct Walk<'a> {
     vhost: &'a LiveVhost,
     visited: HashSet<ExchangeId>,
+    /// An exchange that it does not go through.
+    avoided: Option<ExchangeId>,
     /// Exchanges that send a message one way, and have.
     picked: HashSet<ExchangeId>,
     queue_ids: Vec<QueueId>,
@@ -160,10 +164,17 @@ impl<'a> Walk<'a> {
         Self {
             vhost,
             visited: HashSet::new(),
+            avoided: None,
             picked: HashSet::new(),
             queue_ids: Vec::new(),
             route,
         }
+    }
+
+    /// It does not go through this exchange.
+    pub(crate) fn around(mut self, exchange: &LiveExchange) -> Self {
+        self.avoided = Some(exchange.declared().id);
+        self
     }
 
     /// Adds where `message` goes from `start`.
@@ -171,12 +182,18 @@ impl<'a> Walk<'a> {
         let mut next = vec![start];
         while let Some(exchange) = next.pop() {
             let id = exchange.declared().id;
-            if !self.visited.insert(id) || (exchange.declared().kind.picks_one && !self.picked.insert(id)) {
+            if self.avoided == Some(id)
+                || !self.visited.insert(id)
+                || (exchange.kind().picks_one && !self.picked.insert(id))
+            {
                 continue;
             }
             // The version is read before the table: a change in between voids the route.
             let version = exchange.version();
             self.route.once |= exchange.routes_each_anew();
+            if exchange.has_history() && !self.route.remembering.iter().any(|x| Arc::ptr_eq(x, &exchange)) {
+                self.route.remembering.push(Arc::clone(&exchange));
+            }
             let mut found = 0usize;
             let mut onward = Vec::new();
             exchange.route(message, &mut |destination| {

@@ -47,11 +47,13 @@ transcripts! {
     consume
     content
     dead_letters
+    delayed
     exchanges
     frames
     handshake
     interceptors
     hashes
+    histories
     permissions
     policies
     publish
