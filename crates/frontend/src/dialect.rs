@@ -5,7 +5,8 @@ use crate::convert;
 use warren_broker::message::{Message, Origin};
 use warren_broker::value::{Table, Value};
 use warren_node::Dialect;
-use warren_protocol::amqp091::properties::Properties;
+use warren_protocol::amqp091::properties::{Fields, Properties};
+use warren_protocol::amqp091::table::TableBuf;
 
 /// The encodings of all protocols here.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +44,22 @@ impl Dialect for Dialects {
     fn timestamp(&self, message: &Message) -> Option<u64> {
         properties(message)?.timestamp()
     }
+
+    fn event(&self, headers: &Table, timestamp_s: u64) -> Vec<u8> {
+        let headers = TableBuf::build(|out| convert::write(headers, out)).ok();
+        let fields = Fields {
+            headers: headers.as_ref().map(TableBuf::as_table),
+            delivery_mode: Some(2),
+            timestamp: Some(timestamp_s),
+            ..Fields::default()
+        };
+        let mut out = Vec::new();
+        match fields.encode(&mut out) {
+            Ok(()) => out,
+            // The headers are a few numbers and names. Without properties the message is one, too.
+            Err(_) => vec![0, 0],
+        }
+    }
 }
 
 #[cfg(test)]
@@ -50,8 +67,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use warren_broker::message::{Parts, Reason, dead_letter};
-    use warren_protocol::amqp091::properties::Fields;
-    use warren_protocol::amqp091::table::TableBuf;
 
     fn message(properties: &[u8]) -> Message {
         Message::of(&Parts {
@@ -119,5 +134,16 @@ mod tests {
             assert_eq!(Dialects.message_id(&message), None);
             assert_eq!(Dialects.timestamp(&message), None);
         }
+    }
+
+    #[test]
+    fn an_event_is_a_persistent_message_with_headers() {
+        let headers: Table = [("name", Value::from("q")), ("threshold", Value::I64(5))]
+            .into_iter()
+            .collect();
+        let event = message(&Dialects.event(&headers, 17));
+        assert_eq!(Dialects.headers(&event), Some(headers));
+        assert_eq!(Dialects.timestamp(&event), Some(17));
+        assert_eq!(properties(&event).unwrap().delivery_mode(), Some(2));
     }
 }

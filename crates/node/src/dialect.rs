@@ -22,6 +22,10 @@ pub trait Dialect: Debug + Send + Sync {
 
     /// The application's time of sending, in seconds since 1970.
     fn timestamp(&self, message: &Message) -> Option<u64>;
+
+    /// The properties of a persistent message of the broker's own with these headers, sent at this time in
+    /// seconds since 1970, in one of the encodings.
+    fn event(&self, headers: &Table, timestamp_s: u64) -> Vec<u8>;
 }
 
 /// Understands nothing: for nodes without front-ends.
@@ -43,5 +47,9 @@ impl Dialect for NoDialect {
 
     fn timestamp(&self, _: &Message) -> Option<u64> {
         None
+    }
+
+    fn event(&self, _: &Table, _: u64) -> Vec<u8> {
+        Vec::new()
     }
 }

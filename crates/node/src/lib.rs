@@ -16,6 +16,7 @@ mod client;
 mod clock;
 mod congestion;
 mod dialect;
+mod events;
 mod exchanges;
 mod history;
 mod mailbox;

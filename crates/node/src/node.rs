@@ -34,6 +34,8 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// How passwords that are set from now on are hashed.
     pub password_hashing: crate::passwords::Algorithm,
+    /// The virtual host with the exchange of events.
+    pub event_vhost: String,
     /// Reads what its front-ends publish.
     pub dialect: Arc<dyn Dialect>,
 }
@@ -45,6 +47,7 @@ impl Default for Config {
             loopback_users: vec!["guest".to_owned()],
             connections_max: None,
             password_hashing: crate::passwords::Algorithm::default(),
+            event_vhost: "/".to_owned(),
             dialect: Arc::new(NoDialect),
         }
     }

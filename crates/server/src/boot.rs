@@ -39,6 +39,7 @@ pub fn node(config: &Config, data_dir: Option<&Path>) -> Result<Arc<Node>, Failu
         loopback_users: config.auth.loopback_users.iter().cloned().collect(),
         connections_max: config.limits.connection_max.map(|max| max as usize),
         password_hashing: hashing(config.auth.password_hashing),
+        event_vhost: config.defaults.vhost.clone(),
         dialect: Arc::new(Dialects),
     };
     let Some(folder) = data_dir else {

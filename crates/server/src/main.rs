@@ -80,6 +80,7 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
         None if node.is_empty() => boot::fill(&node, &config)?,
         None => {}
     }
+    node.put_event_exchange();
     let listening = serve::bind(&config)?;
     let addresses = listening.addresses();
     let outcome = serve::run(&node, &config, boot::amqp091(&config), listening, &log, || {

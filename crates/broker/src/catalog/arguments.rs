@@ -151,7 +151,6 @@ pub(super) const IDLE: &[&str] = &[
     "x-cache-size",
     "x-cache-ttl",
     "x-last-value-key",
-    "x-trigger-length",
 ];
 
 impl Argument {

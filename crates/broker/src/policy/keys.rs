@@ -167,6 +167,7 @@ const KEYS: &[Key] = &[
         per_cent,
         OPERATORS,
     ),
+    all("trigger-length", "trigger length", positive, OPERATORS),
     quorum("target-group-size", "qq target count value", positive, MOST),
     all("member-placement-tag", PLACEMENT_TAG, is_word, OPERATORS),
     all(

@@ -4,9 +4,9 @@
 //!   the smaller number        expires, message-ttl, max-length, max-length-bytes, consumer-timeout,
 //!                             delayed-retry-min, delayed-retry-max
 //!   the same, if negative     delivery-limit: the larger
-//!   the argument              dead-letter-*, a classic queue's overflow
+//!   the argument              dead-letter-*, a classic queue's overflow, trigger-length
 //!   the policy                a quorum queue's overflow, delayed-retry-type, -backoff, -jitter
-//!   arguments alone           priorities, single active consumer, groups, deduplication, last value, trigger
+//!   arguments alone           priorities, single active consumer, groups, deduplication, last value
 //! ```
 //!
 //! RabbitMQ: the same for the keys that it has.
@@ -55,7 +55,10 @@ pub fn queue_rules(queue: &Queue, policy: Option<&Policy>, operators: Option<&Po
             .argument("last-value-key")
             .and_then(Value::as_str)
             .map(Box::from),
-        trigger_length: both.number("trigger-length"),
+        trigger_length: both
+            .first("trigger-length")
+            .and_then(Value::as_integer)
+            .and_then(natural),
     }
 }
 

@@ -62,6 +62,7 @@ transcripts! {
     settle
     time
     transactions
+    triggers
     ; awaited:
 }
 

@@ -6,6 +6,7 @@
 //! by the caller, after the lock is free.
 
 use super::post::Post;
+use super::triggers::Trigger;
 use super::{SharedCredit, marks, record};
 use crate::mailbox::{Address, Mailbox, Notice, Touched};
 use crate::storage::Backing;
@@ -111,6 +112,8 @@ pub(super) struct State {
     pub(super) is_moving: bool,
     /// What leaves is not moved before this time: nobody took it.
     move_at_ms: u64,
+    /// Looks at how many messages are ready.
+    trigger: Option<Box<Trigger>>,
 }
 
 /// Numbers reserved in the log at a time: after a crash none is given out twice.
@@ -204,6 +207,7 @@ impl LiveQueue {
             return;
         }
         state.machine.set_rules(&rules);
+        Trigger::set(&mut state.trigger, rules.trigger_length);
         self.refuses.store(state.machine.refuses(), Ordering::Release);
         let now_ms = self.backing.clock.now_ms();
         if state.used_at_ms == 0 {
@@ -394,6 +398,7 @@ impl LiveQueue {
     pub(crate) fn called(self: &Arc<Self>, touched: &mut Touched) -> bool {
         self.state.lock().called_at_ms = None;
         self.work(&[], Position::default(), touched);
+        self.tell_crossings(touched);
         self.has_expired(&self.state.lock())
     }
 
@@ -590,6 +595,7 @@ impl LiveQueue {
             storage.release(&state.machine.release_all());
         }
         state.machine = Queue::default();
+        state.trigger = None;
         state.is_moving = false;
         state.marks = VecDeque::new();
         // Whoever waits for a message to be read is told that there is none.
@@ -706,6 +712,24 @@ impl LiveQueue {
             }
             while let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
                 storage.ask(Arc::clone(self), fetch);
+            }
+        }
+        if let Some(trigger) = &mut state.trigger {
+            let ready = state.machine.totals().ready;
+            if let Some(at_ms) = trigger.look(ready, || self.backing.clock.now_ms()) {
+                // It is told with no lock held.
+                self.backing.clock.call(at_ms, self);
+            }
+        }
+    }
+
+    /// Tells that its trigger's threshold was crossed.
+    fn tell_crossings(&self, touched: &mut Touched) {
+        let crossings = self.state.lock().trigger.as_mut().map(|trigger| trigger.take());
+        let node = self.backing.node.get().and_then(Weak::upgrade);
+        if let (Some(crossings), Some(node)) = (crossings, node) {
+            for crossing in &crossings {
+                node.tell_crossing(self, crossing, touched);
             }
         }
     }

@@ -7,8 +7,10 @@ mod marks;
 mod post;
 pub(crate) mod record;
 mod storing;
+mod triggers;
 
 pub use credit::SharedCredit;
 pub(crate) use joint::{Share, work_together};
 pub(crate) use local::Standing;
 pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};
+pub(crate) use triggers::Crossing;
