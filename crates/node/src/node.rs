@@ -5,7 +5,7 @@ use crate::access::Users;
 use crate::alarms::Memory;
 use crate::clock::Clock;
 use crate::congestion::{Burden, Traffic, Waiting};
-use crate::dialect::{Dialect, NoDialect};
+use crate::dialect::{Dialect, NoDialect, Reading};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -90,6 +90,7 @@ impl Node {
             memory,
             storage: None,
             clock: Clock::default(),
+            reader: Arc::new(Reading(Arc::clone(&config.dialect))),
             node: OnceLock::new(),
         };
         Self::over(config, Arc::new(backing))

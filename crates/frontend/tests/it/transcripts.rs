@@ -51,6 +51,7 @@ transcripts! {
     frames
     handshake
     interceptors
+    keys
     hashes
     permissions
     policies
