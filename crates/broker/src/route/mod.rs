@@ -15,6 +15,7 @@
 //! Spec: 0-9-1 §3.1.3 (exchanges and their types).
 
 mod direct;
+mod edges;
 mod fanout;
 mod headers;
 mod kind;
