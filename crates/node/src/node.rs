@@ -433,7 +433,7 @@ impl Node {
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
-                    exchange.outdate();
+                    exchange.end();
                 }
             }),
             Effect::QueueCreated(vhost, queue) => self.within(&vhost, |live| {

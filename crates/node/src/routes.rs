@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
             }
             // The version is read before the table: a change in between voids the route.
             let version = exchange.version();
-            self.route.once |= exchange.depends_on_headers();
+            self.route.once |= LiveExchange::is_gone(version) || exchange.depends_on_headers();
             let mut found = 0usize;
             let mut onward = Vec::new();
             exchange.route(message, &mut |destination| {
