@@ -509,7 +509,7 @@ impl Node {
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
-                    exchange.outdate();
+                    exchange.end();
                 }
             }),
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
