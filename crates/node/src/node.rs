@@ -5,7 +5,7 @@ use crate::access::Users;
 use crate::alarms::Memory;
 use crate::clock::Clock;
 use crate::congestion::{Burden, Traffic, Waiting};
-use crate::dialect::{Dialect, NoDialect};
+use crate::dialect::{Dialect, NoDialect, Reading};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -112,6 +112,7 @@ impl Node {
             memory,
             storage: None,
             clock: Clock::default(),
+            reader: Arc::new(Reading(Arc::clone(&config.dialect))),
             node: OnceLock::new(),
         };
         Self::over(config, Arc::new(backing))
@@ -517,7 +518,7 @@ impl Node {
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
-                    exchange.outdate();
+                    exchange.end();
                 }
             }),
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),

@@ -190,7 +190,7 @@ impl<'a> Walk<'a> {
             }
             // The version is read before the table: a change in between voids the route.
             let version = exchange.version();
-            self.route.once |= exchange.routes_each_anew();
+            self.route.once |= LiveExchange::is_gone(version) || exchange.routes_each_anew();
             if exchange.has_history() && !self.route.remembering.iter().any(|x| Arc::ptr_eq(x, &exchange)) {
                 self.route.remembering.push(Arc::clone(&exchange));
             }

@@ -187,8 +187,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::ParameterPut(vhost, parameter) => {
             out.push(PARAMETER_PUT);
-            put_text(out, vhost.as_str());
-            put_parameter(out, parameter);
+            put_parameter(out, vhost, parameter);
         }
         Change::ParameterDeleted(vhost, component, name) => {
             out.push(PARAMETER_DELETED);
@@ -209,9 +208,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::PolicyDeleted(vhost, scope, name) => {
             out.push(POLICY_DELETED);
-            put_text(out, vhost.as_str());
-            put_field(out, &[scope_code(*scope)]);
-            put_text(out, name);
+            put_policy_name(out, vhost, *scope, name);
         }
     }
 }
@@ -279,9 +276,8 @@ fn put_vhost(out: &mut Vec<u8>, vhost: &Vhost) {
     });
 }
 
-fn put_parameter(out: &mut Vec<u8>, parameter: &Parameter) {
-    put_text(out, &parameter.component);
-    put_text(out, &parameter.name);
+fn put_parameter(out: &mut Vec<u8>, vhost: &VhostName, parameter: &Parameter) {
+    put_all(out, &[vhost.as_str(), &parameter.component, &parameter.name]);
     put_with(out, |out| value::put_value(out, &parameter.value));
 }
 
@@ -374,6 +370,12 @@ fn put_binding(out: &mut Vec<u8>, vhost: &VhostName, binding: &Binding) {
     put_text(out, destination);
     put_text(out, &binding.key);
     put_with(out, |out| value::put_table(out, &binding.arguments));
+}
+
+fn put_policy_name(out: &mut Vec<u8>, vhost: &VhostName, scope: PolicyScope, name: &str) {
+    put_text(out, vhost.as_str());
+    put_field(out, &[scope_code(scope)]);
+    put_text(out, name);
 }
 
 fn put_policy(out: &mut Vec<u8>, vhost: &VhostName, scope: PolicyScope, policy: &Policy) {

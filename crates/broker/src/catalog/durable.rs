@@ -6,10 +6,10 @@
 //!   durable_changes ─► checkpoint ────────────┴─► replay ─► the durable part of the catalog
 //! ```
 //!
-//! Virtual hosts, users and parameters are durable. Exchanges and queues are if they were declared so,
-//! bindings if both their ends are. The changes that are logged name every durable thing that goes, so replay
-//! lets nothing go of itself. It must not: an auto-delete exchange whose last *durable* binding went may still have others,
-//! of which the log knows nothing.
+//! Virtual hosts, users, parameters and policies are durable. Exchanges and queues are if they were declared
+//! so, bindings if both their ends are. The changes that are logged name every durable thing that goes, so
+//! replay lets nothing go of itself. It must not: an auto-delete exchange whose last *durable* binding went
+//! may still have others, of which the log knows nothing.
 
 use super::change::AutoDelete;
 use super::{Binding, Catalog, Change, Effect, Endpoint, PolicyScope, VhostContent};

@@ -299,16 +299,12 @@ impl Catalog {
                     }
                 }
             }
-            Change::ExchangeDeleted(vhost, name) => {
-                self.within(&vhost, |content| {
-                    content.delete_exchange(&name, auto_delete, &mut effects);
-                });
-            }
-            Change::QueueDeleted(vhost, name) => {
-                self.within(&vhost, |content| {
-                    content.delete_queue(&name, auto_delete, &mut effects);
-                });
-            }
+            Change::ExchangeDeleted(vhost, name) => self.within(&vhost, |content| {
+                content.delete_exchange(&name, auto_delete, &mut effects);
+            }),
+            Change::QueueDeleted(vhost, name) => self.within(&vhost, |content| {
+                content.delete_queue(&name, auto_delete, &mut effects);
+            }),
             Change::Bound(vhost, binding) => self.within(&vhost, |content| {
                 if let Some(destination) = content.resolve(&binding.destination)
                     && content.exchanges.contains_key(&binding.source)

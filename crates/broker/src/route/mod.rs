@@ -17,6 +17,7 @@
 mod consistent_hash;
 mod delayed;
 mod direct;
+mod edges;
 mod fanout;
 mod hashing;
 mod headers;

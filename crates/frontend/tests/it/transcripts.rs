@@ -52,6 +52,7 @@ transcripts! {
     frames
     handshake
     interceptors
+    keys
     hashes
     histories
     permissions
