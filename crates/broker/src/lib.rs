@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod naming;
 pub mod parameter;
 pub mod policy;
 pub mod queue;

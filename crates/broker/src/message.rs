@@ -461,7 +461,7 @@ mod tests {
             annotations: noted.bytes(),
             published_ms: 5,
             priority: Some(3),
-            ..parts()
+            ..PARTS
         })
         .unwrap();
         let again = message.published_again(70);

@@ -4,6 +4,7 @@
 //! is kept, so that what RabbitMQ exports comes along. RabbitMQ: parameters.md.
 
 use crate::limits::{self, Limited, Limits};
+use crate::naming::{self, Model, QUEUE_ALIAS, QUEUE_MODEL};
 use crate::value::Value;
 
 /// The component of a virtual host's limits.
@@ -44,6 +45,9 @@ pub enum Fault {
     /// A limit that is none.
     #[error(transparent)]
     Limit(#[from] limits::Fault),
+    /// An alias or a model of queues that is none.
+    #[error(transparent)]
+    Naming(#[from] naming::Fault),
 }
 
 impl Parameter {
@@ -57,6 +61,12 @@ impl Parameter {
             VHOST_LIMITS => {
                 Limits::read(&value, Limited::Vhost)?;
             }
+            QUEUE_ALIAS => {
+                naming::read_alias(name, &value)?;
+            }
+            QUEUE_MODEL => {
+                Model::read(&value)?;
+            }
             // An upstream set is a list of upstreams.
             _ if IDLE.contains(&component) => match &value {
                 Value::Table(_) | Value::Array(_) => {}
@@ -69,6 +79,11 @@ impl Parameter {
             name: name.into(),
             value,
         })
+    }
+
+    /// Whether there is such a component.
+    pub fn is_known(component: &str) -> bool {
+        [VHOST_LIMITS, QUEUE_ALIAS, QUEUE_MODEL].contains(&component) || IDLE.contains(&component)
     }
 
     /// Whether nobody obeys it yet.

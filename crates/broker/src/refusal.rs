@@ -100,6 +100,14 @@ pub enum Refusal {
     /// A predeclared exchange cannot be deleted.
     #[error("deletion of system {0} not allowed")]
     SystemExchange(Subject),
+    /// An alias is no queue.
+    #[error("{alias} is an alias of queue '{queue}': it cannot be declared or deleted")]
+    Alias {
+        /// The alias.
+        alias: Subject,
+        /// The queue that it stands for.
+        queue: QueueName,
+    },
     /// The user may not.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -29,6 +29,11 @@ impl Users {
         self.snapshot.load().values().cloned().collect()
     }
 
+    /// Routes that sessions remember are void, as if permissions had changed.
+    pub(crate) fn outdate(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
     pub(crate) fn replace<'a>(&self, users: impl Iterator<Item = &'a User>) {
         let all = users
             .map(|user| (user.name.clone(), Arc::new(user.clone())))

@@ -15,6 +15,7 @@ use warren_broker::catalog::{
     VhostContent,
 };
 use warren_broker::name::{UserName, VhostName};
+use warren_broker::naming;
 use warren_broker::policy::Policy;
 use warren_broker::refusal::Refusal;
 
@@ -30,6 +31,9 @@ pub enum Error {
     /// No such user.
     #[error("no user '{0}'")]
     NoUser(UserName),
+    /// The parameter does not fit what is there.
+    #[error(transparent)]
+    Naming(#[from] naming::Fault),
     /// The broker refuses the object.
     #[error(transparent)]
     Refused(#[from] Refusal),

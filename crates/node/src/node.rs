@@ -546,6 +546,11 @@ impl Node {
                     exchange.set_rules(rules);
                 }
             }),
+            Effect::Aliases(vhost, aliases) => {
+                self.within(&vhost, |live| live.set_aliases(aliases));
+                // Whoever asks for the version from now on finds the new ones.
+                self.users.outdate();
+            }
             Effect::QueueRules(vhost, id, rules) => self.within(&vhost, |live| {
                 if let Some(queue) = live.queues_by_id(&[id]).first() {
                     queue.set_rules(*rules);

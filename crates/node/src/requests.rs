@@ -190,6 +190,8 @@ impl Client {
             if vhost.queue(asked.name.as_str()).is_none() {
                 self.check_dead_letters(asked)?;
             }
+            let completed = vhost.by_model(asked);
+            let asked = completed.as_ref().unwrap_or(asked);
             let change = catalog.decide_queue(vhost, asked, session)?;
             is_new = change.is_some();
             Ok(change)
@@ -219,6 +221,11 @@ impl Client {
                 .ok_or_else(refusal);
         }
         let _any = self.access().queue_any(name)?;
+        let meant = self.vhost.alias(name.as_str());
+        if let Some(meant) = &meant {
+            let _any = self.access().queue_any(meant)?;
+        }
+        let name = meant.as_ref().unwrap_or(name);
         self.usable(name)?;
         self.found(name, self.node.catalog_position())
     }
@@ -239,6 +246,23 @@ impl Client {
             consumers: totals.consumers,
             position,
         })
+    }
+
+    /// The queue that a name means, which may be an alias of it, if the user may do this to it under both
+    /// names.
+    fn permitted(&self, operation: Operation, name: &QueueName) -> Result<Option<QueueName>, Refusal> {
+        let _alias = self.access().queue(operation, name)?;
+        let meant = self.vhost.alias(name.as_str());
+        if let Some(meant) = &meant {
+            let _queue = self.access().queue(operation, meant)?;
+        }
+        Ok(meant)
+    }
+
+    /// The same for one that is read from.
+    fn readable(&self, name: &QueueName) -> Result<Arc<LiveQueue>, Refusal> {
+        let meant = self.permitted(Operation::Read, name)?;
+        self.usable(meant.as_ref().unwrap_or(name))
     }
 
     /// The queue, if it exists and no other session owns it.
@@ -265,6 +289,10 @@ impl Client {
     ) -> Result<(usize, Position), Refusal> {
         self.refresh();
         let _configure = self.access().queue(Operation::Configure, name)?;
+        if let Some(queue) = self.vhost.alias(name.as_str()) {
+            let alias = self.queue_subject(name);
+            return Err(Refusal::Alias { alias, queue });
+        }
         let queue = match self.usable(name) {
             Ok(queue) => queue,
             // It is gone, but perhaps not on disk yet.
@@ -289,7 +317,7 @@ impl Client {
     /// As [`VhostContent::decide_binding`], or denied.
     pub fn bind(&mut self, binding: Binding, touched: &mut Touched) -> Result<Position, Refusal> {
         self.refresh();
-        self.check_binding(&binding)?;
+        let binding = self.check_binding(binding)?;
         let session = self.session();
         self.change(touched, |_, vhost| vhost.decide_binding(binding, session))
     }
@@ -300,28 +328,33 @@ impl Client {
     /// As [`VhostContent::decide_unbinding`], or denied.
     pub fn unbind(&mut self, binding: Binding, touched: &mut Touched) -> Result<Position, Refusal> {
         self.refresh();
-        self.check_binding(&binding)?;
+        let binding = self.check_binding(binding)?;
         let session = self.session();
         self.change(touched, |_, vhost| vhost.decide_unbinding(binding, session))
     }
 
-    fn check_binding(&self, binding: &Binding) -> Result<(), Refusal> {
+    /// Asks for permissions. Answers the binding with the queue that is meant, where an alias is named.
+    fn check_binding(&self, mut binding: Binding) -> Result<Binding, Refusal> {
         let access = self.access();
         let to_default = matches!(&binding.destination, Endpoint::Exchange(name) if name.is_empty());
         if binding.source.is_empty() || to_default {
             return Err(Refusal::DefaultExchange);
         }
-        let _write = match &binding.destination {
-            Endpoint::Queue(name) => access.queue(Operation::Write, name)?,
-            Endpoint::Exchange(name) => access.exchange(Operation::Write, name)?,
-        };
+        let mut meant = None;
+        match &binding.destination {
+            Endpoint::Queue(name) => meant = self.permitted(Operation::Write, name)?,
+            Endpoint::Exchange(name) => drop(access.exchange(Operation::Write, name)?),
+        }
         let _read = access.exchange(Operation::Read, &binding.source)?;
         if let Some(source) = self.vhost.exchange(binding.source.as_str())
             && source.kind().has_topics
         {
             let _topic = access.topic(Operation::Read, &binding.source, &binding.key)?;
         }
-        Ok(())
+        if let Some(queue) = meant {
+            binding.destination = Endpoint::Queue(queue);
+        }
+        Ok(binding)
     }
 
     /// Throws a queue's ready messages away. Answers how many, and the log position that the answer has to
@@ -331,8 +364,7 @@ impl Client {
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
     pub fn purge(&mut self, name: &QueueName) -> Result<(usize, Position), Refusal> {
         self.refresh();
-        let _read = self.access().queue(Operation::Read, name)?;
-        Ok(self.usable(name)?.purge())
+        Ok(self.readable(name)?.purge())
     }
 
     /// Starts a consumer. Deliveries come once [`LiveQueue::serve`] is called.
@@ -342,8 +374,7 @@ impl Client {
     /// or denied.
     pub fn consume(&mut self, asked: Consume) -> Result<Consumed, Refusal> {
         self.refresh();
-        let _read = self.access().queue(Operation::Read, &asked.queue)?;
-        let queue = self.usable(&asked.queue)?;
+        let queue = self.readable(&asked.queue)?;
         let priority = match asked.arguments.get("x-priority") {
             None => 0,
             Some(value) => value.as_integer().ok_or_else(|| Refusal::InvalidArgument {
@@ -395,8 +426,7 @@ impl Client {
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
     pub fn take(&mut self, name: &QueueName, no_ack: bool) -> Result<(Arc<LiveQueue>, Got), Refusal> {
         self.refresh();
-        let _read = self.access().queue(Operation::Read, name)?;
-        let queue = self.usable(name)?;
+        let queue = self.readable(name)?;
         let got = queue.take(no_ack, &self.mailbox);
         Ok((queue, got))
     }

@@ -216,9 +216,9 @@ impl<'a> Walk<'a> {
         self.visited.clear();
     }
 
-    /// Adds the queue that the default exchange knows by this name.
+    /// Adds the queue that the default exchange knows by this name or alias.
     pub(crate) fn add_queue(&mut self, name: &str) {
-        if let Some(queue) = self.vhost.queue(name) {
+        if let Some(queue) = self.vhost.queue_or_alias(name) {
             self.route.queues.push(queue);
         }
     }

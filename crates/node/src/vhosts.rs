@@ -5,6 +5,7 @@ use crate::queues::LiveQueue;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::route::{ExchangeId, QueueId};
@@ -17,6 +18,8 @@ struct Directory {
     exchanges_by_id: Map<ExchangeId, Arc<LiveExchange>>,
     queues: Map<QueueName, Arc<LiveQueue>>,
     queues_by_id: Map<QueueId, Arc<LiveQueue>>,
+    /// Names that stand for queues, which may not be there.
+    aliases: BTreeMap<QueueName, QueueName>,
 }
 
 /// A running virtual host.
@@ -47,6 +50,25 @@ impl LiveVhost {
     /// The queue of this name.
     pub fn queue(&self, name: &str) -> Option<Arc<LiveQueue>> {
         self.directory.read().queues.get(name).cloned()
+    }
+
+    /// The queue of this name, or the one that the name is an alias of.
+    pub(crate) fn queue_or_alias(&self, name: &str) -> Option<Arc<LiveQueue>> {
+        let directory = self.directory.read();
+        let found = directory.queues.get(name);
+        let found = found.or_else(|| directory.queues.get(directory.aliases.get(name)?));
+        found.cloned()
+    }
+
+    /// The queue that the name is an alias of; it may not be there.
+    pub(crate) fn alias(&self, name: &str) -> Option<QueueName> {
+        let directory = self.directory.read();
+        directory.aliases.get(name).cloned()
+    }
+
+    /// These are its aliases from now on.
+    pub(crate) fn set_aliases(&self, aliases: BTreeMap<QueueName, QueueName>) {
+        self.directory.write().aliases = aliases;
     }
 
     /// All its queues.

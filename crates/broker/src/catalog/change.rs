@@ -8,6 +8,7 @@ use crate::policy::{ExchangeRules, Policy};
 use crate::queue::Rules;
 use crate::route::{Destination, ExchangeId, QueueId};
 use crate::value::{Table, Value};
+use std::collections::BTreeMap;
 
 /// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
 /// be made is done before; applying it cannot fail, and applying it twice does no harm.
@@ -90,6 +91,8 @@ pub enum Effect {
     ExchangeRules(VhostName, ExchangeId, ExchangeRules),
     /// A queue goes by these rules from now on.
     QueueRules(VhostName, QueueId, Box<Rules>),
+    /// These are the aliases of queues from now on, and the queues that they stand for.
+    Aliases(VhostName, BTreeMap<QueueName, QueueName>),
 }
 
 /// A binding by the ids of its ends, as routing tables know it.

@@ -127,6 +127,7 @@ impl Catalog {
     ) -> Result<Option<Change>, Refusal> {
         asked.check_name()?;
         let subject = vhost.queue_subject(&asked.name);
+        vhost.check_no_alias(&asked.name)?;
         let durable = asked.durable && !asked.exclusive;
         let unnamed = || {
             let preferred = vhost.properties.default_queue_type.unwrap_or(QueueType::Classic);
@@ -192,6 +193,20 @@ impl VhostContent {
             self.properties.name.clone(),
             name.clone(),
         )))
+    }
+
+    /// Whether a queue may be declared or deleted under this name, as far as aliases are concerned.
+    ///
+    /// # Errors
+    /// [`Refusal::Alias`].
+    pub fn check_no_alias(&self, name: &QueueName) -> Result<(), Refusal> {
+        match self.alias(name.as_str()) {
+            None => Ok(()),
+            Some(queue) => Err(Refusal::Alias {
+                alias: self.queue_subject(name),
+                queue: queue.clone(),
+            }),
+        }
     }
 
     /// What adding a binding comes to; no change when it is there.

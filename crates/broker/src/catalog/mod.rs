@@ -25,6 +25,7 @@ use policies::Policies;
 
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::naming::Namings;
 use crate::refusal::{Refusal, Subject};
 use crate::route::{Destination, ExchangeId, ExchangeKind, QueueId};
 use crate::value::{Table, Value};
@@ -121,6 +122,7 @@ pub struct VhostContent {
     queues: HashMap<QueueName, Queue>,
     bindings: Bindings,
     parameters: Parameters,
+    namings: Namings,
     policies: Policies,
 }
 
@@ -133,6 +135,17 @@ impl VhostContent {
     /// The queue of this name.
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.get(name)
+    }
+
+    /// The queue that this name is an alias of.
+    pub fn alias(&self, name: &str) -> Option<&QueueName> {
+        self.namings.alias(name)
+    }
+
+    /// What a client asks for, with what the model for the queue's name says of what it leaves open; `None`
+    /// where there is no model for it.
+    pub fn by_model(&self, asked: &QueueDeclaration) -> Option<QueueDeclaration> {
+        self.namings.complete(asked, self.queues.get(&asked.name))
     }
 
     /// All exchanges.
@@ -324,7 +337,7 @@ impl Catalog {
             change @ (Change::ParameterPut(..)
             | Change::ParameterDeleted(..)
             | Change::GlobalParameterPut(..)
-            | Change::GlobalParameterDeleted(_)) => self.change_parameter(change),
+            | Change::GlobalParameterDeleted(_)) => self.change_parameter(change, &mut effects),
             Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
                 content.put_policy(scope, policy, &mut effects);
             }),
@@ -353,6 +366,7 @@ impl Catalog {
             queues: HashMap::new(),
             bindings: Bindings::default(),
             parameters: Parameters::default(),
+            namings: Namings::default(),
             policies: Policies::default(),
         };
         self.vhosts.insert(name.clone(), content);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, Change, VhostContent};
+use super::{Catalog, Change, Effect, VhostContent};
 use crate::limits::{Limited, Limits};
+use crate::naming::{Fault, QUEUE_ALIAS, read_alias};
 use crate::parameter::{LIMITS, Parameter, VHOST_LIMITS};
 
 /// Parameters by component and name.
@@ -27,15 +28,21 @@ impl Parameters {
 }
 
 impl Catalog {
-    /// Makes a change of a parameter, of which the running broker need not be told.
-    pub(super) fn change_parameter(&mut self, change: Change) {
+    /// Makes a change of a parameter. Of most of them the running broker need not be told.
+    pub(super) fn change_parameter(&mut self, change: Change, effects: &mut Vec<Effect>) {
         match change {
-            Change::ParameterPut(vhost, parameter) => {
-                self.within(&vhost, |content| content.parameters.put(parameter));
-            }
-            Change::ParameterDeleted(vhost, component, name) => {
-                self.within(&vhost, |content| content.parameters.remove(&component, &name));
-            }
+            Change::ParameterPut(vhost, parameter) => self.within(&vhost, |content| {
+                if content.namings.put(&parameter) {
+                    effects.push(content.aliases());
+                }
+                content.parameters.put(parameter);
+            }),
+            Change::ParameterDeleted(vhost, component, name) => self.within(&vhost, |content| {
+                if content.namings.remove(&component, &name) {
+                    effects.push(content.aliases());
+                }
+                content.parameters.remove(&component, &name);
+            }),
             Change::GlobalParameterPut(name, value) => {
                 self.global_parameters.insert(name, value);
             }
@@ -56,6 +63,26 @@ impl VhostContent {
     /// All parameters, by component and name.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.0.values().flat_map(BTreeMap::values)
+    }
+
+    /// Whether a parameter fits what else is there: an alias may not have the name of a queue, nor stand for
+    /// another alias.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn check_parameter(&self, parameter: &Parameter) -> Result<(), Fault> {
+        if &*parameter.component != QUEUE_ALIAS {
+            return Ok(());
+        }
+        let (alias, queue) = read_alias(&parameter.name, &parameter.value)?;
+        if self.queues.contains_key(&alias) {
+            return Err(Fault::Taken(alias));
+        }
+        self.namings.check_alias(&alias, &queue)
+    }
+
+    fn aliases(&self) -> Effect {
+        Effect::Aliases(self.properties.name.clone(), self.namings.aliases().clone())
     }
 
     /// What the virtual host may have at most.

@@ -137,6 +137,7 @@ impl From<Refusal> for Failure {
             Refusal::Locked(_) => Self::channel(RESOURCE_LOCKED, text),
             Refusal::Inequivalent { .. }
             | Refusal::InUse(_)
+            | Refusal::Alias { .. }
             | Refusal::NotEmpty(_)
             | Refusal::UnknownExchangeType(_)
             | Refusal::EmptyExchangeType

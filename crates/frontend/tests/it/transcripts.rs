@@ -41,6 +41,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    aliases
     arguments
     bindings
     channels

@@ -12,13 +12,17 @@ impl Node {
     /// Sets a parameter. Whether it is new.
     ///
     /// # Errors
-    /// [`Error::NoVhost`].
+    /// [`Error::NoVhost`], [`Error::Naming`].
     pub fn put_parameter(&self, vhost: &VhostName, parameter: Parameter) -> Result<bool, Error> {
         let mut is_new = false;
+        let mut fits = Ok(());
         self.put_object(vhost, |_, content| {
             is_new = content.parameter(&parameter.component, &parameter.name).is_none();
-            Ok(Some(Change::ParameterPut(vhost.clone(), parameter)))
+            fits = content.check_parameter(&parameter);
+            let change = Change::ParameterPut(vhost.clone(), parameter);
+            Ok(fits.is_ok().then_some(change))
         })?;
+        fits?;
         Ok(is_new)
     }
 

@@ -7,7 +7,7 @@
 //!
 //! A kind that gets its support loses its line here.
 
-use warren_broker::parameter::{IDLE, VHOST_LIMITS};
+use warren_broker::parameter;
 
 use super::model::{Definitions, Parameter, Policy, Vhost};
 
@@ -88,7 +88,7 @@ fn name_of_vhost(vhost: &Vhost) -> String {
 
 /// Whether the component's parameters are kept, though nobody may obey them yet.
 fn is_kept(component: &str) -> bool {
-    component == VHOST_LIMITS || IDLE.contains(&component)
+    parameter::Parameter::is_known(component)
 }
 
 fn has_other_queue_type(vhost: &Vhost) -> bool {

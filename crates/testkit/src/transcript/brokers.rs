@@ -43,6 +43,12 @@ pub(super) enum Wish {
     Policy(Policy),
     /// The policy of this name goes; whether it is one of operators.
     NoPolicy(String, bool),
+    /// A name of "/" stands for a queue.
+    Alias(String, String),
+    /// It does not any more.
+    NoAlias(String),
+    /// A model for queues of "/": its name, and what it says; arguments are among it.
+    Model(String, Vec<(String, String)>),
     /// Time passes.
     Advance(Duration),
     /// From now on nothing becomes durable by itself.

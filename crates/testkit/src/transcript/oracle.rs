@@ -203,6 +203,9 @@ impl Broker for Oracle {
                 let path = format!("/api/{}", self.policy_path(name, *is_operators));
                 http::request(&self.http, "DELETE", &path, "")
             }
+            Wish::Alias(..) | Wish::NoAlias(_) | Wish::Model(..) => {
+                Err("the other broker has no aliases and models of queues".to_owned())
+            }
             Wish::Advance(by) => {
                 // The other broker's clock is the wall's.
                 let until = Instant::now() + *by;

@@ -9,6 +9,8 @@
 //! @policy p pattern=^q apply-to=queues priority=1 max-length=5
 //! @policy o operators max-length=5     one of operators
 //! @no-policy p | @no-policy o operators
+//! @alias a q | @no-alias a
+//! @model m pattern=^q priority=1 auto-delete=true x-expires=5000
 //! @advance 30s                   time passes
 //! @quiet                         nothing is heard
 //! @unordered                     what is heard next may come in any order
@@ -168,6 +170,9 @@ fn directive(text: &str) -> Result<Act, String> {
         })),
         ("policy", [name, "operators", options @ ..]) => Act::Wish(policy(name, true, options)?),
         ("policy", [name, options @ ..]) => Act::Wish(policy(name, false, options)?),
+        ("alias", [name, queue]) => Act::Wish(Wish::Alias((*name).to_owned(), (*queue).to_owned())),
+        ("no-alias", [name]) => Act::Wish(Wish::NoAlias((*name).to_owned())),
+        ("model", [name, options @ ..]) => Act::Wish(Wish::Model((*name).to_owned(), pairs(options)?)),
         ("no-policy", [name, "operators"]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), true)),
         ("no-policy", [name]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), false)),
         ("advance", [time]) => Act::Wish(Wish::Advance(duration(time).ok_or_else(wrong)?)),
@@ -272,18 +277,25 @@ fn policy(name: &str, is_operators: bool, options: &[&str]) -> Result<Wish, Stri
         apply_to: "all".to_owned(),
         ..Policy::default()
     };
-    for given in options {
-        let (name, value) = given
-            .split_once('=')
-            .ok_or_else(|| format!("`{given}` is no option"))?;
-        match name {
-            "pattern" => value.clone_into(&mut policy.pattern),
-            "apply-to" => value.clone_into(&mut policy.apply_to),
-            "priority" => policy.priority = value.parse().map_err(|_| format!("`{given}` is no number"))?,
-            _ => policy.definition.push((name.to_owned(), value.to_owned())),
+    for (name, value) in pairs(options)? {
+        match &*name {
+            "pattern" => policy.pattern = value,
+            "apply-to" => policy.apply_to = value,
+            "priority" => policy.priority = value.parse().map_err(|_| format!("`{value}` is no number"))?,
+            _ => policy.definition.push((name, value)),
         }
     }
     Ok(Wish::Policy(policy))
+}
+
+fn pairs(options: &[&str]) -> Result<Vec<(String, String)>, String> {
+    let pair = |given: &&str| {
+        let (name, value) = given
+            .split_once('=')
+            .ok_or_else(|| format!("`{given}` is no option"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    options.iter().map(pair).collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use warren_broker::access::{Permission, TopicPermission};
 use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::name::{ExchangeName, UserName, VhostName};
+use warren_broker::naming::{QUEUE_ALIAS, QUEUE_MODEL};
+use warren_broker::parameter::Parameter;
 use warren_broker::policy::{ApplyTo, Policy};
-use warren_broker::value::Value;
+use warren_broker::value::{Table, Value};
 use warren_frontend::amqp091::{Connection, Interceptors, Settings};
 use warren_frontend::{Dialects, Session, Status};
 use warren_node::{Config, Mailbox, Node, Waker, passwords};
@@ -163,11 +165,6 @@ impl Warren {
     }
 
     fn put_policy(&mut self, policy: &brokers::Policy) -> Result<(), String> {
-        let value = |text: &str| match text.parse() {
-            Ok(number) => Value::I64(number),
-            Err(_) if matches!(text, "true" | "false") => Value::Bool(text == "true"),
-            Err(_) => Value::from(text),
-        };
         let keys = policy.definition.iter();
         let definition = keys.map(|(key, text)| (key.clone(), value(text))).collect();
         let apply_to = ApplyTo::named(&policy.apply_to).map_err(sentence)?;
@@ -178,6 +175,37 @@ impl Warren {
         self.node()?
             .put_policy(&vhost, scope(is_operators), policy)
             .map_err(sentence)
+    }
+
+    fn put_parameter(
+        &mut self,
+        component: &str,
+        name: &str,
+        fields: impl Iterator<Item = (String, Value)>,
+    ) -> Result<(), String> {
+        let value = Value::Table(fields.collect());
+        let parameter = Parameter::new(component, name, value).map_err(sentence)?;
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        let put = self.node()?.put_parameter(&vhost, parameter);
+        put.map(drop).map_err(sentence)
+    }
+
+    fn put_model(&mut self, name: &str, says: &[(String, String)]) -> Result<(), String> {
+        let is_argument = |pair: &&(String, String)| pair.0.starts_with("x-");
+        let pair = |(key, text): &(String, String)| (key.clone(), value(text));
+        let arguments: Table = says.iter().filter(is_argument).map(pair).collect();
+        let fields = says.iter().filter(|said| !is_argument(said)).map(pair);
+        let fields = fields.chain([("arguments".to_owned(), Value::Table(arguments))]);
+        self.put_parameter(QUEUE_MODEL, name, fields)
+    }
+
+    fn delete_alias(&mut self, name: &str) -> Result<(), String> {
+        let vhost = VhostName::new("/").map_err(sentence)?;
+        match self.node()?.delete_parameter(&vhost, QUEUE_ALIAS, name) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("there is no alias {name}")),
+            Err(error) => Err(sentence(error)),
+        }
     }
 
     fn delete_policy(&mut self, name: &str, is_operators: bool) -> Result<(), String> {
@@ -328,6 +356,15 @@ fn ring(touched: &[Arc<Mailbox>]) {
     }
 }
 
+/// A whole number, `true`, `false`, or a word.
+fn value(text: &str) -> Value {
+    match text.parse() {
+        Ok(number) => Value::I64(number),
+        Err(_) if matches!(text, "true" | "false") => Value::Bool(text == "true"),
+        Err(_) => Value::from(text),
+    }
+}
+
 fn scope(is_operators: bool) -> PolicyScope {
     match is_operators {
         true => PolicyScope::Operators,
@@ -348,6 +385,12 @@ impl Broker for Warren {
             Wish::Topic(topic) => self.put_topic(topic)?,
             Wish::Policy(policy) => self.put_policy(policy)?,
             Wish::NoPolicy(name, is_operators) => self.delete_policy(name, *is_operators)?,
+            Wish::Alias(name, queue) => {
+                let queue = ("queue".to_owned(), Value::from(&**queue));
+                self.put_parameter(QUEUE_ALIAS, name, std::iter::once(queue))?;
+            }
+            Wish::NoAlias(name) => self.delete_alias(name)?,
+            Wish::Model(name, says) => self.put_model(name, says)?,
             Wish::Advance(by) => self.advance(*by)?,
             Wish::HoldLog => self.holds = true,
             Wish::ReleaseLog => {

@@ -35,7 +35,7 @@ struct Running {
 impl Running {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::UsersChanged => {}
+            Effect::UsersChanged | Effect::Aliases(..) => {}
             Effect::VhostCreated(name) => assert!(self.vhosts.insert(name), "a vhost created twice"),
             Effect::VhostDeleted(name) => assert!(self.vhosts.remove(&name), "a vhost deleted twice"),
             Effect::ExchangeCreated(vhost, exchange, rules) => {
