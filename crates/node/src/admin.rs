@@ -65,6 +65,9 @@ impl Node {
             for change in catalog.predeclared(&name) {
                 self.put(&mut catalog, change);
             }
+            if let Some(change) = self.event_exchange(&catalog) {
+                self.put(&mut catalog, change);
+            }
         }
         is_new
     }
@@ -146,7 +149,7 @@ impl Node {
         Ok(())
     }
 
-    fn put(&self, catalog: &mut Catalog, change: Change) {
+    pub(crate) fn put(&self, catalog: &mut Catalog, change: Change) {
         let mut touched = Touched::default();
         self.commit(catalog, change, &mut touched);
         touched.wake_all();

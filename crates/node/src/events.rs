@@ -15,7 +15,7 @@ use crate::mailbox::Touched;
 use crate::node::Node;
 use crate::queues::{Crossing, LiveQueue};
 use std::sync::Arc;
-use warren_broker::catalog::{Change, Exchange};
+use warren_broker::catalog::{Catalog, Change, Exchange};
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::ExchangeName;
 use warren_broker::queue::Command;
@@ -29,33 +29,31 @@ const HIGH: &str = "queue.trigger.high";
 const LOW: &str = "queue.trigger.low";
 
 impl Node {
-    /// Makes the exchange of events, if its virtual host is there and has none.
+    /// Makes the exchange of events, if its virtual host is there and has none. A virtual host that is new
+    /// has it from the start.
     pub fn put_event_exchange(&self) {
         let mut catalog = self.catalog.lock();
-        let Some(vhost) = catalog.vhost(&self.config.event_vhost) else {
-            return;
-        };
-        let kind = ExchangeKind::named("topic");
-        let (Ok(name), Some(kind)) = (ExchangeName::new(EVENT_EXCHANGE), kind) else {
-            return;
-        };
+        if let Some(change) = self.event_exchange(&catalog) {
+            self.put(&mut catalog, change);
+        }
+    }
+
+    /// The exchange of events as a change, if it is wanting.
+    pub(crate) fn event_exchange(&self, catalog: &Catalog) -> Option<Change> {
+        let vhost = catalog.vhost(&self.config.event_vhost)?;
         if vhost.exchange(EVENT_EXCHANGE).is_some() {
-            return;
+            return None;
         }
         let exchange = Exchange {
             id: ExchangeId(catalog.next_id()),
-            name,
-            kind,
+            name: ExchangeName::new(EVENT_EXCHANGE).ok()?,
+            kind: ExchangeKind::named("topic")?,
             durable: true,
             auto_delete: false,
             internal: true,
             arguments: Table::new(),
         };
-        let change = Change::ExchangePut(vhost.properties.name.clone(), exchange);
-        let mut touched = Touched::default();
-        self.commit(&mut catalog, change, &mut touched);
-        drop(catalog);
-        touched.wake_all();
+        Some(Change::ExchangePut(vhost.properties.name.clone(), exchange))
     }
 
     /// Tells that a queue filled up to its trigger, or is below it again. No queue's lock is held.

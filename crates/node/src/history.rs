@@ -102,7 +102,8 @@ mod tests {
         history.add(&message(1, 5));
         history.add(&message(2, BYTES_MAX));
         assert_eq!(kept(&history), [1]);
-        history.add(&message(3, BYTES_MAX - 200));
+        let fits_alone = BYTES_MAX - message(3, 0).memory_bytes();
+        history.add(&message(3, fits_alone));
         assert_eq!(kept(&history), [3]);
         assert!(memory.held_bytes() <= BYTES_MAX as u64);
         drop(history);

@@ -69,8 +69,6 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
     for vhost in &definitions.vhosts {
         put_vhost(node, vhost).map_err(at(format!("vhost '{}'", vhost.name)))?;
     }
-    // Bindings and policies may name it.
-    node.put_event_exchange();
     for permission in &definitions.permissions {
         let object = format!(
             "permission of user '{}' in vhost '{}'",

@@ -74,13 +74,14 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     let data_dir = data_dir(arguments, &config)?;
     let lock = data_dir.as_deref().map(fail::locked).transpose()?;
     let node = boot::node(&config, data_dir.as_deref())?;
+    // A folder of before there was one has none, and definitions may name it.
+    node.put_event_exchange();
     // As in RabbitMQ, whoever brings definitions gets what they say and no default user beside it.
     match config.defaults.load_definitions.as_deref() {
         Some(path) => import::load(&node, path, config.auth.password_hashing)?,
         None if node.is_empty() => boot::fill(&node, &config)?,
         None => {}
     }
-    node.put_event_exchange();
     let listening = serve::bind(&config)?;
     let addresses = listening.addresses();
     let outcome = serve::run(&node, &config, boot::amqp091(&config), listening, &log, || {

@@ -5,7 +5,9 @@ use warren_broker::access::{Permission, User};
 use warren_broker::catalog::{QueueDeclaration, Vhost};
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::{QueueName, UserName, VhostName};
-use warren_broker::value::Table;
+use warren_broker::naming::QUEUE_ALIAS;
+use warren_broker::parameter::Parameter;
+use warren_broker::value::{Table, Value};
 use warren_node::{Client, Config, LiveQueue, Node, Touched};
 use warren_store::MemoryLog;
 
@@ -42,6 +44,12 @@ pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
     client.declare_queue(&asked, &mut touched).unwrap();
     touched.wake_all();
     client.vhost().queue(name).unwrap()
+}
+
+/// A parameter by which a name stands for a queue.
+pub(crate) fn alias(name: &str, queue: &str) -> Parameter {
+    let says = [("queue", Value::from(queue))].into_iter().collect();
+    Parameter::new(QUEUE_ALIAS, name, Value::Table(says)).unwrap()
 }
 
 /// Who sent a message, and the how manyth of theirs it is.

@@ -12,6 +12,7 @@
 
 mod broker;
 mod interleavings;
+mod kinds;
 mod policies;
 mod regressions;
 mod routes;

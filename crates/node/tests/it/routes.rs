@@ -13,6 +13,7 @@ use std::thread;
 use warren_broker::access::{Permission, TopicPermission, User};
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration};
 use warren_broker::name::{ExchangeName, QueueName, UserName};
+use warren_broker::naming::QUEUE_ALIAS;
 use warren_broker::refusal::Refusal;
 use warren_broker::route::{Headers, NoHeaders};
 use warren_broker::value::{Table, Value};
@@ -21,6 +22,8 @@ use warren_node::{Client, Keys, Node, RouteCache, Touched};
 const EXCHANGES: [&str; 4] = ["x0", "x1", "x2", "x3"];
 const QUEUES: [&str; 3] = ["q0", "q1", "q2"];
 const KINDS: [&str; 4] = ["direct", "fanout", "topic", "headers"];
+/// Names that may stand for queues. They are keys, too.
+const ALIASES: [&str; 2] = ["a", "a.b"];
 const KEYS: [&str; 4] = ["a", "a.b", "q0", ""];
 const BINDING_KEYS: [&str; 6] = ["a", "a.b", "#", "*", "a.#", "q0"];
 
@@ -54,6 +57,8 @@ enum Step {
     DeleteQueue(&'static str),
     Bind(Row),
     Unbind(Row),
+    /// A name stands for a queue, which may not be there; or for none.
+    Alias(&'static str, Option<&'static str>),
     /// Which exchanges and keys the publishers may use from now on.
     Permit(Permitted),
 }
@@ -98,7 +103,8 @@ impl Step {
                 )
             }
             16..=19 => Self::DeclareQueue(pick(a, &QUEUES)),
-            20..=25 => Self::Unbind(row),
+            20..=23 => Self::Unbind(row),
+            24 | 25 => Self::Alias(pick(a, &ALIASES), (b % 4 != 0).then(|| pick(c, &QUEUES))),
             26 | 27 => Self::DeleteExchange(exchange),
             28 | 29 => Self::DeleteQueue(pick(a, &QUEUES)),
             _ => Self::Permit(match a % 3 {
@@ -163,6 +169,7 @@ struct Model {
     exchanges: BTreeMap<&'static str, Exchange>,
     queues: BTreeSet<&'static str>,
     bindings: BTreeSet<Row>,
+    aliases: BTreeMap<&'static str, &'static str>,
     permitted: Option<Permitted>,
 }
 
@@ -203,7 +210,13 @@ impl Model {
             return Err("denied");
         }
         if exchange.is_empty() {
-            return Ok(self.queues.iter().copied().filter(|name| *name == key).collect());
+            let name = self.aliases.get(key).copied().unwrap_or(key);
+            return Ok(self
+                .queues
+                .iter()
+                .copied()
+                .filter(|queue| *queue == name)
+                .collect());
         }
         match self.exchanges.get(exchange) {
             None => Err("not found"),
@@ -301,6 +314,7 @@ impl World {
                 self.owner.unbind(binding(row), &mut self.touched).unwrap();
                 self.model.unbind_where(|other| *other == row);
             }
+            Step::Alias(name, queue) => self.alias(name, queue),
             Step::Permit(permitted) => self.permit(permitted),
         }
         self.touched.wake_all();
@@ -325,6 +339,19 @@ impl World {
         );
         if declared.is_ok() {
             self.model.exchanges.insert(name, asked.clone());
+        }
+    }
+
+    fn alias(&mut self, name: &'static str, queue: Option<&'static str>) {
+        let vhost = broker::vhost();
+        if let Some(queue) = queue {
+            self.node
+                .put_parameter(&vhost, broker::alias(name, queue))
+                .unwrap();
+            self.model.aliases.insert(name, queue);
+        } else {
+            let was_there = self.node.delete_parameter(&vhost, QUEUE_ALIAS, name).unwrap();
+            assert_eq!(self.model.aliases.remove(name).is_some(), was_there);
         }
     }
 

@@ -102,7 +102,6 @@ impl Warren {
         self.node = Some(Arc::clone(&node));
         self.tick();
         node.put_vhost(Vhost::named(VhostName::new("/").map_err(sentence)?));
-        node.put_event_exchange();
         self.put_user(&User {
             name: "guest".to_owned(),
             password: "guest".to_owned(),
