@@ -149,7 +149,7 @@ fn check_queue(model: &Model, at: &Moment, queue: &Queue, found: &Found) -> Resu
     let mut last = None;
     for drained in drained {
         let id = id_of(&drained.message);
-        model.check_content(id, &drained.message)?;
+        model.check_kept(id, &drained.message, true)?;
         if last.is_some_and(|last| drained.seq <= last) || !there.insert(id) {
             return Err(format!("message {id} is there twice, or out of order"));
         }

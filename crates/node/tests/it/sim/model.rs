@@ -215,11 +215,20 @@ impl Model {
 
     /// The content must be what was published.
     pub(crate) fn check_content(&self, id: u64, message: &Message) -> Result<(), String> {
+        self.check_kept(id, message, false)
+    }
+
+    /// The same after damage, which may have taken the time at which it was published.
+    pub(crate) fn check_kept(&self, id: u64, message: &Message, timeless: bool) -> Result<(), String> {
         let sent = self
             .messages
             .get(&id)
             .ok_or_else(|| format!("message {id} was never published"))?;
-        let is_same = sent.stored() == message.stored() && sent.envelope() == message.envelope();
+        let mut kept = *message.envelope();
+        if timeless && kept.published_ms == 0 {
+            kept.published_ms = sent.published_ms();
+        }
+        let is_same = sent.stored() == message.stored() && *sent.envelope() == kept;
         is_same.then_some(()).ok_or_else(|| {
             let (is, was) = (message.envelope(), sent.envelope());
             format!("message {id} is not what was published: {is:?} instead of {was:?}")
