@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Got, LiveQueue, SharedCredit, Subscriber, Worked};
+use crate::queues::{Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -271,16 +271,15 @@ impl Client {
             Err(Refusal::NotFound(_)) => return Ok((0, self.node.catalog_position())),
             Err(refusal) => return Err(refusal),
         };
-        let mut catalog = self.node.catalog.lock();
-        if queue.is_deleted() {
-            return Ok((0, self.node.catalog_position()));
-        }
-        let messages = queue.stop(if_unused, if_empty, touched)?;
-        let change = Change::QueueDeleted(self.vhost.name().clone(), name.clone());
-        let position = self.node.commit(&mut catalog, change, touched);
-        drop(catalog);
+        let stop = |queue: &LiveQueue, touched: &mut Touched| {
+            let is_there = !queue.is_deleted();
+            is_there
+                .then(|| queue.stop(if_unused, if_empty, touched))
+                .transpose()
+        };
+        let deleted = self.node.delete(&queue, stop, touched)?;
         self.owned.lock().retain(|owned| owned != name);
-        Ok((messages, position))
+        Ok(deleted)
     }
 
     /// Binds a queue or an exchange to an exchange.
@@ -382,7 +381,7 @@ impl Client {
     /// Stops a consumer, and deletes its queue when it was the last of an auto-delete one.
     pub fn cancel(&self, queue: &Arc<LiveQueue>, key: ConsumerKey, touched: &mut Touched) {
         if queue.cancel(key) {
-            self.node.delete_abandoned(&self.vhost, queue, touched);
+            self.node.delete_abandoned(queue, touched);
             if queue.declared().owner.is_some() {
                 self.owned.lock().retain(|owned| *owned != queue.declared().name);
             }
@@ -431,22 +430,53 @@ impl Client {
 }
 
 impl Node {
-    /// Deletes an auto-delete queue whose last consumer is gone.
-    fn delete_abandoned(&self, vhost: &LiveVhost, queue: &LiveQueue, touched: &mut Touched) {
+    /// Deletes a queue that `stop` stops, if it does. Answers how many messages were ready, and the log
+    /// position that an answer has to wait for.
+    fn delete(
+        &self,
+        queue: &Arc<LiveQueue>,
+        stop: impl FnOnce(&LiveQueue, &mut Touched) -> Result<Option<Stopped>, Refusal>,
+        touched: &mut Touched,
+    ) -> Result<(usize, Position), Refusal> {
         let mut catalog = self.catalog.lock();
-        if queue.stop_if_abandoned(touched) {
-            let change = Change::QueueDeleted(vhost.name().clone(), queue.declared().name.clone());
-            self.commit(&mut catalog, change, touched);
+        let Some(Stopped { ready, is_emptied }) = stop(queue, touched)? else {
+            return Ok((0, self.catalog_position()));
+        };
+        if is_emptied {
+            drop(catalog);
+            self.move_on(queue, touched);
+            return Ok((ready, self.appended()));
         }
+        let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
+        Ok((ready, self.commit(&mut catalog, change, touched)))
+    }
+
+    /// Deletes an auto-delete queue whose last consumer is gone.
+    fn delete_abandoned(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
+        // It cannot be refused.
+        let _ = self.delete(
+            queue,
+            |queue, touched| Ok(queue.stop_if_abandoned(touched)),
+            touched,
+        );
     }
 
     /// Deletes a queue that nobody used for too long.
-    pub(crate) fn delete_expired(&self, queue: &LiveQueue, touched: &mut Touched) {
+    pub(crate) fn delete_expired(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
+        // It cannot be refused.
+        let _ = self.delete(
+            queue,
+            |queue, touched| Ok(queue.stop_if_expired(touched)),
+            touched,
+        );
+    }
+
+    /// Deletes a queue that has sent on what it held.
+    pub(crate) fn delete_emptied(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
         let mut catalog = self.catalog.lock();
-        if queue.stop_if_expired(touched) {
-            let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
-            self.commit(&mut catalog, change, touched);
-        }
+        queue.forget(touched);
+        let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
+        self.commit(&mut catalog, change, touched);
     }
 
     /// Deletes an exclusive queue with its session.
@@ -457,13 +487,16 @@ impl Node {
         owner: SessionId,
         touched: &mut Touched,
     ) {
-        let mut catalog = self.catalog.lock();
-        let is_owned = vhost
-            .queue(name.as_str())
-            .is_some_and(|q| q.declared().owner == Some(owner));
-        if is_owned {
-            let change = Change::QueueDeleted(vhost.name().clone(), name.clone());
-            self.commit(&mut catalog, change, touched);
+        let Some(queue) = vhost.queue(name.as_str()) else {
+            return;
+        };
+        if queue.declared().owner == Some(owner) {
+            let stop = |queue: &LiveQueue, touched: &mut Touched| {
+                let is_there = !queue.is_deleted();
+                is_there.then(|| queue.stop(false, false, touched)).transpose()
+            };
+            // It cannot be refused.
+            let _ = self.delete(&queue, stop, touched);
         }
     }
 }

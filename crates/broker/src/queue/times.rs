@@ -8,7 +8,7 @@
 //! first to expire.
 
 use super::extras::Extras;
-use super::fact::{Fact, Gathered};
+use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
 use super::leaving::Gone;
 use super::paging::merged;
@@ -244,6 +244,40 @@ impl Times {
                 self.rest(seq, at_ms, resting);
             }
         }
+    }
+
+    /// So many of the messages that rest have rested enough.
+    pub(super) fn rise_some(&mut self, max: usize) -> Vec<(u64, Resting)> {
+        let mut risen = Vec::new();
+        while risen.len() < max
+            && let Some((_, seq)) = self.rests.pop_first()
+        {
+            risen.extend(self.resting.remove(&seq).map(|resting| (seq, resting)));
+        }
+        risen
+    }
+
+    /// So many of the messages that are delayed wait no longer, with the octets of their bodies; others are to
+    /// be read.
+    pub(super) fn hurry(&mut self, max: usize) -> (Vec<(u64, Entry, bool)>, u64) {
+        let mut hurried = Vec::new();
+        let mut octets = 0;
+        while hurried.len() < max
+            && let Some((seq, entry, is_stored)) = self.delayed.pop()
+        {
+            octets += entry.body_bytes();
+            hurried.push((seq, entry, is_stored));
+        }
+        if hurried.len() < max && !self.delayed.ahead.is_bare() {
+            let all = Range {
+                first: 0,
+                last: u64::MAX,
+            };
+            for range in self.delayed.ahead.absent.head(all, max as u64, max) {
+                self.wanted.insert_range(range);
+            }
+        }
+        (hurried, octets)
     }
 
     /// Whether a delayed message is due so soon that it has to be in memory.

@@ -47,6 +47,7 @@ transcripts! {
     consume
     content
     dead_letters
+    ends
     exchanges
     frames
     handshake

@@ -6,7 +6,8 @@
 //! after a crash all of it is there, or nothing.
 
 use super::LiveQueue;
-use super::local::{State, Worked, has_leaving};
+use super::leaving::has_leaving;
+use super::local::{State, Worked};
 use crate::mailbox::Touched;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -91,11 +92,12 @@ pub(crate) fn work_together(
     order.sort_unstable_by_key(|at| shares.get(*at).map(|(queue, _)| queue.id()));
     let mut locked: Vec<(usize, Locked<'_>)> = Vec::with_capacity(order.len());
     for at in order {
-        let Some((queue, _)) = shares.get(at) else {
+        let Some((queue, share)) = shares.get(at) else {
             continue;
         };
         let state = queue.lock();
-        if queue.is_deleted() {
+        // One that is deleted may still send on what it held.
+        if queue.is_gone() || (queue.is_deleted() && share.left.is_empty()) {
             continue;
         }
         let bytes_before = state.machine.totals().bytes;

@@ -1,7 +1,8 @@
 //! What the floor of storage does with a queue: messages go to extents and come back.
 
 use super::LiveQueue;
-use super::local::{Standing, State, has_leaving};
+use super::leaving::has_leaving;
+use super::local::{Standing, State};
 use crate::mailbox::{Mailbox, Notice, Touched};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ impl LiveQueue {
         touched: &mut Touched,
     ) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             return;
         }
         let before = state.machine.totals().bytes;
@@ -29,7 +30,7 @@ impl LiveQueue {
         self.end(&mut state, touched);
         self.settle_accounts(&mut state, before);
         let waiting = std::mem::take(&mut state.waiting);
-        let is_leaving = has_leaving(&state);
+        let is_leaving = has_leaving(&state) || self.is_deleted();
         drop(state);
         tell_fetched(waiting);
         if is_leaving {
@@ -57,7 +58,7 @@ impl LiveQueue {
     /// Messages stand in an extent now. See [`Queue::stored`].
     pub(crate) fn stored(self: &Arc<Self>, durable: bool, extent: u64, seqs: &[u64], keeps: bool) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             drop(state);
             return self.release(extent, seqs.len() as u64);
         }
@@ -71,7 +72,7 @@ impl LiveQueue {
     /// Messages of a stretch were copied to another extent. See [`Queue::moved`].
     pub(crate) fn moved(self: &Arc<Self>, durable: bool, from_extent: u64, copied: Stretch) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             drop(state);
             return self.release(copied.extent, copied.count);
         }
