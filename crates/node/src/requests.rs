@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
+use crate::queues::{Browser, From, Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use warren_broker::catalog::{
     VhostContent,
 };
 use warren_broker::name::{ExchangeName, QueueName};
-use warren_broker::queue::{ConsumerKey, Subscription};
+use warren_broker::queue::{ConsumerKey, Scope, Subscription};
 use warren_broker::refusal::{ArgumentFault, Refusal, Subject};
 use warren_broker::value::{Table, Value};
 use warren_store::Position;
@@ -376,6 +376,60 @@ impl Client {
         };
         let key = queue.subscribe(subscription, subscriber)?;
         Ok(Consumed { queue, key })
+    }
+
+    /// Starts a browser: it gets copies of what the queue holds and of what comes to it, and takes nothing.
+    /// Arguments: `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
+    /// `x-browse-delayed` (whether it sees these, too). It goes on once [`Client::browse_on`] is called.
+    ///
+    /// # Errors
+    /// As [`Client::consume`].
+    pub fn browse(
+        &mut self,
+        queue: &QueueName,
+        arguments: &Table,
+        address: Address,
+    ) -> Result<Arc<Browser>, Refusal> {
+        self.refresh();
+        let _read = self.access().queue(Operation::Read, queue)?;
+        let queue = self.usable(queue)?;
+        let is_set = |name| matches!(arguments.get(name), Some(Value::Bool(true)));
+        let from = match arguments.get("x-browse-from") {
+            None => From::First,
+            Some(Value::Timestamp(seconds)) => From::Time(seconds.saturating_mul(1000)),
+            Some(value) => match (value.as_str(), value.as_integer().map(u64::try_from)) {
+                (Some("first"), _) => From::First,
+                (Some("next"), _) => From::Next,
+                (_, Some(Ok(seq))) => From::Seq(seq),
+                _ => {
+                    return Err(Refusal::InvalidArgument {
+                        argument: "x-browse-from",
+                        subject: queue.subject(),
+                        fault: ArgumentFault::Word("first_next_number_or_timestamp_expected"),
+                    });
+                }
+            },
+        };
+        let scope = Scope {
+            unsettled: is_set("x-browse-unsettled"),
+            delayed: is_set("x-browse-delayed"),
+        };
+        let browser = Browser::new(&queue, &self.mailbox, address, from, scope);
+        if queue.add_browser(&browser) {
+            Ok(browser)
+        } else {
+            Err(Refusal::NotFound(queue.subject()))
+        }
+    }
+
+    /// A browser begins to look.
+    pub fn browse_on(&self, browser: &Arc<Browser>, touched: &mut Touched) {
+        browser.queue().browse(browser, touched);
+    }
+
+    /// Stops a browser.
+    pub fn cancel_browser(&self, browser: &Arc<Browser>) {
+        browser.queue().remove_browser(browser);
     }
 
     /// Stops a consumer, and deletes its queue when it was the last of an auto-delete one.

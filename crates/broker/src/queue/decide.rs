@@ -28,6 +28,7 @@ impl Queue {
             Command::Tick => self.tick(now_ms, facts),
             Command::Shed => self.shed(facts),
             Command::Left(seqs) => self.decide_left(seqs, facts),
+            Command::Cancel(seqs) => self.decide_cancel(seqs, facts),
         }
         0
     }
@@ -195,6 +196,21 @@ impl Queue {
         for seq in seqs {
             if let Some(gone) = extras.leaving.gone.find(*seq) {
                 gathered.push(*seq, gone.persistent, gone.octets);
+            }
+        }
+        facts.extend(gathered.settled());
+    }
+
+    fn decide_cancel(&self, seqs: &[u64], facts: &mut Vec<Fact>) {
+        let Some(extras) = &self.extras else { return };
+        let mut gathered = Gathered::default();
+        for seq in seqs {
+            if let Some(entry) = extras.times.delayed.find(*seq) {
+                let octets = entry.message.envelope().body_bytes;
+                gathered.push(*seq, self.is_kept(&entry.message), octets);
+            } else if extras.times.delayed.ahead.absent.contains(*seq) {
+                let persistent = self.stored.get(true).live().contains(*seq);
+                gathered.push(*seq, persistent, extras.times.octets_of(*seq));
             }
         }
         facts.extend(gathered.settled());

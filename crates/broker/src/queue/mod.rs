@@ -27,6 +27,7 @@
 
 mod action;
 mod apply;
+mod browse;
 mod command;
 mod consumers;
 mod decide;
@@ -53,6 +54,7 @@ mod times;
 mod window;
 
 pub use action::{Delivery, Outlet};
+pub use browse::{Look, Scope, Standing};
 pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use dispatch::Take;

@@ -280,6 +280,12 @@ impl Times {
         (hurried, octets)
     }
 
+    /// Octets of the body of a delayed message that is not in memory.
+    pub(super) fn octets_of(&self, seq: u64) -> u32 {
+        let found = self.dues.iter().find(|((_, other), _)| *other == seq);
+        found.map_or(0, |(_, octets)| *octets)
+    }
+
     /// Whether a delayed message is due so soon that it has to be in memory.
     pub(super) fn is_soon(&self, message: &Message) -> bool {
         message.due_ms().is_none_or(|due| due < self.read_until_ms)

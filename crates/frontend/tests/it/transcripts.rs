@@ -43,6 +43,7 @@ macro_rules! transcripts {
 transcripts! {
     arguments
     bindings
+    browse
     channels
     consume
     content

@@ -101,6 +101,13 @@ impl LiveQueue {
                 shared.forget_queue(self);
             }
         }
+        for browser in std::mem::take(&mut state.browsers) {
+            browser.end();
+            let (mailbox, address) = browser.mailbox();
+            let mut open = mailbox.open();
+            open.push_notice(Notice::ConsumerCancelled(address), touched);
+            open.forget_queue(self);
+        }
         // Whoever waits for a message to be read is told that there is none.
         for mailbox in std::mem::take(&mut state.waiting) {
             mailbox.open().push_notice(Notice::Fetched, touched);

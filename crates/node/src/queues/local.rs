@@ -5,6 +5,7 @@
 //! (in this order, so that a settle never precedes its message in the log). Sessions are woken
 //! by the caller, after the lock is free.
 
+use super::Browser;
 use super::leaving::has_leaving;
 use super::post::Post;
 use super::{SharedCredit, marks, record};
@@ -104,6 +105,8 @@ pub(super) struct State {
     pub(super) marks: VecDeque<(Position, u64)>,
     /// Sessions whose getters wait for a message to be read.
     pub(super) waiting: Vec<Arc<Mailbox>>,
+    /// Those who look at what is here.
+    pub(super) browsers: Vec<Arc<Browser>>,
     /// When the clock calls, as far as that was asked for.
     pub(super) called_at_ms: Option<u64>,
     /// When it was last used, if that matters.
@@ -306,10 +309,15 @@ impl LiveQueue {
             worked.held_bytes = state.machine.totals().bytes;
         }
         let is_leaving = has_leaving(&state);
+        let browsers = match commands.is_empty() {
+            true => Vec::new(),
+            false => state.browsers.clone(),
+        };
         drop(state);
         if is_leaving {
             self.move_on(touched);
         }
+        browsers.iter().for_each(|browser| self.browse(browser, touched));
         worked
     }
 

@@ -1,5 +1,6 @@
 //! Queues that run: the machine under its lock, with the consumers' mailboxes beside it.
 
+mod browse;
 mod credit;
 mod ending;
 mod joint;
@@ -10,6 +11,7 @@ mod post;
 pub(crate) mod record;
 mod storing;
 
+pub use browse::{Browser, From};
 pub use credit::SharedCredit;
 pub(crate) use ending::Stopped;
 pub(crate) use joint::{Share, work_together};
