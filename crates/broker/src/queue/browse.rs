@@ -124,8 +124,8 @@ impl Queue {
         places
     }
 
-    /// Messages that are delayed, from a number on, at most so many: number, and when each is due in milliseconds
-    /// since 1970, as far as that is known without reading it.
+    /// Messages that are delayed, from a number on, at most so many: number, and when each is due in
+    /// milliseconds since 1970, as far as that is known without reading it.
     pub fn delayed(&self, from: u64, max: usize) -> Vec<(u64, Option<u64>)> {
         let Some(extras) = &self.extras else {
             return Vec::new();

@@ -257,8 +257,8 @@ impl Times {
         risen
     }
 
-    /// So many of the messages that are delayed wait no longer, with the octets of their bodies; others are to
-    /// be read.
+    /// So many of the messages that are delayed wait no longer, with the octets of their bodies; others are
+    /// to be read.
     pub(super) fn hurry(&mut self, max: usize) -> (Vec<(u64, Entry, bool)>, u64) {
         let mut hurried = Vec::new();
         let mut octets = 0;

@@ -15,6 +15,9 @@ use warren_broker::queue::{Delivery, Fetch, Look, Scope, SeqSet, Standing, Ticke
 /// Messages looked at at a time.
 const LOOKED_MAX: usize = 256;
 
+/// Reads messages of a queue that stand in an extent.
+pub(crate) type Read<'a> = dyn Fn(&Arc<LiveQueue>, &Fetch) -> Vec<(u64, Message)> + 'a;
+
 /// From where on a browser looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum From {
@@ -91,11 +94,7 @@ impl Browser {
 
     /// Looks, and hands over what it finds, until there is no more or no room. `read` reads what stands in
     /// extents only.
-    pub(crate) fn run(
-        self: &Arc<Self>,
-        read: &dyn Fn(&Arc<LiveQueue>, &Fetch) -> Vec<(u64, Message)>,
-        touched: &mut Touched,
-    ) {
+    pub(crate) fn run(self: &Arc<Self>, read: &Read<'_>, touched: &mut Touched) {
         let mut cursor = self.cursor.lock();
         self.is_due.store(false, Ordering::Release);
         while !self.is_over.load(Ordering::Acquire) && !self.queue.is_deleted() {

@@ -1,8 +1,8 @@
 //! The end of a queue: deleted, abandoned by its last consumer, or unused for too long.
 //!
 //! What it holds goes with it, unless its rules say that it is dead-lettered: then the queue is deleted for
-//! everybody at once, sends on what it held little by little, and leaves the catalog after that. After a crash in
-//! between it is there again, with what it had not sent yet.
+//! everybody at once, sends on what it held little by little, and leaves the catalog after that. After a
+//! crash in between it is there again, with what it had not sent yet.
 
 use super::LiveQueue;
 use super::local::{Life, State};

@@ -221,8 +221,8 @@ impl LiveQueue {
         self.lock().machine.places_of(seqs)
     }
 
-    /// Messages that are delayed, from a number on: number and when each is due, in milliseconds since 1970, if
-    /// that is known without reading it.
+    /// Messages that are delayed, from a number on: number and when each is due, in milliseconds since 1970,
+    /// if that is known without reading it.
     pub fn delayed(&self, from: u64, max: usize) -> Vec<(u64, Option<u64>)> {
         self.lock().machine.delayed(from, max)
     }
