@@ -522,9 +522,10 @@ impl Queue {
         }
         if self.unsettled.is_empty() {
             self.unsettled.clear();
-            if self.ready_count() == 0 {
-                self.stored.clear();
-            }
+        }
+        // Also what is delayed, rests or leaves may stand in an extent.
+        if self.stored.has_nothing_live() {
+            self.stored.clear();
         }
     }
 

@@ -8,9 +8,10 @@
 )]
 
 mod model;
+mod special;
 
 use super::*;
-use crate::message::Parts;
+use crate::message::{AnnotationsWriter, Parts, Reason};
 use model::{Step, Trial};
 use proptest::prelude::*;
 use proptest::strategy::Strategy;

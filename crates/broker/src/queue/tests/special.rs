@@ -1,0 +1,92 @@
+//! Promises of what a plain queue does not have, by name: priorities, times, limits, dead letters.
+
+use super::*;
+
+/// Now, in milliseconds since 1970.
+const NOW_MS: u64 = 1_000_000;
+
+fn ruled(rules: Rules) -> Queue {
+    let mut queue = Queue::new(true);
+    queue.set_rules(&rules);
+    queue
+}
+
+fn with_dead_letters() -> Rules {
+    Rules {
+        dead_letters: Some(DeadLetters::default()),
+        ..Rules::default()
+    }
+}
+
+/// A persistent message published now, with a body of four octets.
+fn noted(note: impl FnOnce(&mut AnnotationsWriter), priority: Option<u8>) -> Message {
+    let mut noted = AnnotationsWriter::default();
+    note(&mut noted);
+    Message::of(&Parts {
+        key: "q",
+        body: b"body",
+        persistent: true,
+        priority,
+        published_ms: NOW_MS,
+        annotations: noted.bytes(),
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+fn enqueue(queue: &mut Queue, messages: &[Message]) -> Vec<Fact> {
+    at(queue, &Command::Enqueue(messages), NOW_MS)
+}
+
+fn at(queue: &mut Queue, command: &Command<'_>, now_ms: u64) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    queue.decide(command, now_ms, &mut facts);
+    queue.apply(facts.iter().cloned());
+    facts
+}
+
+fn take(queue: &mut Queue, now_ms: u64) -> Option<Delivery> {
+    match queue.take(false, now_ms, &mut Vec::new()) {
+        Take::Message(delivery) => Some(delivery),
+        Take::Empty | Take::Absent => None,
+    }
+}
+
+/// Everything that is in no extent goes to one.
+fn store(queue: &mut Queue, extent: u64) {
+    let all = queue.unstored(true, 0, usize::MAX, usize::MAX);
+    let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
+    queue.stored(true, extent, &seqs, 0);
+}
+
+/// Whatever is wished for turns out to be `message`.
+fn read(queue: &mut Queue, message: &Message) {
+    while let Some(fetch) = queue.fetch(1000) {
+        let wanted = fetch.wanted.iter().flat_map(|range| range.first..=range.last);
+        let found = wanted.map(|seq| (seq, message.clone())).collect();
+        queue.fetched(fetch.lane, fetch.ticket, found, &[]);
+    }
+}
+
+#[test]
+fn a_message_without_a_priority_has_the_one_that_the_queue_gives() {
+    let mut queue = ruled(Rules {
+        max_priority: Some(9),
+        default_priority: 4,
+        ..Rules::default()
+    });
+    let messages = [None, Some(3), Some(5), Some(200)].map(|priority| noted(|_| {}, priority));
+    enqueue(&mut queue, &messages);
+    assert_eq!(queue.ready_by_priority(), [(3, 1), (4, 1), (5, 1), (9, 1)]);
+}
+
+#[test]
+fn an_idle_queue_does_not_forget_what_is_delayed_in_an_extent() {
+    let mut queue = Queue::new(true);
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 60_000), None);
+    enqueue(&mut queue, &[delayed]);
+    store(&mut queue, 1);
+    queue.unload();
+    assert_eq!(queue.chain(true).live().len(), 1);
+    assert_eq!((queue.totals().delayed, queue.totals().bytes), (1, 0));
+}
