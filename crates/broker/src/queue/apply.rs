@@ -182,7 +182,7 @@ impl Queue {
             let persistent = self.durable && entry.message.envelope().persistent;
             sum.add(octets, is_stored, persistent);
             (Some(entry.message), octets)
-        } else if let Some(resting) = extras.times.resting.remove(&seq) {
+        } else if let Some(resting) = extras.times.unrest(seq) {
             let octets = u64::from(resting.octets);
             sum.add(octets, resting.message.is_none(), resting.persistent);
             (resting.message, octets)
@@ -207,10 +207,20 @@ impl Queue {
                 persistent: held.persistent,
                 failures,
                 level: held.level,
+                until_ms,
             };
-            return self.lay(seq, until_ms, resting);
+            return self.lay(seq, resting);
         }
-        // In recovery nothing is out: it is among the ready ones.
+        // In recovery nothing is out: it is among the ready ones, or rests since before, as nothing is said of
+        // its being ready again.
+        if let Some(rested) = self.unrest(seq) {
+            let resting = Resting {
+                failures,
+                until_ms,
+                ..rested
+            };
+            return self.lay(seq, resting);
+        }
         let found = self.lanes_mut().find_map(|(level, lane)| match lane.remove(seq) {
             Some(found) => Some((level, Some(found))),
             None => (!lane.ahead.is_bare() && lane.ahead.absent.remove(seq)).then_some((level, None)),
@@ -235,14 +245,21 @@ impl Queue {
             persistent,
             failures,
             level,
+            until_ms,
         };
-        self.lay(seq, until_ms, resting);
+        self.lay(seq, resting);
     }
 
-    fn lay(&mut self, seq: u64, until_ms: u64, resting: Resting) {
+    fn lay(&mut self, seq: u64, resting: Resting) {
         self.octets.set_aside(u64::from(resting.octets));
         let times = &mut self.extras.get_or_insert_default().times;
-        times.rest(seq, until_ms, resting);
+        times.rest(seq, resting);
+    }
+
+    fn unrest(&mut self, seq: u64) -> Option<Resting> {
+        let resting = self.extras.as_mut()?.times.unrest(seq)?;
+        self.octets.taken_up(u64::from(resting.octets));
+        Some(resting)
     }
 
     fn give_back(&mut self, seq: u64, failures: u16) {
@@ -254,6 +271,9 @@ impl Queue {
             return self.put_down(seq, held.level, held.message, held.octets, failures);
         }
         // In recovery nothing is out.
+        if let Some(rested) = self.unrest(seq) {
+            return self.put_down(seq, rested.level, rested.message, rested.octets, failures);
+        }
         let mut is_absent = false;
         for (_, lane) in self.lanes_mut() {
             if let Some(entry) = lane.find_mut(seq) {
@@ -343,6 +363,14 @@ impl Queue {
         }
         let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
         self.bytes -= freed;
+        // In recovery nothing was said of messages that have rested.
+        let rested = self.extras.as_ref().map(|extras| extras.times.resting_in(range));
+        for seq in rested.into_iter().flatten() {
+            if let Some(resting) = self.unrest(seq) {
+                self.bytes -= resting.message.map_or(0, |message| message.memory_bytes());
+                is_changed = true;
+            }
+        }
         if freed > 0 || is_changed {
             self.tidy_expiries();
         }

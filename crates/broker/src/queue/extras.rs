@@ -42,21 +42,6 @@ impl Extras {
         self.leaving.live().chain(delayed).chain(absent).chain(resting)
     }
 
-    /// The priority that a message is served with.
-    pub(super) fn level_of(&self, message: &Message) -> u8 {
-        match self.rules.max_priority {
-            None => 0,
-            Some(max) => {
-                let envelope = message.envelope();
-                let asked = match envelope.has_priority {
-                    true => envelope.priority,
-                    false => self.rules.default_priority,
-                };
-                asked.min(max)
-            }
-        }
-    }
-
     /// How often a message was taken away from who held it.
     pub(super) fn turn_of(&self, seq: u64) -> u16 {
         self.turns.get(&seq).copied().unwrap_or(0)

@@ -169,6 +169,14 @@ impl Queue {
             let level = self.level_of(&entry.message);
             self.open_lane(level).put_back(seq, entry, is_stored);
         }
+        if let Some(extras) = &mut self.extras {
+            let rules = &extras.rules;
+            for resting in extras.times.resting.values_mut() {
+                if let Some(message) = &resting.message {
+                    resting.level = rules.level_of(message);
+                }
+            }
+        }
     }
 
     /// The machine has nothing that a plain queue has not.
@@ -282,7 +290,7 @@ impl Queue {
     fn level_of(&self, message: &Message) -> u8 {
         match &self.extras {
             None => 0,
-            Some(extras) => extras.level_of(message),
+            Some(extras) => extras.rules.level_of(message),
         }
     }
 

@@ -133,6 +133,9 @@ impl Queue {
             for (seq, gone) in extras.leaving.gone.iter() {
                 note(seq, gone.level, gone.redelivered, gone.failures);
             }
+            for (seq, resting) in &extras.times.resting {
+                note(*seq, resting.level, true, resting.failures);
+            }
         }
         for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
             for range in lane.ahead.absent.ranges() {
@@ -141,11 +144,6 @@ impl Queue {
         }
         let mut notes = Vec::new();
         if let Some(extras) = &self.extras {
-            for (seq, resting) in &extras.times.resting {
-                if durable.live().contains(*seq) && resting.level > 0 {
-                    levels.entry(resting.level).or_default().insert(*seq);
-                }
-            }
             notes = extras.times.notes(durable.live());
         }
         Summary {

@@ -8,7 +8,7 @@
 //! first to expire.
 
 use super::extras::Extras;
-use super::fact::{Fact, Gathered};
+use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
 use super::leaving::Gone;
 use super::paging::merged;
@@ -30,6 +30,8 @@ pub(super) struct Resting {
     pub(super) persistent: bool,
     pub(super) failures: u16,
     pub(super) level: u8,
+    /// Until when, in milliseconds since 1970.
+    pub(super) until_ms: u64,
 }
 
 /// A delivery that was taken away from a consumer that held it for too long.
@@ -183,10 +185,23 @@ impl Times {
         seqs
     }
 
-    /// A message rests until an hour.
-    pub(super) fn rest(&mut self, seq: u64, until_ms: u64, resting: Resting) {
-        self.rests.insert((until_ms, seq));
+    /// A message rests until its hour.
+    pub(super) fn rest(&mut self, seq: u64, resting: Resting) {
+        self.rests.insert((resting.until_ms, seq));
         self.resting.insert(seq, resting);
+    }
+
+    /// A message does not rest any more.
+    pub(super) fn unrest(&mut self, seq: u64) -> Option<Resting> {
+        let resting = self.resting.remove(&seq)?;
+        self.rests.remove(&(resting.until_ms, seq));
+        Some(resting)
+    }
+
+    /// Numbers of a range that rest.
+    pub(super) fn resting_in(&self, range: Range) -> Vec<u64> {
+        let resting = self.resting.range(range.first..=range.last);
+        resting.map(|(seq, _)| *seq).collect()
     }
 
     /// A delivery went out.
@@ -240,8 +255,9 @@ impl Times {
                     persistent: true,
                     failures,
                     level,
+                    until_ms: at_ms,
                 };
-                self.rest(seq, at_ms, resting);
+                self.rest(seq, resting);
             }
         }
     }

@@ -90,3 +90,87 @@ fn an_idle_queue_does_not_forget_what_is_delayed_in_an_extent() {
     assert_eq!(queue.chain(true).live().len(), 1);
     assert_eq!((queue.totals().delayed, queue.totals().bytes), (1, 0));
 }
+
+fn resting_for(pause_ms: u64) -> Rules {
+    Rules {
+        max_priority: Some(9),
+        retry: Some(Retry {
+            which: Retried::All,
+            min_ms: pause_ms,
+            max_ms: pause_ms,
+            backoff: Backoff::Linear,
+            jitter_percent: 0,
+        }),
+        counts_deliveries: true,
+        ..Rules::default()
+    }
+}
+
+/// Takes the first message, and gives it back as failed.
+fn fail(queue: &mut Queue, now_ms: u64) -> Vec<Fact> {
+    at(queue, &Command::Tick, now_ms);
+    let ticket = take(queue, now_ms).unwrap().ticket;
+    let tickets = &[ticket];
+    at(queue, &Command::Return { tickets, failed: true }, now_ms)
+}
+
+#[test]
+fn a_message_that_failed_again_rests_until_the_later_hour_when_the_log_is_replayed() {
+    let rules = resting_for(10);
+    let mut queue = ruled(rules.clone());
+    let mut log = enqueue(&mut queue, &[noted(|_| {}, Some(7))]);
+    log.extend(fail(&mut queue, NOW_MS));
+    log.extend(fail(&mut queue, NOW_MS + 10));
+    let mut replica = Queue::new(true);
+    replica.apply(log.iter().cloned());
+    replica.set_rules(&rules);
+    assert_eq!(replica.next_due(), Some(NOW_MS + 20));
+    at(&mut replica, &Command::Tick, NOW_MS + 20);
+    assert_eq!(replica.ready_by_priority(), [(7, 1)]);
+    let delivery = take(&mut replica, NOW_MS + 20).unwrap();
+    assert_eq!((delivery.failures, delivery.redelivered), (Some(2), true));
+
+    // It comes back at once this time, which nobody who rested before is to wait for.
+    queue.set_rules(&Rules {
+        retry: None,
+        ..rules
+    });
+    log.extend(fail(&mut queue, NOW_MS + 20));
+    let mut replica = Queue::new(true);
+    replica.apply(log);
+    assert_eq!((replica.totals().ready, replica.totals().delayed), (1, 0));
+}
+
+#[test]
+fn a_purge_takes_what_has_rested_when_the_log_is_replayed() {
+    let mut queue = ruled(resting_for(10));
+    let mut log = enqueue(&mut queue, &[noted(|_| {}, None)]);
+    log.extend(fail(&mut queue, NOW_MS));
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    log.extend(at(&mut queue, &Command::Purge, NOW_MS + 10));
+    let mut replica = Queue::new(true);
+    replica.apply(log);
+    assert_eq!(replica.totals(), Totals::default());
+    assert_eq!(replica.live().count(), 0);
+}
+
+#[test]
+fn a_summary_tells_how_often_a_resting_message_failed() {
+    let rules = resting_for(10);
+    let mut queue = ruled(rules.clone());
+    let message = noted(|_| {}, Some(7));
+    enqueue(&mut queue, std::slice::from_ref(&message));
+    fail(&mut queue, NOW_MS);
+    fail(&mut queue, NOW_MS + 10);
+    store(&mut queue, 1);
+    let mut queue = Queue::restore(queue.summary());
+    queue.set_rules(&rules);
+    at(&mut queue, &Command::Tick, NOW_MS + 20);
+    assert_eq!(queue.ready_by_priority(), [(7, 1)]);
+    let Take::Absent = queue.take(false, NOW_MS + 20, &mut Vec::new()) else {
+        panic!("it is not in memory");
+    };
+    read(&mut queue, &message);
+    let delivery = take(&mut queue, NOW_MS + 20).unwrap();
+    assert_eq!((delivery.failures, delivery.redelivered), (Some(2), true));
+}
