@@ -268,11 +268,11 @@ impl Queue {
             if let Some(consumer) = held.consumer {
                 self.consumers.released(consumer);
             }
-            return self.put_down(seq, held.level, held.message, held.octets, failures);
+            return self.put_down(seq, held.level, held.message, failures);
         }
         // In recovery nothing is out.
         if let Some(rested) = self.unrest(seq) {
-            return self.put_down(seq, rested.level, rested.message, rested.octets, failures);
+            return self.put_down(seq, rested.level, rested.message, failures);
         }
         let mut is_absent = false;
         for (_, lane) in self.lanes_mut() {
@@ -294,7 +294,6 @@ impl Queue {
         seq: u64,
         level: u8,
         message: Option<Message>,
-        octets: u32,
         failures: u16,
     ) {
         match message {
@@ -312,7 +311,7 @@ impl Queue {
             }
         }
         if let Some(extras) = &mut self.extras {
-            extras.times.return_expiry(seq, octets);
+            extras.times.return_expiry(seq);
         }
     }
 

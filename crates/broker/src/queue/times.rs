@@ -72,8 +72,8 @@ pub struct Note {
 pub(super) struct Times {
     /// When messages with a time to live of their own expire: time and number, with the body's octets.
     expiries: BTreeMap<(u64, u64), u32>,
-    /// When those of them expire that are out, by number.
-    lent_expiries: BTreeMap<u64, u64>,
+    /// When those of them expire that stand in no lane (out, resting or leaving), by number, with the octets.
+    lent_expiries: BTreeMap<u64, (u64, u32)>,
     /// What is not ready yet.
     pub(super) delayed: Lane,
     /// When that is due: time and number, with the body's octets.
@@ -130,17 +130,18 @@ impl Times {
         }
     }
 
-    /// A message went out: it expires when it comes back, if it does.
-    pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, stays: bool) {
+    /// A message stands in no lane for a while: it expires when it comes back, if it does. A checkpoint tells
+    /// of it all the same.
+    pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, octets: u32, stays: bool) {
         self.expiries.remove(&(at_ms, seq));
         if stays {
-            self.lent_expiries.insert(seq, at_ms);
+            self.lent_expiries.insert(seq, (at_ms, octets));
         }
     }
 
     /// A message came back to its lane.
-    pub(super) fn return_expiry(&mut self, seq: u64, octets: u32) {
-        if let Some(at) = self.lent_expiries.remove(&seq) {
+    pub(super) fn return_expiry(&mut self, seq: u64) {
+        if let Some((at, octets)) = self.lent_expiries.remove(&seq) {
             self.expiries.insert((at, seq), octets);
         }
     }
@@ -152,9 +153,11 @@ impl Times {
         }
     }
 
-    /// Only what `stays` says is still there.
+    /// Only what rests and what `stays` says is still there.
     pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
-        self.expiries.retain(|(_, seq), _| stays(*seq));
+        let resting = &self.resting;
+        self.expiries
+            .retain(|(_, seq), _| stays(*seq) || resting.contains_key(seq));
     }
 
     /// A message is delayed.
@@ -219,6 +222,8 @@ impl Times {
         };
         let expiries = self.expiries.iter();
         let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, *at, *seq, *octets));
+        let lent = self.lent_expiries.iter();
+        let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, *seq, *octets));
         let dues = self.dues.iter();
         let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
         // What is being read is due at once, as far as is known.
@@ -230,7 +235,7 @@ impl Times {
             let octets = self.resting.get(seq).map_or(0, |resting| resting.octets);
             note(Hour::Rested, *at, *seq, octets)
         });
-        let all = expiries.chain(dues).chain(wanted).chain(rests);
+        let all = expiries.chain(lent).chain(dues).chain(wanted).chain(rests);
         all.filter(|note| of.contains(note.seq)).collect()
     }
 
@@ -411,14 +416,7 @@ impl Queue {
         }
         for (seq, resting) in risen {
             self.octets.taken_up(u64::from(resting.octets));
-            let Resting {
-                message,
-                octets,
-                failures,
-                level,
-                ..
-            } = resting;
-            self.put_down(seq, level, message, octets, failures);
+            self.put_down(seq, resting.level, resting.message, resting.failures);
         }
     }
 
@@ -428,8 +426,12 @@ impl Queue {
             && let Some(first) = extras.times.expiries.first_entry()
             && first.key().0 <= now_ms
         {
-            let ((_, seq), octets) = first.remove_entry();
-            // What is out expires when it comes back.
+            let ((at_ms, seq), octets) = first.remove_entry();
+            // After recovery this may be noted of what rests: it expires when it is ready.
+            if extras.times.resting.contains_key(&seq) {
+                extras.times.lent_expiries.insert(seq, (at_ms, octets));
+                continue;
+            }
             let found = self
                 .lanes_mut()
                 .find_map(|(level, lane)| Some((level, lane.remove(seq)?)));
@@ -443,6 +445,11 @@ impl Queue {
             if let Some((level, lane)) = absent {
                 lane.ahead.absent.remove(seq);
                 self.leave_absent(seq, level, octets, settled);
+                if self.has_dead_letters()
+                    && let Some(extras) = &mut self.extras
+                {
+                    extras.times.lend_expiry(seq, at_ms, octets, true);
+                }
             }
         }
     }

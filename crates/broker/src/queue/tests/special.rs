@@ -174,3 +174,49 @@ fn a_summary_tells_how_often_a_resting_message_failed() {
     let delivery = take(&mut queue, NOW_MS + 20).unwrap();
     assert_eq!((delivery.failures, delivery.redelivered), (Some(2), true));
 }
+
+#[test]
+fn a_message_that_was_out_rested_or_was_leaving_expires_after_a_restart() {
+    let rules = Rules {
+        dead_letters: Some(DeadLetters::default()),
+        max_length: Some(2),
+        ..resting_for(20)
+    };
+    let mut queue = ruled(rules.clone());
+    let message = noted(|noted| noted.ttl_ms(10), None);
+    enqueue(&mut queue, &vec![message.clone(); 4]);
+    store(&mut queue, 1);
+    read(&mut queue, &message);
+    // Two are too many, one comes back and rests, one is out.
+    while queue.is_overfull() {
+        at(&mut queue, &Command::Shed, NOW_MS);
+        read(&mut queue, &message);
+    }
+    take_stored(&mut queue, &message);
+    let tickets = &[take_stored(&mut queue, &message).ticket];
+    at(&mut queue, &Command::Return { tickets, failed: true }, NOW_MS);
+    let Totals {
+        leaving,
+        delayed,
+        unsettled,
+        ..
+    } = queue.totals();
+    assert_eq!((leaving, delayed, unsettled), (2, 1, 1));
+
+    let mut queue = Queue::restore(queue.summary());
+    queue.set_rules(&rules);
+    assert_eq!(queue.next_due(), Some(NOW_MS + 10));
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    assert_eq!((queue.totals().leaving, queue.totals().delayed), (3, 1));
+    at(&mut queue, &Command::Tick, NOW_MS + 20);
+    assert_eq!((queue.totals().leaving, queue.totals().ready), (4, 0));
+}
+
+/// Takes the first message, which stands in an extent.
+fn take_stored(queue: &mut Queue, message: &Message) -> Delivery {
+    if let Take::Message(delivery) = queue.take(false, NOW_MS, &mut Vec::new()) {
+        return delivery;
+    }
+    read(queue, message);
+    take(queue, NOW_MS).unwrap()
+}
