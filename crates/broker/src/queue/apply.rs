@@ -311,7 +311,7 @@ impl Queue {
             }
         }
         if let Some(extras) = &mut self.extras {
-            extras.times.return_expiry(seq);
+            extras.times.came_back(seq);
         }
     }
 

@@ -169,7 +169,9 @@ impl Queue {
         self.octets.came_in(octets);
         self.octets.set_aside(octets);
         let is_stored = held.message.is_none();
-        let leaving = &mut self.extras.get_or_insert_default().leaving;
+        let extras = self.extras.get_or_insert_default();
+        extras.times.end_lease(seq);
+        let leaving = &mut extras.leaving;
         if is_stored {
             leaving.ahead.absent.insert(seq);
             leaving.ahead.is_hungry = true;

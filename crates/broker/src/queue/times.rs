@@ -14,12 +14,16 @@ use super::leaving::Gone;
 use super::paging::merged;
 use super::stored::{Chains, Fetch};
 use super::ticket::Ticket;
+use super::window::Window;
 use super::{ConsumerKey, Queue, SeqSet};
 use crate::message::{Message, Reason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is delayed and not in memory is read so long before it is due, in milliseconds.
 const AHEAD_MS: u64 = 2_000;
+
+/// Leases that are over are not looked for while there are so few.
+const LEASES_SLACK: usize = 64;
 
 /// A message that rests before it is tried again.
 #[derive(Debug)]
@@ -84,10 +88,10 @@ pub(super) struct Times {
     pub(super) wanted: SeqSet,
     pub(super) resting: BTreeMap<u64, Resting>,
     rests: BTreeSet<(u64, u64)>,
-    /// Since when deliveries are out, by rising time, if there is a limit to it.
+    /// Since when deliveries are out, by rising time, if there is a limit to it. Some are over.
     leases: VecDeque<(u64, Ticket)>,
-    /// Leases that were renewed, and when.
-    renewed: BTreeMap<Ticket, u64>,
+    /// The leases that count: since when messages are out.
+    lent_since: Window<u64>,
     timed_out: Vec<TimedOut>,
 }
 
@@ -140,7 +144,8 @@ impl Times {
     }
 
     /// A message came back to its lane.
-    pub(super) fn return_expiry(&mut self, seq: u64) {
+    pub(super) fn came_back(&mut self, seq: u64) {
+        self.end_lease(seq);
         if let Some((at, octets)) = self.lent_expiries.remove(&seq) {
             self.expiries.insert((at, seq), octets);
         }
@@ -148,6 +153,7 @@ impl Times {
 
     /// A message is done with.
     pub(super) fn forget(&mut self, seq: u64) {
+        self.end_lease(seq);
         if !self.lent_expiries.is_empty() {
             self.lent_expiries.remove(&seq);
         }
@@ -190,6 +196,7 @@ impl Times {
 
     /// A message rests until its hour.
     pub(super) fn rest(&mut self, seq: u64, resting: Resting) {
+        self.end_lease(seq);
         self.rests.insert((resting.until_ms, seq));
         self.resting.insert(seq, resting);
     }
@@ -207,9 +214,39 @@ impl Times {
         resting.map(|(seq, _)| *seq).collect()
     }
 
-    /// A delivery went out.
+    /// A delivery is out since now.
     pub(super) fn lend(&mut self, ticket: Ticket, now_ms: u64) {
+        if self.lent_since.find(ticket.seq()) == Some(&now_ms) {
+            return;
+        }
+        self.lent_since.insert(ticket.seq(), now_ms);
         self.leases.push_back((now_ms, ticket));
+        self.trim_leases();
+    }
+
+    /// A delivery is no longer out.
+    pub(super) fn end_lease(&mut self, seq: u64) {
+        if !self.lent_since.is_empty() {
+            self.lent_since.remove(seq);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn leases_len(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Forgets leases that are over: those at the front at once, all others when they are more than half.
+    /// Otherwise each delivery would be remembered for as long as one may be out.
+    fn trim_leases(&mut self) {
+        let lent = &self.lent_since;
+        let counts = |(since, ticket): &(u64, Ticket)| lent.find(ticket.seq()) == Some(since);
+        while self.leases.front().is_some_and(|lease| !counts(lease)) {
+            self.leases.pop_front();
+        }
+        if self.leases.len() > 2 * lent.len() + LEASES_SLACK {
+            self.leases.retain(counts);
+        }
     }
 
     /// All notes of messages that a set names.
@@ -378,8 +415,7 @@ impl Queue {
         for ticket in tickets {
             let held = self.unsettled.find(ticket.seq());
             if held.is_some_and(|held| held.turn == ticket.turn()) {
-                extras.times.renewed.insert(*ticket, now_ms);
-                extras.times.leases.push_back((now_ms, *ticket));
+                extras.times.lend(*ticket, now_ms);
             }
         }
     }
@@ -519,12 +555,11 @@ impl Queue {
             && extras.lease_end().is_some_and(|end| end <= now_ms)
             && let Some((since, ticket)) = extras.times.leases.pop_front()
         {
-            match extras.times.renewed.get(&ticket) {
-                // There is a later entry of the same.
-                Some(renewed) if *renewed > since => continue,
-                Some(_) => drop(extras.times.renewed.remove(&ticket)),
-                None => {}
+            // It came back meanwhile, or there is a later lease of the same.
+            if extras.times.lent_since.find(ticket.seq()) != Some(&since) {
+                continue;
             }
+            extras.times.end_lease(ticket.seq());
             let held = self.unsettled.find(ticket.seq());
             if let Some(held) = held.filter(|held| held.turn == ticket.turn()) {
                 let consumer = held.consumer;

@@ -220,3 +220,47 @@ fn take_stored(queue: &mut Queue, message: &Message) -> Delivery {
     read(queue, message);
     take(queue, NOW_MS).unwrap()
 }
+
+fn lent_for(timeout_ms: u64) -> Rules {
+    Rules {
+        consumer_timeout_ms: Some(timeout_ms),
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn a_message_that_went_out_again_is_not_taken_away_as_if_it_had_been_out_all_the_time() {
+    let mut queue = ruled(lent_for(100));
+    enqueue(&mut queue, &[noted(|_| {}, None)]);
+    let tickets = &[take(&mut queue, NOW_MS).unwrap().ticket];
+    at(&mut queue, &Command::Return { tickets, failed: false }, NOW_MS + 60);
+    take(&mut queue, NOW_MS + 60).unwrap();
+    at(&mut queue, &Command::Tick, NOW_MS + 100);
+    assert_eq!((queue.totals().unsettled, queue.take_timed_out().len()), (1, 0));
+    at(&mut queue, &Command::Tick, NOW_MS + 160);
+    assert_eq!((queue.totals().unsettled, queue.take_timed_out().len()), (0, 1));
+}
+
+#[test]
+fn a_delivery_that_was_renewed_at_once_is_taken_away_once() {
+    let mut queue = ruled(lent_for(100));
+    enqueue(&mut queue, &[noted(|_| {}, None)]);
+    let ticket = take(&mut queue, NOW_MS).unwrap().ticket;
+    queue.renew(&[ticket, ticket], NOW_MS);
+    at(&mut queue, &Command::Tick, NOW_MS + 100);
+    assert_eq!(queue.take_timed_out(), [TimedOut { consumer: None, ticket }]);
+}
+
+#[test]
+fn deliveries_that_were_settled_are_not_remembered_until_they_would_have_timed_out() {
+    let mut queue = ruled(lent_for(1_000_000));
+    enqueue(&mut queue, &vec![noted(|_| {}, None); 1000]);
+    // One stays out, so that the others are behind it.
+    take(&mut queue, NOW_MS).unwrap();
+    for _ in 1..1000 {
+        let ticket = take(&mut queue, NOW_MS + 1).unwrap().ticket;
+        at(&mut queue, &Command::Settle(&[ticket]), NOW_MS + 1);
+    }
+    let extras = queue.extras.as_ref().unwrap();
+    assert!(extras.times.leases_len() < 100, "{}", extras.times.leases_len());
+}
