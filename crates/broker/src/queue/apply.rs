@@ -28,14 +28,13 @@ impl Sum {
         self.kept += if is_stored && persistent { octets } else { 0 };
     }
 
-    /// Octets of all of them, and of those that stood in extents that last, if `told` is what all were said
-    /// to be. Only in recovery is there anything of unknown size, and it lasts.
-    fn all(&self, told: u64) -> (u64, u64) {
-        let unknown = match self.stored > self.known {
+    /// Octets of those of unknown size, if `told` is what all were said to be. Only in recovery is there
+    /// anything of unknown size, and it lasts.
+    fn unknown(&self, told: u64) -> u64 {
+        match self.stored > self.known {
             true => told.saturating_sub(self.octets),
             false => 0,
-        };
-        (self.octets + unknown, self.kept + unknown)
+        }
     }
 }
 
@@ -50,11 +49,12 @@ impl Queue {
                     range,
                     failures,
                     until_ms,
+                    octets,
                     ..
                 } => {
                     for seq in range.first..=range.last {
                         if until_ms > 0 {
-                            self.rest(seq, failures, until_ms);
+                            self.rest(seq, failures, until_ms, octets);
                         } else {
                             self.give_back(seq, failures);
                         }
@@ -112,13 +112,14 @@ impl Queue {
 
     fn settle(&mut self, range: Range, octets: u64) {
         let mut sum = Sum::default();
+        let mut absent_delayed = 0;
         if !self.stored.is_bare() {
             sum.stored = self.stored.settle(range);
             for (_, lane) in self.lanes_mut() {
                 lane.ahead.forget(range);
             }
             if let Some(extras) = &mut self.extras {
-                extras.forget_absent(range);
+                absent_delayed = extras.forget_absent(range);
             }
         }
         for seq in range.first..=range.last.min(self.next_seq) {
@@ -131,8 +132,12 @@ impl Queue {
                 extras.forget(seq);
             }
         }
-        let (all, kept) = sum.all(octets);
-        self.octets.gone(all, kept);
+        let unknown = sum.unknown(octets);
+        if absent_delayed > 0 {
+            // They are settled when they are due, together with others of their kind alone.
+            self.octets.taken_up(unknown);
+        }
+        self.octets.gone(sum.octets + unknown, sum.kept + unknown);
     }
 
     #[inline]
@@ -195,7 +200,7 @@ impl Queue {
     }
 
     /// A message comes back, and rests until an hour before it is ready.
-    fn rest(&mut self, seq: u64, failures: u16, until_ms: u64) {
+    fn rest(&mut self, seq: u64, failures: u16, until_ms: u64, octets: u32) {
         if let Some(held) = self.unsettled.remove(seq) {
             if let Some(consumer) = held.consumer {
                 self.consumers.released(consumer);
@@ -226,9 +231,6 @@ impl Queue {
             None => (!lane.ahead.is_bare() && lane.ahead.absent.remove(seq)).then_some((level, None)),
         });
         let Some((level, found)) = found else { return };
-        let octets = found
-            .as_ref()
-            .map_or(0, |(entry, _)| entry.message.envelope().body_bytes);
         let is_kept = |message: &Message| self.durable && message.envelope().persistent;
         let persistent = found.as_ref().is_none_or(|(entry, _)| is_kept(&entry.message));
         let message = match found {

@@ -95,7 +95,7 @@ impl Queue {
                 } else {
                     0
                 };
-                returned.push_failed(seq, held.persistent, failures, until);
+                returned.push_failed(seq, held.persistent, failures, until, held.octets);
             } else if has_dead_letters {
                 leaving.push(seq);
             } else {

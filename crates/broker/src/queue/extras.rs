@@ -62,13 +62,11 @@ impl Extras {
         self.times.forget(seq);
     }
 
-    /// Messages are done with, which may not be in memory.
-    pub(super) fn forget_absent(&mut self, gone: Range) {
-        self.times.delayed.ahead.forget(gone);
-        if self.times.wanted.first().is_some_and(|first| first <= gone.last) {
-            self.times.wanted.remove_range(gone);
-        }
+    /// Messages are done with, which may not be in memory. Answers how many of them were delayed.
+    pub(super) fn forget_absent(&mut self, gone: Range) -> u64 {
+        self.times.forget_wanted(gone);
         self.leaving.ahead.forget(gone);
+        self.times.delayed.ahead.forget(gone)
     }
 
     /// A message is taken away from who holds it.

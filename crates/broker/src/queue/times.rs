@@ -84,8 +84,9 @@ pub(super) struct Times {
     dues: BTreeMap<(u64, u64), u32>,
     /// Of these, what is due before this hour is in memory, or being read.
     read_until_ms: u64,
-    /// What is being read.
-    pub(super) wanted: SeqSet,
+    /// What is being read, and when it is due, with the octets.
+    wanted: SeqSet,
+    wanted_dues: BTreeMap<u64, (u64, u32)>,
     pub(super) resting: BTreeMap<u64, Resting>,
     rests: BTreeSet<(u64, u64)>,
     /// Since when deliveries are out, by rising time, if there is a limit to it. Some are over.
@@ -263,10 +264,8 @@ impl Times {
         let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, *seq, *octets));
         let dues = self.dues.iter();
         let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
-        // What is being read is due at once, as far as is known.
-        let wanted = self.wanted.ranges().into_iter();
-        let wanted = wanted.flat_map(|range| range.first..=range.last);
-        let wanted = wanted.map(|seq| note(Hour::Due, 0, seq, 0));
+        let wanted = self.wanted_dues.iter();
+        let wanted = wanted.map(|(seq, (at, octets))| note(Hour::Due, *at, *seq, *octets));
         let rests = self.rests.iter();
         let rests = rests.map(|(at, seq)| {
             let octets = self.resting.get(seq).map_or(0, |resting| resting.octets);
@@ -309,6 +308,23 @@ impl Times {
         message.due_ms().is_none_or(|due| due < self.read_until_ms)
     }
 
+    /// A delayed message that is not in memory is to be read.
+    fn want(&mut self, seq: u64, due_ms: u64, octets: u32) {
+        self.wanted.insert(seq);
+        self.wanted_dues.insert(seq, (due_ms, octets));
+    }
+
+    /// These are not to be read any more.
+    pub(super) fn forget_wanted(&mut self, gone: Range) {
+        if self.wanted.first().is_none_or(|first| first > gone.last) || self.wanted.remove_range(gone) == 0 {
+            return;
+        }
+        while let Some((seq, _)) = self.wanted_dues.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.wanted_dues.remove(&seq);
+        }
+    }
+
     /// Delayed messages that are due soon and not in memory are to be read.
     pub(super) fn fetch(&mut self, chains: &Chains, ahead_bytes: usize, max: u64) -> Option<Fetch> {
         if self.wanted.is_empty() || self.delayed.ahead.is_bare() {
@@ -325,7 +341,7 @@ impl Times {
             return 0;
         }
         for seq in lost {
-            self.wanted.remove(*seq);
+            self.forget_wanted(Range::one(*seq));
         }
         let mut here = Vec::with_capacity(found.len());
         let ahead = &mut *self.delayed.ahead;
@@ -333,7 +349,7 @@ impl Times {
         let mut bytes = 0;
         for (seq, message) in here {
             bytes += message.memory_bytes();
-            self.wanted.remove(seq);
+            self.forget_wanted(Range::one(seq));
             self.note_due(seq, &message);
             self.delayed.ahead.front.insert(seq, Entry::new(message));
         }
@@ -586,16 +602,17 @@ impl Queue {
         while let Some(first) = times.dues.first_entry()
             && first.key().0 <= now_ms
         {
-            let ((_, seq), octets) = first.remove_entry();
+            let ((due, seq), octets) = first.remove_entry();
             if let Some(entry) = times.delayed.find(seq) {
                 let persistent = durable && entry.message.envelope().persistent;
                 settled.push(seq, persistent, octets);
                 ready.push(entry.message.clone());
             } else if times.delayed.ahead.absent.contains(seq) {
-                times.wanted.insert(seq);
+                times.want(seq, due, octets);
             }
         }
-        times.want_until(now_ms.saturating_add(AHEAD_MS));
+        // What is due in that millisecond is among them: `next` says that it is to be looked for now.
+        times.want_until(now_ms.saturating_add(AHEAD_MS + 1));
         facts.extend(settled.settled());
         let numbered = (next_seq..).zip(ready);
         facts.extend(numbered.map(|(seq, message)| Fact::Enqueued {
@@ -616,15 +633,12 @@ impl Times {
         if self.delayed.ahead.is_bare() || self.delayed.ahead.absent.is_empty() {
             return;
         }
-        let soon: Vec<(u64, u64)> = self
-            .dues
-            .range((from, 0)..(until_ms, 0))
-            .map(|(key, _)| *key)
-            .filter(|(_, seq)| self.delayed.ahead.absent.contains(*seq))
-            .collect();
-        for key in soon {
-            self.dues.remove(&key);
-            self.wanted.insert(key.1);
+        let soon = self.dues.range((from, 0)..(until_ms, 0));
+        let soon = soon.filter(|((_, seq), _)| self.delayed.ahead.absent.contains(*seq));
+        let soon: Vec<((u64, u64), u32)> = soon.map(|(key, octets)| (*key, *octets)).collect();
+        for ((due, seq), octets) in soon {
+            self.dues.remove(&(due, seq));
+            self.want(seq, due, octets);
         }
     }
 }

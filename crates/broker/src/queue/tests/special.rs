@@ -264,3 +264,50 @@ fn deliveries_that_were_settled_are_not_remembered_until_they_would_have_timed_o
     let extras = queue.extras.as_ref().unwrap();
     assert!(extras.times.leases_len() < 100, "{}", extras.times.leases_len());
 }
+
+#[test]
+fn what_is_about_to_be_due_is_noted_with_its_hour_while_it_is_read() {
+    let mut queue = Queue::new(true);
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 3_000), None);
+    enqueue(&mut queue, std::slice::from_ref(&delayed));
+    store(&mut queue, 1);
+    // It is to be read two seconds before, and a tick at that time does so.
+    let due = queue.next_due().unwrap();
+    assert_eq!(due, NOW_MS + 1_000);
+    at(&mut queue, &Command::Tick, due);
+    assert!(queue.next_due().is_none_or(|next| next > due));
+    assert!(queue.fetch(1000).is_some());
+    let mut again = Queue::restore(queue.summary());
+    assert_eq!(again.totals().ready_octets, 0);
+    at(&mut again, &Command::Tick, due);
+    read(&mut again, &delayed);
+    assert_eq!((again.next_due(), again.totals().delayed), (Some(NOW_MS + 3_000), 1));
+}
+
+#[test]
+fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
+    let mut queue = ruled(resting_for(10));
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 5), None);
+    let plain = noted(|_| {}, None);
+    enqueue(&mut queue, &[delayed, plain.clone(), plain.clone()]);
+    store(&mut queue, 1);
+    read(&mut queue, &plain);
+    let summary = queue.summary();
+    let mut log = Vec::new();
+    // One rests, one has matured, one is ready.
+    take_stored(&mut queue, &plain);
+    let tickets = &[Ticket(1)];
+    log.extend(at(&mut queue, &Command::Return { tickets, failed: true }, NOW_MS));
+    at(&mut queue, &Command::Tick, NOW_MS + 5);
+    read(&mut queue, &noted(|noted| noted.due_ms(NOW_MS + 5), None));
+    log.extend(at(&mut queue, &Command::Tick, NOW_MS + 5));
+    assert_eq!((queue.totals().ready, queue.totals().ready_octets), (2, 8));
+    let mut again = Queue::restore(summary);
+    again.apply(log);
+    assert_eq!((again.totals().ready, again.totals().ready_octets), (2, 8));
+    // The resting one is settled in the log, too.
+    let persistent = true;
+    let (range, octets) = (Range::one(1), 4);
+    again.apply([Fact::Settled { range, persistent, octets }]);
+    assert_eq!((again.totals().delayed, again.totals().ready_octets), (0, 8));
+}
