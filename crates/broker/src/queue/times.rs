@@ -436,18 +436,23 @@ impl Queue {
         }
     }
 
-    /// What is due by now happens.
-    pub(super) fn tick(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+    /// What is due by now happens. Answers how many messages matured.
+    pub(super) fn tick(&mut self, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         if self.next_due().is_none_or(|due| due > now_ms) {
-            return;
+            return 0;
         }
+        let before = facts.len();
         let mut settled = Gathered::default();
         self.rise(now_ms);
         self.expire_own(now_ms, &mut settled);
         self.expire_heads(now_ms, &mut settled);
         facts.extend(settled.settled());
         self.end_leases(now_ms, facts);
-        self.mature(now_ms, facts);
+        if facts.len() > before {
+            // What comes back may have expired, which is to be seen before anything is offered.
+            return 0;
+        }
+        self.mature(now_ms, facts)
     }
 
     /// Messages that have rested are ready again.
@@ -576,26 +581,34 @@ impl Queue {
                 continue;
             }
             extras.times.end_lease(ticket.seq());
+            ended.push((since, ticket));
+        }
+        // By number where they went out at once: a lease of before may have stood for one that went out again.
+        ended.sort_unstable();
+        let mut tickets = Vec::with_capacity(ended.len());
+        for (_, ticket) in ended {
             let held = self.unsettled.find(ticket.seq());
-            if let Some(held) = held.filter(|held| held.turn == ticket.turn()) {
+            if let Some(held) = held.filter(|held| held.turn == ticket.turn())
+                && let Some(extras) = &mut self.extras
+            {
                 let consumer = held.consumer;
                 extras.times.timed_out.push(TimedOut { consumer, ticket });
-                ended.push(ticket);
+                tickets.push(ticket);
             }
         }
-        if !ended.is_empty() {
-            self.decide_return(&ended, true, now_ms, facts);
+        if !tickets.is_empty() {
+            self.decide_return(&tickets, true, now_ms, facts);
             if let Some(extras) = &mut self.extras {
-                ended.iter().for_each(|ticket| extras.take_away(ticket.seq()));
+                tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
             }
         }
     }
 
     /// Delayed messages that are due stand at the end of the queue from now on; those that soon will be are
-    /// to be read.
-    fn mature(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+    /// to be read. Answers how many were due.
+    fn mature(&mut self, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         let (durable, next_seq) = (self.durable, self.next_seq);
-        let Some(extras) = &mut self.extras else { return };
+        let Some(extras) = &mut self.extras else { return 0 };
         let times = &mut extras.times;
         let mut settled = Gathered::default();
         let mut ready = Vec::new();
@@ -614,12 +627,14 @@ impl Queue {
         // What is due in that millisecond is among them: `next` says that it is to be looked for now.
         times.want_until(now_ms.saturating_add(AHEAD_MS + 1));
         facts.extend(settled.settled());
+        let count = ready.len();
         let numbered = (next_seq..).zip(ready);
         facts.extend(numbered.map(|(seq, message)| Fact::Enqueued {
             seq,
             message,
             is_due: true,
         }));
+        count
     }
 }
 

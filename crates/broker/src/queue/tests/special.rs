@@ -311,3 +311,50 @@ fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
     again.apply([Fact::Settled { range, persistent, octets }]);
     assert_eq!((again.totals().delayed, again.totals().ready_octets), (0, 8));
 }
+
+#[test]
+fn what_matured_is_offered_before_it_expires() {
+    let mut queue = Queue::new(true);
+    let delayed = noted(
+        |noted| {
+            noted.due_ms(NOW_MS + 5);
+            noted.ttl_ms(0);
+        },
+        None,
+    );
+    enqueue(&mut queue, &[delayed]);
+    let mut facts = Vec::new();
+    assert_eq!(queue.decide(&Command::Tick, NOW_MS + 5, &mut facts), 1);
+    queue.apply(facts);
+    assert_eq!((queue.next_due(), queue.totals().ready), (Some(NOW_MS + 5), 1));
+    at(&mut queue, &Command::Tick, NOW_MS + 5);
+    assert_eq!(queue.totals().ready, 0);
+}
+
+#[test]
+fn what_is_taken_away_late_expires_before_what_matured_is_offered() {
+    let mut queue = ruled(lent_for(5));
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 5), None);
+    enqueue(&mut queue, &[noted(|noted| noted.ttl_ms(3), None), delayed]);
+    take(&mut queue, NOW_MS).unwrap();
+    let tick = |queue: &mut Queue| {
+        let mut facts = Vec::new();
+        let matured = queue.decide(&Command::Tick, NOW_MS + 5, &mut facts);
+        queue.apply(facts);
+        (matured, queue.totals().ready)
+    };
+    // It comes back; it expires; the other is due.
+    assert_eq!([tick(&mut queue), tick(&mut queue), tick(&mut queue)], [(0, 1), (0, 0), (1, 1)]);
+}
+
+#[test]
+fn a_rejected_message_that_did_not_leave_is_as_it_was() {
+    let mut queue = ruled(with_dead_letters());
+    let mut log = enqueue(&mut queue, &[noted(|_| {}, None)]);
+    let ticket = take(&mut queue, NOW_MS).unwrap().ticket;
+    log.extend(at(&mut queue, &Command::Reject(&[ticket]), NOW_MS));
+    let mut replica = Queue::new(true);
+    replica.apply(log);
+    let marks = |queue: &Queue| queue.live().map(|(seq, _, marked)| (seq, marked)).collect::<Vec<_>>();
+    assert_eq!(marks(&queue), marks(&replica));
+}
