@@ -12,7 +12,7 @@ use super::lane::Entry;
 use super::octets::Octets;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
 use super::times::{Hour, Note};
-use super::{Queue, SeqSet};
+use super::{Queue, SeqSet, Totals};
 use crate::message::Message;
 use std::collections::BTreeMap;
 
@@ -138,7 +138,9 @@ impl Queue {
             }
         }
         for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
-            for range in lane.ahead.absent.ranges() {
+            // Transient ones may be among them.
+            let absent = lane.ahead.absent.ranges().into_iter();
+            for range in absent.flat_map(|range| durable.live().head(range, u64::MAX, usize::MAX)) {
                 levels.entry(level).or_default().insert_range(range);
             }
         }
@@ -521,8 +523,15 @@ impl Queue {
         if self.unsettled.is_empty() {
             self.unsettled.clear();
         }
-        // Also what is delayed, rests or leaves may stand in an extent.
-        if self.stored.has_nothing_live() {
+        let Totals {
+            ready,
+            unsettled,
+            delayed,
+            leaving,
+            ..
+        } = self.totals();
+        // As long as it holds anything, a crash before is to be known.
+        if ready + unsettled + delayed + leaving == 0 && self.stored.has_nothing_live() {
             self.stored.clear();
         }
     }

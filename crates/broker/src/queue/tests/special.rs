@@ -358,3 +358,31 @@ fn a_rejected_message_that_did_not_leave_is_as_it_was() {
     let marks = |queue: &Queue| queue.live().map(|(seq, _, marked)| (seq, marked)).collect::<Vec<_>>();
     assert_eq!(marks(&queue), marks(&replica));
 }
+
+#[test]
+fn a_transient_message_with_a_priority_is_not_in_a_summary() {
+    let mut queue = ruled(Rules {
+        max_priority: Some(9),
+        ..Rules::default()
+    });
+    let message = Message::of(&Parts {
+        priority: Some(5),
+        ..Parts::default()
+    });
+    enqueue(&mut queue, &[noted(|_| {}, Some(5)), message.unwrap()]);
+    store(&mut queue, 1);
+    queue.stored(false, 2, &[1], 0);
+    let again = Queue::restore(queue.summary());
+    assert_eq!((again.ready_by_priority(), again.live().count()), (vec![(5, 1)], 1));
+}
+
+#[test]
+fn an_idle_queue_does_not_forget_a_crash_while_it_holds_anything() {
+    let mut queue = Queue::new(true);
+    let log = enqueue(&mut queue, &[noted(|_| {}, None)]);
+    queue.mark_redelivered();
+    queue.unload();
+    let mut again = Queue::restore(queue.summary());
+    again.apply(log);
+    assert!(take(&mut again, NOW_MS).unwrap().redelivered);
+}
