@@ -291,13 +291,7 @@ impl Queue {
     }
 
     /// A message that went out before is ready again, in its place.
-    pub(super) fn put_down(
-        &mut self,
-        seq: u64,
-        level: u8,
-        message: Option<Message>,
-        failures: u16,
-    ) {
+    pub(super) fn put_down(&mut self, seq: u64, level: u8, message: Option<Message>, failures: u16) {
         match message {
             Some(message) => {
                 let entry = Entry {

@@ -180,9 +180,7 @@ impl Gathered {
         }
         self.highest = self.highest.max(seq);
         match self.runs.last_mut() {
-            Some(run)
-                if run.range.last + 1 == new.range.first && run.kind() == new.kind() =>
-            {
+            Some(run) if run.range.last + 1 == new.range.first && run.kind() == new.kind() => {
                 run.range.last = new.range.last;
                 run.octets += new.octets;
             }

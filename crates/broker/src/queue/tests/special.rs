@@ -111,7 +111,14 @@ fn fail(queue: &mut Queue, now_ms: u64) -> Vec<Fact> {
     at(queue, &Command::Tick, now_ms);
     let ticket = take(queue, now_ms).unwrap().ticket;
     let tickets = &[ticket];
-    at(queue, &Command::Return { tickets, failed: true }, now_ms)
+    at(
+        queue,
+        &Command::Return {
+            tickets,
+            failed: true,
+        },
+        now_ms,
+    )
 }
 
 #[test]
@@ -131,10 +138,7 @@ fn a_message_that_failed_again_rests_until_the_later_hour_when_the_log_is_replay
     assert_eq!((delivery.failures, delivery.redelivered), (Some(2), true));
 
     // It comes back at once this time, which nobody who rested before is to wait for.
-    queue.set_rules(&Rules {
-        retry: None,
-        ..rules
-    });
+    queue.set_rules(&Rules { retry: None, ..rules });
     log.extend(fail(&mut queue, NOW_MS + 20));
     let mut replica = Queue::new(true);
     replica.apply(log);
@@ -194,7 +198,14 @@ fn a_message_that_was_out_rested_or_was_leaving_expires_after_a_restart() {
     }
     take_stored(&mut queue, &message);
     let tickets = &[take_stored(&mut queue, &message).ticket];
-    at(&mut queue, &Command::Return { tickets, failed: true }, NOW_MS);
+    at(
+        &mut queue,
+        &Command::Return {
+            tickets,
+            failed: true,
+        },
+        NOW_MS,
+    );
     let Totals {
         leaving,
         delayed,
@@ -233,7 +244,14 @@ fn a_message_that_went_out_again_is_not_taken_away_as_if_it_had_been_out_all_the
     let mut queue = ruled(lent_for(100));
     enqueue(&mut queue, &[noted(|_| {}, None)]);
     let tickets = &[take(&mut queue, NOW_MS).unwrap().ticket];
-    at(&mut queue, &Command::Return { tickets, failed: false }, NOW_MS + 60);
+    at(
+        &mut queue,
+        &Command::Return {
+            tickets,
+            failed: false,
+        },
+        NOW_MS + 60,
+    );
     take(&mut queue, NOW_MS + 60).unwrap();
     at(&mut queue, &Command::Tick, NOW_MS + 100);
     assert_eq!((queue.totals().unsettled, queue.take_timed_out().len()), (1, 0));
@@ -248,7 +266,13 @@ fn a_delivery_that_was_renewed_at_once_is_taken_away_once() {
     let ticket = take(&mut queue, NOW_MS).unwrap().ticket;
     queue.renew(&[ticket, ticket], NOW_MS);
     at(&mut queue, &Command::Tick, NOW_MS + 100);
-    assert_eq!(queue.take_timed_out(), [TimedOut { consumer: None, ticket }]);
+    assert_eq!(
+        queue.take_timed_out(),
+        [TimedOut {
+            consumer: None,
+            ticket
+        }]
+    );
 }
 
 #[test]
@@ -281,7 +305,10 @@ fn what_is_about_to_be_due_is_noted_with_its_hour_while_it_is_read() {
     assert_eq!(again.totals().ready_octets, 0);
     at(&mut again, &Command::Tick, due);
     read(&mut again, &delayed);
-    assert_eq!((again.next_due(), again.totals().delayed), (Some(NOW_MS + 3_000), 1));
+    assert_eq!(
+        (again.next_due(), again.totals().delayed),
+        (Some(NOW_MS + 3_000), 1)
+    );
 }
 
 #[test]
@@ -297,7 +324,14 @@ fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
     // One rests, one has matured, one is ready.
     take_stored(&mut queue, &plain);
     let tickets = &[Ticket(1)];
-    log.extend(at(&mut queue, &Command::Return { tickets, failed: true }, NOW_MS));
+    log.extend(at(
+        &mut queue,
+        &Command::Return {
+            tickets,
+            failed: true,
+        },
+        NOW_MS,
+    ));
     at(&mut queue, &Command::Tick, NOW_MS + 5);
     read(&mut queue, &noted(|noted| noted.due_ms(NOW_MS + 5), None));
     log.extend(at(&mut queue, &Command::Tick, NOW_MS + 5));
@@ -308,7 +342,11 @@ fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
     // The resting one is settled in the log, too.
     let persistent = true;
     let (range, octets) = (Range::one(1), 4);
-    again.apply([Fact::Settled { range, persistent, octets }]);
+    again.apply([Fact::Settled {
+        range,
+        persistent,
+        octets,
+    }]);
     assert_eq!((again.totals().delayed, again.totals().ready_octets), (0, 8));
 }
 
@@ -344,7 +382,10 @@ fn what_is_taken_away_late_expires_before_what_matured_is_offered() {
         (matured, queue.totals().ready)
     };
     // It comes back; it expires; the other is due.
-    assert_eq!([tick(&mut queue), tick(&mut queue), tick(&mut queue)], [(0, 1), (0, 0), (1, 1)]);
+    assert_eq!(
+        [tick(&mut queue), tick(&mut queue), tick(&mut queue)],
+        [(0, 1), (0, 0), (1, 1)]
+    );
 }
 
 #[test]
@@ -355,7 +396,12 @@ fn a_rejected_message_that_did_not_leave_is_as_it_was() {
     log.extend(at(&mut queue, &Command::Reject(&[ticket]), NOW_MS));
     let mut replica = Queue::new(true);
     replica.apply(log);
-    let marks = |queue: &Queue| queue.live().map(|(seq, _, marked)| (seq, marked)).collect::<Vec<_>>();
+    let marks = |queue: &Queue| {
+        queue
+            .live()
+            .map(|(seq, _, marked)| (seq, marked))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(marks(&queue), marks(&replica));
 }
 
@@ -373,7 +419,10 @@ fn a_transient_message_with_a_priority_is_not_in_a_summary() {
     store(&mut queue, 1);
     queue.stored(false, 2, &[1], 0);
     let again = Queue::restore(queue.summary());
-    assert_eq!((again.ready_by_priority(), again.live().count()), (vec![(5, 1)], 1));
+    assert_eq!(
+        (again.ready_by_priority(), again.live().count()),
+        (vec![(5, 1)], 1)
+    );
 }
 
 #[test]
