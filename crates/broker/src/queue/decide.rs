@@ -10,7 +10,8 @@ use std::collections::{HashMap, HashSet};
 
 impl Queue {
     /// Decides what a command comes to, as facts to be recorded and then applied. Of [`Command::Enqueue`] it
-    /// answers how many messages the queue takes, the first ones; of others nothing.
+    /// answers how many messages the queue takes, the first ones; of [`Command::Tick`] how many matured, which
+    /// are to be offered before the next tick, as the shortest time to live is one offer; of others nothing.
     /// At most one command is decided before its facts are applied.
     pub fn decide(&mut self, command: &Command<'_>, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         match command {
@@ -25,7 +26,7 @@ impl Queue {
             Command::Reject(tickets) => self.decide_reject(tickets, facts),
             Command::Return { tickets, failed } => self.decide_return(tickets, *failed, now_ms, facts),
             Command::Purge => self.decide_purge(facts),
-            Command::Tick => self.tick(now_ms, facts),
+            Command::Tick => return self.tick(now_ms, facts),
             Command::Shed => self.shed(facts),
             Command::Left(seqs) => self.decide_left(seqs, facts),
             Command::Cancel(seqs) => self.decide_cancel(seqs, facts),
@@ -144,7 +145,7 @@ impl Queue {
                 } else {
                     0
                 };
-                returned.push_failed(seq, held.persistent, failures, until);
+                returned.push_failed(seq, held.persistent, failures, until, held.octets);
             } else if has_dead_letters {
                 leaving.push(seq);
             } else {
@@ -237,6 +238,7 @@ impl Queue {
         if let Some(groups) = &mut extras.groups {
             groups.forget(seq);
         }
+        extras.times.end_lease(seq);
         let leaving = &mut extras.leaving;
         if is_stored {
             leaving.ahead.absent.insert(seq);
@@ -248,7 +250,8 @@ impl Queue {
             reason,
             octets: held.octets,
             persistent: held.persistent,
-            redelivered: true,
+            // It is not said to any log that it came back.
+            redelivered: held.redelivered,
             failures: held.failures,
             level: held.level,
         };

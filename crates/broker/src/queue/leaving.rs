@@ -157,13 +157,7 @@ impl Queue {
         let (hurried, octets) = extras.times.hurry(max);
         for (seq, resting) in risen {
             self.octets.taken_up(u64::from(resting.octets));
-            self.put_down(
-                seq,
-                resting.level,
-                resting.message,
-                resting.octets,
-                resting.failures,
-            );
+            self.put_down(seq, resting.level, resting.message, resting.failures);
         }
         self.octets.taken_up(octets);
         for (seq, entry, is_stored) in hurried {

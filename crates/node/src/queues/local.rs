@@ -237,7 +237,9 @@ impl LiveQueue {
         if self.is_deleted() {
             return;
         }
-        state.machine.set_rules(&rules, &self.backing.reader);
+        state
+            .machine
+            .set_rules_and_reader(&rules, Some(&self.backing.reader));
         self.refuses.store(state.machine.refuses(), Ordering::Release);
         let now_ms = self.backing.clock.now_ms();
         if state.used_at_ms == 0 {
@@ -300,6 +302,10 @@ impl LiveQueue {
             machine.decide(command, now_ms, facts);
             let position = self.commit(&mut state, floor);
             worked.all = worked.all.max(position);
+            if matches!(command, Command::Return { .. }) {
+                // What came back may have expired while it was out.
+                self.tick(&mut state, now_ms);
+            }
         }
         worked.all = worked.all.max(self.dispatch(&mut state, touched));
         worked.all = worked.all.max(self.end(&mut state, touched));
@@ -373,15 +379,19 @@ impl LiveQueue {
         now_ms
     }
 
+    /// Until nothing is due, or something matured: that is offered before it may expire.
     fn tick(self: &Arc<Self>, state: &mut State, now_ms: u64) {
         while state.machine.next_due().is_some_and(|due| due <= now_ms) {
             let State { machine, facts, .. } = &mut *state;
-            machine.decide(&Command::Tick, now_ms, facts);
+            let matured = machine.decide(&Command::Tick, now_ms, facts);
             if facts.is_empty() && state.machine.next_due().is_some_and(|due| due <= now_ms) {
                 // What is due waits for something else.
                 break;
             }
             self.commit(state, Position::default());
+            if matured > 0 {
+                break;
+            }
         }
     }
 
@@ -553,6 +563,8 @@ impl LiveQueue {
         if self.is_deleted() {
             return (0, Position::default());
         }
+        // What has expired is not purged, nor counted.
+        self.begin(&mut state);
         let before = state.machine.totals();
         let State { machine, facts, .. } = &mut *state;
         machine.decide(&Command::Purge, 0, facts);
