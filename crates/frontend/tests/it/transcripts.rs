@@ -44,11 +44,13 @@ transcripts! {
     aliases
     arguments
     bindings
+    browse
     channels
     consume
     content
     dead_letters
     delayed
+    ends
     exchanges
     frames
     handshake

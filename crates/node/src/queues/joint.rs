@@ -6,7 +6,8 @@
 //! after a crash all of it is there, or nothing.
 
 use super::LiveQueue;
-use super::local::{State, Worked, has_leaving};
+use super::leaving::has_leaving;
+use super::local::{State, Worked};
 use crate::mailbox::Touched;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -91,11 +92,12 @@ pub(crate) fn work_together(
     order.sort_unstable_by_key(|at| shares.get(*at).map(|(queue, _)| queue.id()));
     let mut locked: Vec<(usize, Locked<'_>)> = Vec::with_capacity(order.len());
     for at in order {
-        let Some((queue, _)) = shares.get(at) else {
+        let Some((queue, share)) = shares.get(at) else {
             continue;
         };
         let state = queue.lock();
-        if queue.is_deleted() {
+        // One that is deleted may still send on what it held.
+        if queue.is_gone() || (queue.is_deleted() && share.left.is_empty()) {
             continue;
         }
         let bytes_before = state.machine.totals().bytes;
@@ -144,15 +146,26 @@ impl Locked<'_> {
     fn decide(&mut self, share: &Share, now_ms: u64) {
         let state = &mut *self.state;
         for command in &share.commands() {
-            let from = state.facts.len();
-            let taken = state.machine.decide(command, now_ms, &mut state.facts);
-            if let Command::Enqueue(messages) = command {
-                self.refused = messages.len() - taken;
+            let taken = carry_out(state, command, now_ms);
+            match command {
+                Command::Enqueue(messages) => self.refused = messages.len() - taken,
+                // What came back may have expired while it was out.
+                Command::Return { tickets: [_, ..], .. } => drop(carry_out(state, &Command::Tick, now_ms)),
+                _ => {}
             }
-            let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
-            state.machine.apply(decided);
         }
     }
+}
+
+/// Decides a command and makes it so; the facts stay. Answers as [`Queue::decide`] does.
+///
+/// [`Queue::decide`]: warren_broker::queue::Queue::decide
+fn carry_out(state: &mut State, command: &Command<'_>, now_ms: u64) -> usize {
+    let from = state.facts.len();
+    let answer = state.machine.decide(command, now_ms, &mut state.facts);
+    let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
+    state.machine.apply(decided);
+    answer
 }
 
 /// Puts what was decided into the log, in one piece. Answers the position behind it.

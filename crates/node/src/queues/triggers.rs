@@ -9,6 +9,11 @@
 //! A queue that has a trigger from now on, or again after a restart, is taken to have been low: one that is
 //! high already says so.
 
+use super::LiveQueue;
+use super::local::State;
+use crate::mailbox::Touched;
+use std::sync::{Arc, Weak};
+
 /// Crossings that are kept until somebody asks for them. Of more the oldest two go, which undo each other.
 const UNTOLD_MAX: usize = 8;
 
@@ -75,6 +80,32 @@ impl Trigger {
     /// The crossings since this was last asked.
     pub(super) fn take(&mut self) -> Vec<Crossing> {
         std::mem::take(&mut self.untold)
+    }
+}
+
+impl LiveQueue {
+    /// After every change of a queue.
+    pub(super) fn look_at_trigger(self: &Arc<Self>, state: &mut State) {
+        let Some(trigger) = &mut state.trigger else {
+            return;
+        };
+        let ready = state.machine.totals().ready;
+        let crossed = trigger.look(ready, || self.backing.clock.now_ms());
+        if let Some(at_ms) = crossed.filter(|_| !self.is_deleted()) {
+            // It is told with no lock held.
+            self.backing.clock.call(at_ms, self);
+        }
+    }
+
+    /// Tells that the trigger's threshold was crossed.
+    pub(super) fn tell_crossings(&self, touched: &mut Touched) {
+        let crossings = self.lock().trigger.as_mut().map(|trigger| trigger.take());
+        let node = self.backing.node.get().and_then(Weak::upgrade);
+        if let (Some(crossings), Some(node)) = (crossings, node) {
+            for crossing in &crossings {
+                node.tell_crossing(self, crossing, touched);
+            }
+        }
     }
 }
 
