@@ -422,8 +422,7 @@ impl Client {
         address: Address,
     ) -> Result<Arc<Browser>, Refusal> {
         self.refresh();
-        let _read = self.access().queue(Operation::Read, queue)?;
-        let queue = self.usable(queue)?;
+        let queue = self.readable(queue)?;
         let is_set = |name| matches!(arguments.get(name), Some(Value::Bool(true)));
         let from = match arguments.get("x-browse-from") {
             None => From::First,
