@@ -75,7 +75,11 @@ impl Node {
             message.expect_sharing();
         }
         for taker in queues {
-            taker.work(&[Command::Enqueue(&[message.clone()])], floor, touched);
+            taker.work(
+                &[Command::Enqueue(std::slice::from_ref(&message))],
+                floor,
+                touched,
+            );
         }
     }
 
