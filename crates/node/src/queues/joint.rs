@@ -6,7 +6,7 @@
 //! after a crash all of it is there, or nothing.
 
 use super::LiveQueue;
-use super::local::{State, Worked, has_leaving};
+use super::local::{State, Worked, has_leaving, returns};
 use crate::mailbox::Touched;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -132,6 +132,7 @@ pub(crate) fn work_together(
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }
+        worked.refused += one.refused;
         if let Some(place) = outcome.refused.get_mut(*at) {
             *place = Some(one.refused);
         }
@@ -142,16 +143,25 @@ pub(crate) fn work_together(
 impl Locked<'_> {
     /// Decides a queue's share, and makes it so; the facts stay, to be recorded.
     fn decide(&mut self, share: &Share, now_ms: u64) {
-        let state = &mut *self.state;
         for command in &share.commands() {
-            let from = state.facts.len();
-            let taken = state.machine.decide(command, now_ms, &mut state.facts);
+            let taken = self.carry_out(command, now_ms);
             if let Command::Enqueue(messages) = command {
                 self.refused = messages.len() - taken;
             }
-            let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
-            state.machine.apply(decided);
+            if returns(command) {
+                // What came back too late goes before anybody gets it again.
+                self.carry_out(&Command::Tick, now_ms);
+            }
         }
+    }
+
+    fn carry_out(&mut self, command: &Command<'_>, now_ms: u64) -> usize {
+        let state = &mut *self.state;
+        let from = state.facts.len();
+        let taken = state.machine.decide(command, now_ms, &mut state.facts);
+        let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
+        state.machine.apply(decided);
+        taken
     }
 }
 

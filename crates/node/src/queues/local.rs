@@ -55,7 +55,7 @@ pub struct Worked {
     /// What the fullest of the queues that took messages holds in memory, in bytes.
     pub held_bytes: usize,
     /// So many messages, the last ones of a queue's batch, were not taken: it is full.
-    pub(crate) refused: usize,
+    pub refused: usize,
 }
 
 impl Worked {
@@ -133,6 +133,11 @@ impl std::fmt::Debug for LiveQueue {
             .field("name", &self.declared.name)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether deliveries come back.
+pub(super) fn returns(command: &Command<'_>) -> bool {
+    matches!(command, Command::Return { tickets, .. } if !tickets.is_empty())
 }
 
 impl LiveQueue {
@@ -215,6 +220,11 @@ impl LiveQueue {
         }
     }
 
+    /// Whether one consumer at a time is served.
+    pub fn has_single_active_consumer(&self) -> bool {
+        self.state.lock().machine.rules().has_single_active_consumer
+    }
+
     /// Whether it may refuse messages, so that publishers have to be told of it.
     pub fn refuses(&self) -> bool {
         self.refuses.load(Ordering::Acquire)
@@ -266,6 +276,10 @@ impl LiveQueue {
             machine.decide(command, now_ms, facts);
             let position = self.commit(&mut state, floor);
             worked.all = worked.all.max(position);
+            if returns(command) {
+                // What came back too late goes before anybody gets it again.
+                self.tick(&mut state, now_ms);
+            }
         }
         worked.all = worked.all.max(self.dispatch(&mut state, touched));
         worked.all = worked.all.max(self.end(&mut state, touched));
