@@ -137,7 +137,7 @@ impl Queue {
     /// The queue goes by these rules from now on.
     pub fn set_rules(&mut self, rules: &Rules) {
         self.consumers
-            .serve_one_at_a_time(rules.has_single_active_consumer);
+            .serve_one_at_a_time(rules.has_single_active_consumer, rules.single_active_yields);
         if self.extras.is_none() && *rules == Rules::default() {
             return;
         }
