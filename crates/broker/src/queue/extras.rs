@@ -47,7 +47,11 @@ impl Extras {
         match self.rules.max_priority {
             None => 0,
             Some(max) => {
-                let asked = message.envelope().priority;
+                let envelope = message.envelope();
+                let asked = match envelope.has_priority {
+                    true => envelope.priority,
+                    false => self.rules.default_priority,
+                };
                 asked.min(max)
             }
         }

@@ -510,7 +510,8 @@ impl Queue {
             }
         }
         if !ended.is_empty() {
-            self.decide_return(&ended, true, now_ms, facts);
+            // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
+            self.decide_return(&ended, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
                 ended.iter().for_each(|ticket| extras.take_away(ticket.seq()));
             }
