@@ -46,18 +46,27 @@ transcripts! {
     channels
     consume
     content
+    dead_letter_routes
     dead_letters
+    delays
     exchanges
+    expiry
     frames
     handshake
-    interceptors
     hashes
+    interceptors
+    leases
+    limits
     permissions
     policies
+    priorities
     publish
     queues
+    quorum
     replies
+    retries
     settle
+    single_active
     time
     transactions
     ; awaited:
