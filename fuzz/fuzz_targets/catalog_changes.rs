@@ -11,6 +11,7 @@ use warren_broker::catalog::{
     QueueDeclaration, SessionId, Vhost, VhostContent, codec,
 };
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::parameter::Parameter;
 use warren_broker::policy::{ApplyTo, ExchangeRules, Policy};
 use warren_broker::queue::Rules;
 use warren_broker::refusal::Refusal;

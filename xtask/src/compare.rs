@@ -2,12 +2,12 @@
 //! and ratios, and docs/performance.md from them.
 //!
 //! ```text
-//!   rows, store, growth   what is measured, in the language of row
-//!   tools, rabbitmq       programs, built or installed
-//!   course, broker        a row against one broker; figures reads what the loads print
-//!   perf, profile         where Warren's time went in rows that missed a target
-//!   results, verdict      medians, targets
-//!   document, plot        performance.md, the template, with figures
+//!   rows, features, store, growth   what is measured, in the language of row
+//!   tools, rabbitmq                 programs, built or installed
+//!   course, broker                  a row against one broker; figures reads what the loads print
+//!   perf, profile                   where Warren's time went in rows that missed a target
+//!   results, verdict                medians, targets
+//!   document, plot                  performance.md, the template, with figures
 //! ```
 //!
 //! Brokers take turns, each started fresh for every row, so that what changes on the machine over the hours
@@ -28,6 +28,7 @@ use tools::Tools;
 mod broker;
 mod course;
 mod document;
+mod features;
 mod figures;
 mod growth;
 mod handshake;
@@ -56,7 +57,7 @@ const TEMPLATE: &str = include_str!("compare/performance.md");
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::read(arguments)?;
     let series = growth::all();
-    let rows = [rows::rows(), store::rows()].concat();
+    let rows = [rows::rows(), features::rows(), store::rows()].concat();
     let points = series.iter().flat_map(|series| &series.points);
     let all: Vec<Row> = rows.iter().chain(points.map(|(_, row)| row)).cloned().collect();
     let chosen = options.choose(&all)?;

@@ -141,7 +141,7 @@ fn judge(warren: &Path, language: &Language, names: &[String], scratch: &Path) -
     // Who names programs wants them, whatever the list says.
     let later: &[String] = if names.is_empty() { &language.later } else { &[] };
     command.env("CONFORM_LATER", later.join(" "));
-    client::run(&mut command, broker.port(), CLIENT_LIMIT, &mut tally);
+    client::run(&mut command, broker.ports(), CLIENT_LIMIT, &mut tally);
     tally.expect_later(later.len());
     if let Err(reason) = broker.stop() {
         tally.fail("broker", &reason);

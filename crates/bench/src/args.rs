@@ -73,6 +73,16 @@ pub struct Arguments {
     /// Have publishes confirmed, with at most so many unconfirmed on a channel
     #[arg(long, value_name = "WINDOW", help_heading = "Messages")]
     pub confirm: Option<u32>,
+    /// Priorities of the messages, in turn: so many from 0 on, as for a queue with x-max-priority
+    #[arg(long, value_name = "LEVELS", value_parser = clap::value_parser!(u8).range(1..),
+          help_heading = "Messages")]
+    pub priority: Option<u8>,
+    /// Expiration of every message, in milliseconds
+    #[arg(long, value_name = "MS", help_heading = "Messages")]
+    pub expiration: Option<u32>,
+    /// A header of every message; the value is a number, true, false or text
+    #[arg(long = "header", value_name = "KEY=VALUE", help_heading = "Messages")]
+    pub headers: Vec<Argument>,
     /// Where random keys, sizes and bindings begin: the same number, the same load
     #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Messages")]
     pub seed: u64,
@@ -115,12 +125,22 @@ pub struct Arguments {
     /// Bindings, spread over the queues [default: one for each queue]
     #[arg(long, short, value_name = "N", help_heading = "Topology")]
     pub bindings: Option<u32>,
+    /// Topic bindings with a word of their own each, so that a message reaches one queue
+    #[arg(long, help_heading = "Topology")]
+    pub distinct: bool,
     /// Routing keys of a producer, at most: of a topic random ones, of others a part of the bindings
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Topology")]
     pub keys: u32,
     /// An argument of queue.declare, such as x-queue-type=quorum; the value as above
     #[arg(long = "queue-argument", value_name = "KEY=VALUE", help_heading = "Topology")]
     pub queue_arguments: Vec<Argument>,
+    /// An argument of exchange.declare; the value as above
+    #[arg(
+        long = "exchange-argument",
+        value_name = "KEY=VALUE",
+        help_heading = "Topology"
+    )]
+    pub exchange_arguments: Vec<Argument>,
     /// Declare queues and exchange that do not survive the broker
     #[arg(long, help_heading = "Topology")]
     pub transient: bool,
@@ -206,6 +226,8 @@ pub enum ExchangeKind {
     Topic,
     /// A pair of headers for each binding
     Headers,
+    /// As direct, of the type x-delayed-message; give --header x-delay=MS
+    Delayed,
 }
 
 impl ExchangeKind {
@@ -217,6 +239,7 @@ impl ExchangeKind {
             ExchangeKind::Fanout => "fanout",
             ExchangeKind::Topic => "topic",
             ExchangeKind::Headers => "headers",
+            ExchangeKind::Delayed => "x-delayed-message",
         }
     }
 }

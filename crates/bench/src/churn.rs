@@ -79,7 +79,7 @@ impl Churner {
             exchange: "",
             routes: routes.map(Vec::as_slice).unwrap_or_default(),
             sizes: &plan.sizes,
-            is_persistent: plan.is_persistent,
+            common: &plan.common,
             channel: 1,
             body_frame_bytes,
             pool_bytes: 1,

@@ -93,6 +93,7 @@ async fn declare_exchange(connection: &mut Connection, plan: &Plan, layout: &Lay
         exchange: &layout.exchange,
         type_: layout.kind.name(),
         durable: plan.is_durable,
+        arguments: plan.exchange_arguments.as_table(),
         ..exchange::Declare::default()
     };
     let ok = |method: &Method<'_>| matches!(method, Method::ExchangeDeclareOk(_)).then_some(());

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   producer ─► routes: exchange, key, headers ─► targets: queues
-//!                                    └── all routes of one producer to the same targets are one stream
+//!                                    └── all routes of one producer to the same targets, of one priority,
+//!                                        are one stream: what comes in order
 //! ```
 
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub(crate) struct Stream {
 pub(crate) struct Route {
     pub(crate) key: String,
     pub(crate) header: Option<(&'static str, String)>,
+    pub(crate) priority: Option<u8>,
     pub(crate) stream: u32,
 }
 
@@ -59,6 +61,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) queues: usize,
     pub(crate) bindings: usize,
+    /// Whether topic bindings have a word of their own each.
+    pub(crate) is_distinct: bool,
+    /// Priorities of producers' messages, from 0 on; none where messages have none.
+    pub(crate) levels: Option<u8>,
     /// Routes of a producer, at most, unless it has to reach more queues.
     pub(crate) keys: usize,
     pub(crate) producers: usize,
@@ -77,7 +83,7 @@ impl Layout {
         let bindings = match wanted.kind {
             ExchangeKind::Default => Vec::new(),
             kind => (0..wanted.bindings)
-                .map(|place| binding(kind, place, wanted.queues, &mut random))
+                .map(|place| binding(kind, place, wanted, &mut random))
                 .collect(),
         };
         let mut layout = Layout {
@@ -92,11 +98,11 @@ impl Layout {
         };
         for producer in 0..wanted.producers {
             let routes = layout.addresses(producer, wanted, &mut random);
-            layout.add_producer(routes);
+            layout.add_producer(routes, wanted.levels);
         }
         for churner in 0..wanted.churners {
             let queue = churner % wanted.queues.max(1);
-            layout.add_producer(vec![layout.straight(queue)]);
+            layout.add_producer(vec![layout.straight(queue)], None);
         }
         layout
     }
@@ -124,7 +130,7 @@ impl Layout {
                 header: None,
                 targets: self.reached(|_| true),
             }],
-            ExchangeKind::Direct => {
+            ExchangeKind::Direct | ExchangeKind::Delayed => {
                 let queues = own.clone().count();
                 let own = self.bindings.iter().filter(|binding| own.contains(binding.queue));
                 let mut own: Vec<&Binding> = own.collect();
@@ -140,6 +146,14 @@ impl Layout {
             ExchangeKind::Headers => {
                 let count = wanted.keys.min(self.bindings.len());
                 self.drawn(count, random).map(Binding::address).collect()
+            }
+            ExchangeKind::Topic if wanted.is_distinct => {
+                let drawn: Vec<&Binding> = self.drawn(wanted.keys, random).collect();
+                let addresses = drawn.iter().map(|binding| Address {
+                    key: topic::key(&binding.key, random),
+                    ..binding.address()
+                });
+                addresses.collect()
             }
             ExchangeKind::Topic => {
                 let patterns: Vec<topic::Pattern<'_>> = self
@@ -187,26 +201,29 @@ impl Layout {
         queues
     }
 
-    fn add_producer(&mut self, addresses: Vec<Address>) {
-        let mut known: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
+    fn add_producer(&mut self, addresses: Vec<Address>, levels: Option<u8>) {
+        let mut known: BTreeMap<(Vec<usize>, Option<u8>), u32> = BTreeMap::new();
         let mut routes = Vec::with_capacity(addresses.len());
+        let priorities: Vec<Option<u8>> = match levels {
+            Some(levels) => (0..levels).map(Some).collect(),
+            None => vec![None],
+        };
         for address in addresses {
-            let stream = match known.get(&address.targets) {
-                Some(stream) => *stream,
-                None => {
-                    // The plan bounds what a stamp can count.
-                    let stream = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+            for priority in &priorities {
+                // The plan bounds what a stamp can count.
+                let next = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+                let stream = *known.entry((address.targets.clone(), *priority)).or_insert(next);
+                if stream == next {
                     let targets = Arc::from(address.targets.as_slice());
                     self.streams.push(Stream { targets });
-                    known.insert(address.targets, stream);
-                    stream
                 }
-            };
-            routes.push(Route {
-                key: address.key,
-                header: address.header,
-                stream,
-            });
+                routes.push(Route {
+                    key: address.key.clone(),
+                    header: address.header.clone(),
+                    priority: *priority,
+                    stream,
+                });
+            }
         }
         self.routes.push(routes);
     }
@@ -229,14 +246,15 @@ impl Binding {
     }
 }
 
-fn binding(kind: ExchangeKind, place: usize, queues: usize, random: &mut Random) -> Binding {
+fn binding(kind: ExchangeKind, place: usize, wanted: Wanted<'_>, random: &mut Random) -> Binding {
     let (key, header) = match kind {
+        ExchangeKind::Topic if wanted.is_distinct => (topic::own_pattern(place, random), None),
         ExchangeKind::Topic => (topic::pattern(random), None),
         ExchangeKind::Headers => (String::new(), Some((HEADER, place.to_string()))),
         _ => (place.to_string(), None),
     };
     Binding {
-        queue: place % queues.max(1),
+        queue: place % wanted.queues.max(1),
         key,
         header,
     }
@@ -289,17 +307,23 @@ impl Iterator for Share {
 mod tests {
     use super::*;
 
-    fn layout(kind: ExchangeKind, producers: usize, queues: usize, bindings: usize) -> Layout {
-        Layout::new(Wanted {
+    fn wanted(kind: ExchangeKind, producers: usize, queues: usize, bindings: usize) -> Wanted<'static> {
+        Wanted {
             kind,
             prefix: "p",
             queues,
             bindings,
+            is_distinct: false,
+            levels: None,
             keys: 1000,
             producers,
             churners: 0,
             seed: 1,
-        })
+        }
+    }
+
+    fn layout(kind: ExchangeKind, producers: usize, queues: usize, bindings: usize) -> Layout {
+        Layout::new(wanted(kind, producers, queues, bindings))
     }
 
     fn targets(layout: &Layout, producer: usize) -> Vec<Vec<usize>> {
@@ -359,6 +383,37 @@ mod tests {
                 assert!(!is_match || targets.contains(&binding.queue));
             }
         }
+    }
+
+    #[test]
+    fn a_topic_with_distinct_bindings_reaches_one_queue() {
+        let topic = Layout::new(Wanted {
+            is_distinct: true,
+            ..wanted(ExchangeKind::Topic, 1, 4, 90)
+        });
+        for (route, targets) in topic.routes[0].iter().zip(targets(&topic, 0)) {
+            let matching = topic
+                .bindings
+                .iter()
+                .filter(|binding| topic::matches(&binding.key, &route.key));
+            assert_eq!(matching.map(|binding| binding.queue).collect::<Vec<_>>(), targets);
+        }
+    }
+
+    #[test]
+    fn each_priority_is_a_stream() {
+        let layout = Layout::new(Wanted {
+            levels: Some(3),
+            churners: 1,
+            ..wanted(ExchangeKind::Default, 2, 1, 1)
+        });
+        let of = |producer: usize| -> Vec<(Option<u8>, u32)> {
+            let routes = layout.routes[producer].iter();
+            routes.map(|route| (route.priority, route.stream)).collect()
+        };
+        assert_eq!(of(0), [(Some(0), 0), (Some(1), 1), (Some(2), 2)]);
+        assert_eq!(of(1), [(Some(0), 3), (Some(1), 4), (Some(2), 5)]);
+        assert_eq!(of(2), [(None, 6)]);
     }
 
     #[test]

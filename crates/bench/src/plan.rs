@@ -8,6 +8,7 @@ use warren_protocol::amqp091::table::{TableBuf, TableWriter};
 
 use crate::args::{Argument, ArgumentValue, Arguments, Churn, ExchangeKind, Rate, Sizes};
 use crate::layout::{Layout, Wanted};
+use crate::pool::Common;
 use crate::stamp::STREAMS_MAX;
 
 /// Seconds that do not count where nothing else is said.
@@ -50,6 +51,9 @@ pub enum PlanError {
         /// As asked for.
         queues: u32,
     },
+    /// Patterns of something without any.
+    #[error("--distinct is about the bindings of --exchange topic")]
+    DistinctOfOther,
     /// More than one binding a queue to a fanout.
     #[error("a fanout has one binding for each queue: leave --bindings out")]
     BindingsOfFanout,
@@ -108,7 +112,8 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     pub(crate) sizes: Sizes,
     pub(crate) rate: Rate,
-    pub(crate) is_persistent: bool,
+    /// What all messages carry.
+    pub(crate) common: Common,
     pub(crate) confirm: Option<u32>,
     pub(crate) seed: u64,
     pub(crate) auto_ack: bool,
@@ -117,6 +122,7 @@ pub(crate) struct Plan {
     pub(crate) consume_rate: Option<u32>,
     pub(crate) consumer_arguments: TableBuf,
     pub(crate) queue_arguments: TableBuf,
+    pub(crate) exchange_arguments: TableBuf,
     pub(crate) is_durable: bool,
     pub(crate) prefix: String,
     pub(crate) keep: bool,
@@ -146,21 +152,18 @@ impl Plan {
         let churners = arguments.churn.map_or(0, |_| arguments.churners);
         let connections = [producer_connections, consumer_connections, count(churners)];
         let course = course(&arguments);
-        let prefix = match arguments.prefix {
-            Some(prefix) if (1..=200).contains(&prefix.len()) => prefix,
+        let prefix = match &arguments.prefix {
+            Some(prefix) if (1..=200).contains(&prefix.len()) => prefix.clone(),
             Some(_) => return Err(PlanError::Prefix),
             None => format!("bench-{}", process::id()),
         };
-        let layout = Layout::new(Wanted {
-            kind: arguments.exchange,
+        let wanted = Wanted {
             prefix: &prefix,
-            queues: count(arguments.queues),
             bindings: count(bindings),
-            keys: count(arguments.keys),
-            producers: count(arguments.producers),
             churners: count(churners),
-            seed: arguments.seed,
-        });
+            ..wanted(&arguments)
+        };
+        let layout = Layout::new(wanted);
         if layout.streams.len() > STREAMS_MAX {
             let streams = layout.streams.len();
             return Err(PlanError::Streams { streams });
@@ -177,7 +180,11 @@ impl Plan {
             threads: threads(arguments.threads, connections.iter().sum()),
             sizes: arguments.size,
             rate: arguments.rate,
-            is_persistent: arguments.persistent,
+            common: Common {
+                is_persistent: arguments.persistent,
+                expiration: arguments.expiration.map(|expiration| expiration.to_string()),
+                headers: arguments.headers,
+            },
             confirm: arguments.confirm,
             seed: arguments.seed,
             auto_ack: arguments.auto_ack,
@@ -186,6 +193,7 @@ impl Plan {
             consume_rate: arguments.consume_rate,
             consumer_arguments: table(&arguments.consumer_arguments),
             queue_arguments: table(&arguments.queue_arguments),
+            exchange_arguments: exchange_arguments(arguments.exchange, arguments.exchange_arguments),
             is_durable: !arguments.transient,
             prefix,
             keep: arguments.keep,
@@ -226,6 +234,22 @@ impl Plan {
     }
 }
 
+/// What a layout is made of, as far as options say so directly.
+fn wanted(arguments: &Arguments) -> Wanted<'_> {
+    Wanted {
+        kind: arguments.exchange,
+        prefix: "",
+        queues: count(arguments.queues),
+        bindings: 0,
+        is_distinct: arguments.distinct,
+        levels: arguments.priority,
+        keys: count(arguments.keys),
+        producers: count(arguments.producers),
+        churners: 0,
+        seed: arguments.seed,
+    }
+}
+
 fn check_counts(arguments: &Arguments) -> Result<(), PlanError> {
     if arguments.producers == 0 && arguments.churn.is_none() && arguments.idle == 0 {
         return Err(PlanError::Nothing);
@@ -250,6 +274,9 @@ fn check_counts(arguments: &Arguments) -> Result<(), PlanError> {
         if value == 0 {
             return Err(PlanError::Zero { option });
         }
+    }
+    if arguments.distinct && arguments.exchange != ExchangeKind::Topic {
+        return Err(PlanError::DistinctOfOther);
     }
     if arguments.producers == 0 && arguments.backlog.is_some() {
         return Err(PlanError::NoProducer { option: "--backlog" });
@@ -325,16 +352,20 @@ fn count(number: u32) -> usize {
 
 /// Keys are short enough by now, which is all that could be wrong.
 fn table(arguments: &[Argument]) -> TableBuf {
-    let fill = |table: &mut TableWriter<'_>| {
-        for argument in arguments {
-            match &argument.value {
-                ArgumentValue::Bool(value) => table.bool(&argument.key, *value),
-                ArgumentValue::Number(value) => table.i64(&argument.key, *value),
-                ArgumentValue::Text(value) => table.string(&argument.key, value),
-            }
-        }
-    };
+    let fill = |table: &mut TableWriter<'_>| arguments.iter().for_each(|argument| argument.write(table));
     TableBuf::build(fill).unwrap_or_default()
+}
+
+/// Those that are given, and the type within the type.
+fn exchange_arguments(kind: ExchangeKind, mut given: Vec<Argument>) -> TableBuf {
+    const INNER: &str = "x-delayed-type";
+    if kind == ExchangeKind::Delayed && given.iter().all(|argument| argument.key != INNER) {
+        given.push(Argument {
+            key: INNER.to_owned(),
+            value: ArgumentValue::Text(ExchangeKind::Direct.name().to_owned()),
+        });
+    }
+    table(&given)
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use warren_client::Message;
 use warren_protocol::amqp091::properties::Fields;
-use warren_protocol::amqp091::table::TableBuf;
+use warren_protocol::amqp091::table::{TableBuf, TableWriter};
 
-use crate::args::Sizes;
+use crate::args::{Argument, Sizes};
 use crate::layout::Route;
 use crate::random::Random;
 use crate::stamp::{self, Stamp};
@@ -56,13 +56,21 @@ pub(crate) struct Span {
     pub(crate) body_bytes: u64,
 }
 
+/// What all messages carry, whatever their route.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    pub(crate) is_persistent: bool,
+    pub(crate) expiration: Option<String>,
+    pub(crate) headers: Vec<Argument>,
+}
+
 /// What a pool is made of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recipe<'a> {
     pub(crate) exchange: &'a str,
     pub(crate) routes: &'a [Route],
     pub(crate) sizes: &'a Sizes,
-    pub(crate) is_persistent: bool,
+    pub(crate) common: &'a Common,
     pub(crate) channel: u16,
     pub(crate) body_frame_bytes: usize,
     /// Of equal messages; of varied ones there are more, so that each round is different enough.
@@ -98,7 +106,7 @@ impl Pool {
     }
 
     fn add(&mut self, recipe: &Recipe<'_>, route: &Route, body: &[u8]) {
-        let properties = properties(route, recipe.is_persistent);
+        let properties = properties(route, recipe.common);
         let message = Message {
             exchange: recipe.exchange,
             routing_key: &route.key,
@@ -176,14 +184,20 @@ impl Pool {
 }
 
 /// The properties as they go over the wire. Nothing in them is too long to be written.
-fn properties(route: &Route, is_persistent: bool) -> Vec<u8> {
-    let header = route
-        .header
-        .as_ref()
-        .map(|(name, value)| TableBuf::build(|table| table.string(name, value)).unwrap_or_default());
+fn properties(route: &Route, common: &Common) -> Vec<u8> {
+    let has_headers = route.header.is_some() || !common.headers.is_empty();
+    let fill = |table: &mut TableWriter<'_>| {
+        if let Some((name, value)) = &route.header {
+            table.string(name, value);
+        }
+        common.headers.iter().for_each(|header| header.write(table));
+    };
+    let headers = has_headers.then(|| TableBuf::build(fill).unwrap_or_default());
     let fields = Fields {
-        headers: header.as_ref().map(TableBuf::as_table),
-        delivery_mode: is_persistent.then_some(2),
+        headers: headers.as_ref().map(TableBuf::as_table),
+        delivery_mode: common.is_persistent.then_some(2),
+        priority: route.priority,
+        expiration: common.expiration.as_deref().map(str::as_bytes),
         ..Fields::default()
     };
     let mut out = Vec::new();
@@ -196,6 +210,8 @@ fn properties(route: &Route, is_persistent: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use warren_protocol::amqp091::frame::{self, Step};
+    use warren_protocol::amqp091::properties::Properties;
+    use warren_protocol::amqp091::table::Value;
 
     use super::*;
 
@@ -203,6 +219,7 @@ mod tests {
         Route {
             key: format!("k{stream}"),
             header: Some(("bench", "1".to_owned())),
+            priority: None,
             stream,
         }
     }
@@ -212,7 +229,10 @@ mod tests {
             exchange: "x",
             routes,
             sizes: &sizes.parse().unwrap(),
-            is_persistent: true,
+            common: &Common {
+                is_persistent: true,
+                ..Common::default()
+            },
             channel: 7,
             body_frame_bytes: 1000,
             pool_bytes: 64 * 1024,
@@ -271,6 +291,27 @@ mod tests {
             let seen: Vec<_> = stamps.iter().map(|stamp| (stamp.stream, stamp.number)).collect();
             assert_eq!(seen, [(1, 2 * round), (2, round), (1, 2 * round + 1)]);
         }
+    }
+
+    #[test]
+    fn messages_carry_what_is_common_and_what_is_their_routes() {
+        let mut route = route(1);
+        route.priority = Some(3);
+        let common = Common {
+            is_persistent: false,
+            expiration: Some("60000".to_owned()),
+            headers: vec!["x-delay=50".parse().unwrap()],
+        };
+        let encoded = properties(&route, &common);
+        let found = Properties::parse(&encoded).unwrap();
+        assert_eq!((found.priority(), found.delivery_mode()), (Some(3), None));
+        assert_eq!(found.expiration(), Some(&b"60000"[..]));
+        let headers = found.headers().unwrap();
+        assert_eq!(headers.find(b"bench"), Some(Value::LongString(b"1")));
+        assert_eq!(headers.find(b"x-delay"), Some(Value::I64(50)));
+        route.header = None;
+        let encoded = properties(&route, &Common::default());
+        assert!(Properties::parse(&encoded).unwrap().headers().is_none());
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Producer {
             exchange: &layout.exchange,
             routes: layout.routes.get(number).map(Vec::as_slice).unwrap_or_default(),
             sizes: &plan.sizes,
-            is_persistent: plan.is_persistent,
+            common: &plan.common,
             channel,
             body_frame_bytes,
             pool_bytes: pool_bytes(plan.rate, plan.producers, plan.sizes.largest()),

@@ -179,7 +179,7 @@ impl Report {
                 idle_connections: plan.idle,
                 threads: plan.threads,
                 rate: plan.rate.to_string(),
-                persistent: plan.is_persistent,
+                persistent: plan.common.is_persistent,
                 confirm_window: plan.confirm,
                 auto_ack: plan.auto_ack,
                 prefetch: plan.prefetch,

@@ -23,6 +23,15 @@ pub(crate) fn pattern(random: &mut Random) -> String {
     words.join(".")
 }
 
+/// A pattern with a word of its own, so that no key is for two of them.
+pub(crate) fn own_pattern(number: usize, random: &mut Random) -> String {
+    match number % 3 {
+        0 => format!("own{number}.*.{}.#", word(random)),
+        1 => format!("#.own{number}"),
+        _ => format!("*.*.own{number}"),
+    }
+}
+
 /// A key that the pattern matches.
 pub(crate) fn key(pattern: &str, random: &mut Random) -> String {
     let mut words = Vec::new();
@@ -96,6 +105,18 @@ mod tests {
             ("*.#", "a", true),
         ] {
             assert_eq!(matches(pattern, key), expected, "{pattern} {key}");
+        }
+    }
+
+    #[test]
+    fn keys_of_patterns_with_a_word_of_their_own_match_no_other() {
+        let mut random = Random::new(3);
+        let patterns: Vec<String> = (0..60).map(|number| own_pattern(number, &mut random)).collect();
+        for (number, pattern) in patterns.iter().enumerate() {
+            assert!(pattern.contains(['*', '#']), "{pattern}");
+            let key = key(pattern, &mut random);
+            let matching: Vec<usize> = (0..60).filter(|other| matches(&patterns[*other], &key)).collect();
+            assert_eq!(matching, [number], "{key}");
         }
     }
 

@@ -5,8 +5,10 @@
 
 pub mod access;
 pub mod catalog;
+pub mod limits;
 pub mod message;
 pub mod name;
+pub mod parameter;
 pub mod policy;
 pub mod queue;
 pub mod refusal;

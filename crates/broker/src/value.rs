@@ -20,6 +20,9 @@ mod term;
 pub use equivalence::equivalent;
 pub(crate) use equivalence::hash_equivalent;
 
+use std::hash::{Hash, Hasher};
+use std::mem;
+
 /// One value of a [`Table`] or of an array.
 ///
 /// `==` is exact: type and value, floats by their bits, and the order of tables; so every value, a NaN too,
@@ -164,6 +167,31 @@ impl PartialEq for Value {
 
 impl Eq for Value {}
 
+impl Hash for Value {
+    /// Of what `==` compares.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        mem::discriminant(self).hash(state);
+        match self {
+            Value::Void => {}
+            Value::Bool(truth) => truth.hash(state),
+            Value::I8(number) => number.hash(state),
+            Value::U8(number) => number.hash(state),
+            Value::I16(number) => number.hash(state),
+            Value::U16(number) => number.hash(state),
+            Value::I32(number) => number.hash(state),
+            Value::U32(number) => number.hash(state),
+            Value::I64(number) => number.hash(state),
+            Value::F32(number) => number.to_bits().hash(state),
+            Value::F64(number) => number.to_bits().hash(state),
+            Value::Decimal { scale, value } => (scale, value).hash(state),
+            Value::String(bytes) | Value::Bytes(bytes) => bytes.hash(state),
+            Value::Array(values) => values.hash(state),
+            Value::Timestamp(seconds) => seconds.hash(state),
+            Value::Table(table) => table.hash(state),
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Value::String(text.as_bytes().into())
@@ -174,7 +202,7 @@ impl From<&str> for Value {
 ///
 /// A name may stand twice if the peer sent it twice ([`push`](Self::push) keeps both); the first one is
 /// found by [`get`](Self::get). Tables are short, so all look-ups are linear.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Table(Vec<(Box<str>, Value)>);
 
 impl Table {
@@ -195,7 +223,7 @@ impl Table {
     /// Gives back the value that was replaced.
     pub fn insert(&mut self, name: &str, value: Value) -> Option<Value> {
         match self.0.iter_mut().find(|(found, _)| &**found == name) {
-            Some((_, old)) => Some(std::mem::replace(old, value)),
+            Some((_, old)) => Some(mem::replace(old, value)),
             None => {
                 self.push(name, value);
                 None

@@ -42,6 +42,11 @@ impl Bound {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The socket, for whoever serves it without sessions. It does not block.
+    pub fn into_socket(self) -> std::net::TcpListener {
+        self.listener
+    }
 }
 
 /// Listens on an address. One of IPv6's "any" takes IPv4 connections as well.

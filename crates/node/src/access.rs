@@ -24,6 +24,11 @@ impl Users {
         self.snapshot.load().get(name).cloned()
     }
 
+    /// All users, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<User>> {
+        self.snapshot.load().values().cloned().collect()
+    }
+
     pub(crate) fn replace<'a>(&self, users: impl Iterator<Item = &'a User>) {
         let all = users
             .map(|user| (user.name.clone(), Arc::new(user.clone())))

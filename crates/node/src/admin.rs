@@ -1,9 +1,15 @@
-//! What operators and definitions do to a broker: virtual hosts, users, permissions, and
-//! objects that no session owns. Putting what is there already changes it; nothing is deleted.
+//! What operators and definitions do to a broker: virtual hosts, users, permissions, parameters, and
+//! objects that no session owns. Putting what is there already changes it.
+//!
+//! Nothing here waits for the disk: a change is durable once the log is, up to
+//! [`Node::catalog_position`], and no answer may tell of it before.
+
+mod parameters;
+mod users;
+mod vhosts;
 
 use crate::mailbox::Touched;
 use crate::node::Node;
-use warren_broker::access::User;
 use warren_broker::catalog::{
     Binding, Catalog, Change, ExchangeDeclaration, PolicyScope, QueueDeclaration, SessionId, Vhost,
     VhostContent,
@@ -29,9 +35,24 @@ pub enum Error {
     Refused(#[from] Refusal),
 }
 
+/// Why sessions of a virtual host are closed; RabbitMQ's words.
+pub(crate) fn vhost_deleted(name: &str) -> String {
+    format!("vhost '{name}' is deleted")
+}
+
+/// Why sessions of a user are closed; RabbitMQ's words.
+pub(crate) fn user_deleted(name: &str) -> String {
+    format!("user '{name}' is deleted")
+}
+
 impl Node {
-    /// Creates a virtual host with its predeclared exchanges, or changes its properties.
-    pub fn put_vhost(&self, vhost: Vhost) {
+    /// Looks into the catalog. Its lock is held meanwhile: nothing else may be asked of the node.
+    pub fn catalog<T>(&self, read: impl FnOnce(&Catalog) -> T) -> T {
+        read(&self.catalog.lock())
+    }
+
+    /// Creates a virtual host with its predeclared exchanges, or changes its properties. Whether it is new.
+    pub fn put_vhost(&self, vhost: Vhost) -> bool {
         let mut catalog = self.catalog.lock();
         let name = vhost.name.clone();
         let is_new = catalog.vhost(name.as_str()).is_none();
@@ -41,31 +62,7 @@ impl Node {
                 self.put(&mut catalog, change);
             }
         }
-    }
-
-    /// Creates a user, or changes name, password and tags of one; permissions stay.
-    pub fn put_user(&self, mut user: User) {
-        let mut catalog = self.catalog.lock();
-        if let Some(known) = catalog.user(user.name.as_str()) {
-            user.permissions.clone_from(&known.permissions);
-            user.topic_permissions.clone_from(&known.topic_permissions);
-        }
-        self.put(&mut catalog, Change::UserPut(user));
-    }
-
-    /// Changes a user: permissions, for the most part.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`].
-    pub fn change_user(&self, name: &UserName, change: impl FnOnce(&mut User)) -> Result<(), Error> {
-        let mut catalog = self.catalog.lock();
-        let known = catalog
-            .user(name.as_str())
-            .ok_or_else(|| Error::NoUser(name.clone()))?;
-        let mut user = known.clone();
-        change(&mut user);
-        self.put(&mut catalog, Change::UserPut(user));
-        Ok(())
+        is_new
     }
 
     /// Declares an exchange that no session asked for.

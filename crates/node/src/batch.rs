@@ -154,8 +154,15 @@ impl Batch {
 
     fn find(&self, queue: &Arc<LiveQueue>) -> Option<usize> {
         let is_it = |(other, _): &(Arc<LiveQueue>, Work)| Arc::ptr_eq(other, queue);
-        if self.queues.get(self.last).is_some_and(is_it) {
-            return Some(self.last);
+        // The same again, or, where messages go to several queues in turn, the next in their order.
+        let next = match self.last + 1 {
+            end if end >= self.queues.len() => 0,
+            next => next,
+        };
+        for likely in [self.last, next] {
+            if self.queues.get(likely).is_some_and(is_it) {
+                return Some(likely);
+            }
         }
         let scanned = self.queues.iter().take(SCANNED_QUEUES_MAX).position(is_it);
         scanned.or_else(|| self.index.get(&queue.id()).copied())

@@ -1,8 +1,9 @@
 //! A session as the broker knows it: who it is, where it is, what it owns.
 
+use crate::admin;
 use crate::batch::Batch;
 use crate::mailbox::{Mailbox, Notice, Touched};
-use crate::node::Node;
+use crate::node::{Node, Session};
 use crate::passwords;
 use crate::vhosts::LiveVhost;
 use parking_lot::Mutex;
@@ -83,13 +84,24 @@ impl Node {
             vhost: live.name(),
         }
         .enter()?;
-        if !self.add_session(Arc::clone(&mailbox)) {
+        let session = Session {
+            mailbox: Arc::clone(&mailbox),
+            user: user.name.clone(),
+            vhost: live.name().clone(),
+        };
+        if !self.add_session(session) {
             let max = self.config.connections_max.unwrap_or_default();
             return Err(LoginRefusal::TooManyConnections(max));
         }
         if let Some(poisoned) = self.failure() {
             // It came after all others were told.
             mailbox.notify(Notice::LogFailed(poisoned.to_string()));
+        }
+        // Whoever took one of them away meanwhile did not find this session among those to be closed.
+        if self.vhost(vhost).is_none_or(|found| !Arc::ptr_eq(&found, &live)) {
+            mailbox.notify(Notice::Close(admin::vhost_deleted(vhost)));
+        } else if self.users.find(user.name.as_str()).is_none() {
+            mailbox.notify(Notice::Close(admin::user_deleted(user.name.as_str())));
         }
         let node = Arc::clone(self);
         Ok(Client {

@@ -2,8 +2,10 @@
 //! tells: asked of those who know it.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::value::Table;
+use warren_broker::queue::HeaderReader;
+use warren_broker::value::{Table, Value};
 
 /// Reads messages in the encodings of their origins: of all that front-ends of this broker publish in. Asked
 /// when a message is routed again, as a dead letter is; never on the way of a plain one.
@@ -43,5 +45,15 @@ impl Dialect for NoDialect {
 
     fn timestamp(&self, _: &Message) -> Option<u64> {
         None
+    }
+}
+
+/// Reads single headers, for queues.
+#[derive(Debug)]
+pub(crate) struct Reading(pub(crate) Arc<dyn Dialect>);
+
+impl HeaderReader for Reading {
+    fn header(&self, message: &Message, name: &str) -> Option<Value> {
+        self.0.headers(message)?.get(name).cloned()
     }
 }

@@ -13,6 +13,9 @@ use warren_broker::policy::ExchangeRules;
 use warren_broker::refusal::Subject;
 use warren_broker::route::{Destination, Routable, RoutingTable};
 
+/// Set in the version of an exchange that is gone.
+const GONE: u64 = 1 << 63;
+
 /// A running exchange.
 pub struct LiveExchange {
     declared: Exchange,
@@ -57,6 +60,12 @@ impl LiveExchange {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Whether an exchange with this version is gone: then a route through it cannot be remembered, since
+    /// nothing will void it any more.
+    pub(crate) fn is_gone(version: u64) -> bool {
+        version & GONE != 0
+    }
+
     /// Whether a route depends on more than the key, and then cannot be remembered.
     pub(crate) fn routes_each_anew(&self) -> bool {
         self.table.read().routes_each_anew()
@@ -97,5 +106,11 @@ impl LiveExchange {
     /// Voids every route that went through it.
     pub(crate) fn outdate(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Voids every route that went through it, also those that are being found and have yet to ask for its
+    /// version.
+    pub(crate) fn end(&self) {
+        self.version.fetch_or(GONE, Ordering::AcqRel);
     }
 }

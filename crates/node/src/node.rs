@@ -5,7 +5,7 @@ use crate::access::Users;
 use crate::alarms::Memory;
 use crate::clock::Clock;
 use crate::congestion::{Burden, Traffic, Waiting};
-use crate::dialect::{Dialect, NoDialect};
+use crate::dialect::{Dialect, NoDialect, Reading};
 use crate::exchanges::LiveExchange;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::queues::LiveQueue;
@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use warren_broker::catalog::{self, Catalog, Change, Effect, SessionId, codec};
-use warren_broker::name::VhostName;
+use warren_broker::name::{UserName, VhostName};
 use warren_broker::queue::{Queue, Rules};
-use warren_store::{Log, Poisoned, Position};
+use warren_store::{Log, Poisoned, Position, Waiter};
 
 /// What a node is told when it starts.
 #[derive(Debug, Clone)]
@@ -53,6 +53,13 @@ impl Default for Config {
 /// What was recovered of queues, by id: the machine, and below what numbers were reserved.
 pub(crate) type Machines = HashMap<u64, (Queue, u64), RandomState>;
 
+/// A session that has logged in, as operators see it.
+pub(crate) struct Session {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) user: UserName,
+    pub(crate) vhost: VhostName,
+}
+
 /// A running broker.
 pub struct Node {
     pub(crate) config: Config,
@@ -60,7 +67,7 @@ pub struct Node {
     pub(crate) vhosts: RwLock<HashMap<VhostName, Arc<LiveVhost>, RandomState>>,
     pub(crate) users: Users,
     pub(crate) replies: Replies,
-    sessions: RwLock<HashMap<SessionId, Arc<Mailbox>, RandomState>>,
+    sessions: RwLock<HashMap<SessionId, Session, RandomState>>,
     last_session: AtomicU64,
     pub(crate) backing: Arc<Backing>,
     /// The log's end after the last change of anything durable in the catalog.
@@ -73,6 +80,18 @@ pub struct Node {
     /// Why nothing can be kept any more.
     failure: OnceLock<Poisoned>,
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// Waits for the log in the place of somebody who is no session.
+struct Once(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Waiter for Once {
+    fn durable(&self, _: Position, _: usize) {
+        let then = self.0.lock().take();
+        if let Some(then) = then {
+            then();
+        }
+    }
 }
 
 impl std::fmt::Debug for Node {
@@ -90,6 +109,7 @@ impl Node {
             memory,
             storage: None,
             clock: Clock::default(),
+            reader: Arc::new(Reading(Arc::clone(&config.dialect))),
             node: OnceLock::new(),
         };
         Self::over(config, Arc::new(backing))
@@ -320,6 +340,14 @@ impl Node {
         self.backing.log.notify(position, waiter);
     }
 
+    /// Calls `then` once the log is durable up to `position`, at once if it is; never, when the log fails
+    /// before. `then` may run on the thread that writes the log, and must not block.
+    pub fn when_durable(&self, position: Position, then: impl FnOnce() + Send + 'static) {
+        let then: Box<dyn FnOnce() + Send> = Box::new(then);
+        let once = Once(Mutex::new(Some(then)));
+        self.backing.log.notify(position, Arc::new(once));
+    }
+
     /// The account of memory, to which sessions add what they hold for publishers.
     pub fn memory(&self) -> &Memory {
         &self.backing.memory
@@ -348,6 +376,15 @@ impl Node {
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
         self.sessions.read().len()
+    }
+
+    /// How many sessions are open in the virtual hosts that are meant.
+    pub fn session_count_in(&self, is_meant: impl Fn(&VhostName) -> bool) -> usize {
+        let sessions = self.sessions.read();
+        sessions
+            .values()
+            .filter(|session| is_meant(&session.vhost))
+            .count()
     }
 
     /// A mailbox for a new session.
@@ -393,7 +430,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn add_session(&self, mailbox: Arc<Mailbox>) -> bool {
+    pub(crate) fn add_session(&self, session: Session) -> bool {
         let mut sessions = self.sessions.write();
         if self
             .config
@@ -402,7 +439,7 @@ impl Node {
         {
             return false;
         }
-        sessions.insert(mailbox.session(), mailbox);
+        sessions.insert(session.mailbox.session(), session);
         true
     }
 
@@ -411,7 +448,22 @@ impl Node {
     }
 
     fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
-        self.sessions.read().values().cloned().collect()
+        let sessions = self.sessions.read();
+        sessions
+            .values()
+            .map(|session| Arc::clone(&session.mailbox))
+            .collect()
+    }
+
+    /// Tells the sessions that are meant to close, for this reason.
+    pub(crate) fn close_sessions(&self, is_meant: impl Fn(&Session) -> bool, reason: &str) {
+        let sessions = self.sessions.read();
+        let meant = sessions.values().filter(|session| is_meant(session));
+        let mailboxes: Vec<_> = meant.map(|session| Arc::clone(&session.mailbox)).collect();
+        drop(sessions);
+        for mailbox in mailboxes {
+            mailbox.notify(Notice::Close(reason.to_owned()));
+        }
     }
 
     /// Makes a change, logs what of it lasts and carries out what it means. The catalog's lock is held,
@@ -457,7 +509,7 @@ impl Node {
             }),
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
-                    exchange.outdate();
+                    exchange.end();
                 }
             }),
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),

@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
             }
             // The version is read before the table: a change in between voids the route.
             let version = exchange.version();
-            self.route.once |= exchange.routes_each_anew();
+            self.route.once |= LiveExchange::is_gone(version) || exchange.routes_each_anew();
             let mut found = 0usize;
             let mut onward = Vec::new();
             exchange.route(message, &mut |destination| {

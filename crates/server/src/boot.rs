@@ -2,6 +2,7 @@
 //! with.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -138,6 +139,25 @@ pub fn amqp091(config: &Config) -> Settings {
     }
 }
 
+/// What the HTTP API is told. Addresses go with RabbitMQ's names of their protocols.
+pub fn management(config: &Config, addresses: &[(&'static str, SocketAddr)]) -> warren_management::Settings {
+    let listener = |(protocol, address): &(&'static str, SocketAddr)| warren_management::Listener {
+        protocol,
+        address: *address,
+    };
+    let node = format!("warren@{}", host_name());
+    let cluster = config.node.cluster_name.clone();
+    warren_management::Settings {
+        product: config.product.name.clone(),
+        version: config.product.version.clone(),
+        cluster: cluster.unwrap_or_else(|| node.clone()),
+        node,
+        password_hashing: hashing(config.auth.password_hashing),
+        path_prefix: config.management.path_prefix.clone(),
+        listeners: addresses.iter().map(listener).collect(),
+    }
+}
+
 /// Fills an empty node: the default virtual host and the default user.
 ///
 /// # Errors
@@ -146,7 +166,10 @@ pub fn fill(node: &Node, config: &Config) -> Result<(), Failure> {
     let defaults = &config.defaults;
     let wrong = |error: &dyn std::fmt::Display| Failure::Defaults(error.to_string());
     let vhost = VhostName::new(&defaults.vhost).map_err(|error| wrong(&error))?;
-    node.put_vhost(Vhost::named(vhost.clone()));
+    node.put_vhost(Vhost {
+        description: "Default virtual host".to_owned(),
+        ..Vhost::named(vhost.clone())
+    });
     let mut user = User::new(UserName::new(&defaults.user).map_err(|error| wrong(&error))?);
     let algorithm = hashing(config.auth.password_hashing);
     let hash = passwords::hash(defaults.password.reveal(), algorithm).map_err(|error| wrong(&error))?;

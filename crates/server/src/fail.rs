@@ -88,39 +88,35 @@ pub enum Failure {
     /// The port of a listener is in use.
     #[error(
         "cannot listen on {endpoint}: the port is taken by another program. Stop that one, or choose another \
-         port: --set listeners.tcp.{name}={other}"
+         port: --set {other}"
     )]
     PortTaken {
-        /// Name of the listener.
-        name: String,
         /// Where it was to listen.
         endpoint: Endpoint,
-        /// The same on a free port, as one would write it.
+        /// The setting that puts it on a free port.
         other: String,
     },
     /// The port of a listener needs a privilege.
     #[error(
         "cannot listen on {endpoint}: not permitted. Ports below 1024 need the privilege to bind them; \
-         choose another: --set listeners.tcp.{name}={other}"
+         choose another: --set {other}"
     )]
     PortForbidden {
-        /// Name of the listener.
-        name: String,
         /// Where it was to listen.
         endpoint: Endpoint,
-        /// The same on a free port, as one would write it.
+        /// The setting that puts it on a free port.
         other: String,
     },
     /// A listener cannot listen for another reason.
     #[error(
         "cannot listen on {endpoint}: {source}. Check that the address belongs to this machine, or choose \
-         another: --set listeners.tcp.{name}=127.0.0.1:{}", endpoint.port
+         another: --set {other}"
     )]
     Listen {
-        /// Name of the listener.
-        name: String,
         /// Where it was to listen.
         endpoint: Endpoint,
+        /// The setting that puts it on this machine.
+        other: String,
         /// Why not.
         source: io::Error,
     },
@@ -140,22 +136,19 @@ pub enum Failure {
 
 impl Failure {
     /// The failure of a listener, by what the system said.
-    pub fn listen(name: &str, endpoint: Endpoint, source: io::Error) -> Self {
-        let name = name.to_owned();
+    pub fn listen(listener: Listener<'_>, endpoint: Endpoint, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Failure::PortTaken {
-                name,
                 endpoint,
-                other: free_port(endpoint),
+                other: listener.on_free_port(endpoint),
             },
             io::ErrorKind::PermissionDenied => Failure::PortForbidden {
-                name,
                 endpoint,
-                other: free_port(endpoint),
+                other: listener.on_free_port(endpoint),
             },
             _ => Failure::Listen {
-                name,
                 endpoint,
+                other: listener.on_this_machine(endpoint),
                 source,
             },
         }
@@ -213,11 +206,31 @@ pub fn locked(folder: &Path) -> Result<Lock, Failure> {
     })
 }
 
-/// The value that puts the listener on a port that the system chooses.
-fn free_port(endpoint: Endpoint) -> String {
-    match endpoint.host {
-        Some(_) => Endpoint { port: 0, ..endpoint }.to_string(),
-        None => "0".to_owned(),
+/// A listener, by the keys that say where it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Listener<'a> {
+    /// Of AMQP, with its name.
+    Amqp(&'a str),
+    /// Of the HTTP API.
+    Management,
+}
+
+impl Listener<'_> {
+    fn on_free_port(self, endpoint: Endpoint) -> String {
+        match (self, endpoint.host) {
+            (Self::Amqp(name), Some(_)) => {
+                format!("listeners.tcp.{name}={}", Endpoint { port: 0, ..endpoint })
+            }
+            (Self::Amqp(name), None) => format!("listeners.tcp.{name}=0"),
+            (Self::Management, _) => "management.tcp.port=0".to_owned(),
+        }
+    }
+
+    fn on_this_machine(self, endpoint: Endpoint) -> String {
+        match self {
+            Self::Amqp(name) => format!("listeners.tcp.{name}=127.0.0.1:{}", endpoint.port),
+            Self::Management => "management.tcp.ip=127.0.0.1".to_owned(),
+        }
     }
 }
 
@@ -235,7 +248,11 @@ mod tests {
     use super::*;
 
     fn failure(endpoint: &str, kind: io::ErrorKind) -> Failure {
-        Failure::listen("default", Endpoint::read(endpoint).unwrap(), kind.into())
+        Failure::listen(
+            Listener::Amqp("default"),
+            Endpoint::read(endpoint).unwrap(),
+            kind.into(),
+        )
     }
 
     #[test]
@@ -247,7 +264,7 @@ mod tests {
             port: address.port(),
         };
         let source = TcpListener::bind(address).unwrap_err();
-        let failure = Failure::listen("default", endpoint, source);
+        let failure = Failure::listen(Listener::Amqp("default"), endpoint, source);
         assert_eq!(
             failure.to_string(),
             format!(
@@ -270,6 +287,11 @@ mod tests {
                 let (_, setting) = text.split_once("--set ").unwrap();
                 let loaded = config::load(None, &|_| None, &[setting.to_owned()]).unwrap();
                 assert!(loaded.listeners.tcp().contains_key("default"), "{text}");
+                let endpoint = Endpoint::read(endpoint).unwrap();
+                let text = Failure::listen(Listener::Management, endpoint, kind.into()).to_string();
+                let (_, setting) = text.split_once("--set ").unwrap();
+                let loaded = config::load(None, &|_| None, &[setting.to_owned()]).unwrap();
+                assert_ne!(loaded.management, Default::default(), "{text}");
             }
         }
     }

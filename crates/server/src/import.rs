@@ -1,6 +1,7 @@
 //! Puts definitions into a node. Additive: what exists and cannot be changed stays as it is.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -9,15 +10,21 @@ use warren_broker::access::{PasswordHash, Permission, TopicPermission, User};
 use warren_broker::catalog::{
     Binding, Endpoint, ExchangeDeclaration, PolicyScope, QueueDeclaration, QueueType, Vhost,
 };
+use warren_broker::limits::{Limited, Limits};
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
+use warren_broker::parameter::{self, Parameter};
 use warren_broker::policy::{ApplyTo, Policy};
-use warren_broker::value::Table;
+use warren_broker::value::{Table, Value};
+use warren_management::value::from_json;
 use warren_node::{Node, admin, passwords};
 
 use crate::boot;
 use crate::config::value::HashingAlgorithm;
 use crate::definitions::{Definitions, arguments, model};
 use crate::fail::Failure;
+
+/// The identity of the cluster that was exported. RabbitMQ has it in every export and keeps its own, too.
+const CLUSTER_ID: &str = "internal_cluster_id";
 
 /// An object that the node does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +82,22 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
         let object = format!("exchange '{}' in vhost '{}'", exchange.name, exchange.vhost);
         put_exchange(node, exchange).map_err(at(object))?;
     }
+    for global in definitions
+        .global_parameters
+        .iter()
+        .filter(|global| global.name != CLUSTER_ID)
+    {
+        put_global(node, global).map_err(at(format!("global parameter '{}'", global.name)))?;
+    }
+    for parameter in &definitions.parameters {
+        let model::Parameter {
+            component,
+            name,
+            vhost,
+            ..
+        } = parameter;
+        put_parameter(node, parameter).map_err(at(format!("{component} '{name}' in vhost '{vhost}'")))?;
+    }
     for queue in &definitions.queues {
         let object = format!("queue '{}' in vhost '{}'", queue.name, queue.vhost);
         put_queue(node, queue).map_err(at(object))?;
@@ -109,8 +132,19 @@ fn put_user(node: &Node, from: &model::User, default: HashingAlgorithm) -> Resul
         }
         (None, None) => None,
     };
+    let limits = limits(&from.limits, Limited::User)?;
+    let name = user.name.clone();
     node.put_user(user);
-    Ok(())
+    node.change_user(&name, |user| user.limits = limits).map_err(text)
+}
+
+/// Limits of a user or a virtual host, which replace those that there are.
+fn limits(from: &BTreeMap<String, i64>, of: Limited) -> Result<Limits, String> {
+    let mut limits = Limits::default();
+    for (name, number) in from {
+        limits.set(name, &Value::I64(*number), of).map_err(text)?;
+    }
+    Ok(limits)
 }
 
 fn put_vhost(node: &Node, from: &model::Vhost) -> Result<(), String> {
@@ -119,12 +153,22 @@ fn put_vhost(node: &Node, from: &model::Vhost) -> Result<(), String> {
         Some("classic") => Some(QueueType::Classic),
         _ => None,
     };
+    let name = VhostName::new(&from.name).map_err(text)?;
+    let limits = limits(&from.limits, Limited::Vhost)?;
     node.put_vhost(Vhost {
-        name: VhostName::new(&from.name).map_err(text)?,
+        name: name.clone(),
         description: from.description.clone(),
         tags: from.tags.iter().map(|tag| tag.as_str().into()).collect(),
         default_queue_type,
     });
+    if !limits.is_empty() {
+        let set = node.change_vhost_limits(&name, |known| {
+            *known = limits;
+            Ok::<(), Infallible>(())
+        });
+        // It cannot refuse by itself.
+        let Ok(()) = set.map_err(text)?;
+    }
     Ok(())
 }
 
@@ -218,6 +262,31 @@ fn put_exchange(node: &Node, from: &model::Exchange) -> Result<(), String> {
         arguments: table(&from.arguments)?,
     };
     node.put_exchange(&vhost, &asked).map_err(text)
+}
+
+fn put_global(node: &Node, from: &model::GlobalParameter) -> Result<(), String> {
+    node.put_global_parameter(&from.name, value(&from.value)?);
+    Ok(())
+}
+
+/// One of a component that nobody here has was told of before.
+fn put_parameter(node: &Node, from: &model::Parameter) -> Result<(), String> {
+    let vhost = VhostName::new(&from.vhost).map_err(text)?;
+    match Parameter::new(&from.component, &from.name, value(&from.value)?) {
+        Ok(parameter) => {
+            if parameter.is_idle() {
+                let (component, name) = (&from.component, &from.name);
+                tracing::warn!(component, name, %vhost, "a parameter without effect so far");
+            }
+            node.put_parameter(&vhost, parameter).map(drop).map_err(text)
+        }
+        Err(parameter::Fault::Component(_)) => Ok(()),
+        Err(fault) => Err(text(fault)),
+    }
+}
+
+fn value(json: &Json) -> Result<Value, String> {
+    from_json(json).map_err(|number| format!("{number} does not fit into 64 bits with a sign"))
 }
 
 fn put_queue(node: &Node, from: &model::Queue) -> Result<(), String> {

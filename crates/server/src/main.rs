@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
 use clap::Parser;
-use warren_net::Bound;
 use warren_server::announce::Announcement;
 use warren_server::args::{Arguments, Check, Command, Ports, Serve};
 use warren_server::config::{self, Config};
 use warren_server::data_dir::{self, Surroundings};
 use warren_server::fail::{self, Failure};
 use warren_server::log;
-use warren_server::ready::{self, Listener, ReadyFile};
+use warren_server::ready::{Listener, ReadyFile};
 use warren_server::{allocator, boot, check, descriptors, import, serve};
 
 #[global_allocator]
@@ -67,7 +66,7 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
     let file = config::file(arguments.config.as_deref(), &environment);
     let mut config = config::load(file.as_deref(), &environment, &arguments.settings)?;
     if arguments.ports == Some(Ports::Any) {
-        config.listeners.use_free_ports();
+        config.use_free_ports();
     }
     arm_failpoint(&environment);
     let log = log::init(&config.log)?;
@@ -81,13 +80,13 @@ fn start(arguments: &Serve) -> Result<(), Failure> {
         None if node.is_empty() => boot::fill(&node, &config)?,
         None => {}
     }
-    let bound = serve::bind(&config.listeners)?;
-    let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
-    let outcome = serve::run(&node, &config, boot::amqp091(&config), bound, &log, || {
+    let listening = serve::bind(&config)?;
+    let addresses = listening.addresses();
+    let outcome = serve::run(&node, &config, boot::amqp091(&config), listening, &log, || {
         announce(&addresses, data_dir.as_deref(), file.as_deref());
         let listeners: Vec<_> = addresses
             .iter()
-            .map(|bound| Listener::new(ready::AMQP, *bound))
+            .map(|(protocol, address)| Listener::new(protocol, *address))
             .collect();
         Ok(ready
             .iter()
@@ -122,10 +121,10 @@ fn data_dir(arguments: &Serve, config: &Config) -> Result<Option<PathBuf>, Failu
     Ok(Some(data_dir::open(given, &surroundings)?))
 }
 
-fn announce(addresses: &[SocketAddr], data_dir: Option<&Path>, file: Option<&Path>) {
+fn announce(addresses: &[(&str, SocketAddr)], data_dir: Option<&Path>, file: Option<&Path>) {
     let listeners = addresses
         .iter()
-        .map(|address| (ready::AMQP, address.to_string()))
+        .map(|(protocol, address)| (*protocol, address.to_string()))
         .collect();
     let text = Announcement {
         listeners,

@@ -17,6 +17,9 @@ use serde::Serialize;
 /// RabbitMQ's name for AMQP 0-9-1 and 1.0 without TLS.
 pub const AMQP: &str = "amqp";
 
+/// RabbitMQ's name for the HTTP API without TLS.
+pub const HTTP: &str = "http";
+
 /// The ready file could not be put in place or taken away.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the ready file {}: {source}. Its folder must exist; see --ready-file", path.display())]

@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use warren_frontend::amqp091::{Connection, Settings};
+use warren_management::Api;
 use warren_net::{Bound, Options, Server};
 use warren_node::Node;
 
 use crate::config::Config;
-use crate::config::model::Listeners;
-use crate::fail::Failure;
-use crate::{descriptors, import, log};
+use crate::config::model::{Listeners, Management};
+use crate::config::value::Endpoint;
+use crate::fail::{Failure, Listener};
+use crate::{boot, descriptors, import, log, ready};
 
 /// How long clients may take to answer that the broker stops. Container runtimes kill after 10 s,
 /// and what comes after this must still have its time.
@@ -32,36 +34,60 @@ const FAIL_TIMEOUT: Duration = Duration::from_secs(3);
 /// What clients are told when the broker stops; RabbitMQ's words.
 const STOP_REASON: &str = "broker forced connection closure with reason 'shutdown'";
 
+/// Every socket that listens, and is not yet served.
+#[derive(Debug)]
+pub struct Listening {
+    /// For AMQP.
+    pub amqp: Vec<Bound>,
+    /// For the HTTP API, if there is one.
+    pub management: Option<Bound>,
+}
+
+impl Listening {
+    /// RabbitMQ's name of each one's protocol, and its address with its real port.
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let amqp = self.amqp.iter().map(|bound| (ready::AMQP, bound.address()));
+        let management = self.management.iter().map(|bound| (ready::HTTP, bound.address()));
+        amqp.chain(management).collect()
+    }
+}
+
 /// Binds every configured listener.
 ///
 /// # Errors
 /// The first that cannot be bound.
-pub fn bind(listeners: &Listeners) -> Result<Vec<Bound>, Failure> {
-    let mut bound = Vec::new();
-    for (name, endpoint) in listeners.tcp() {
-        let mut failed = None;
-        let found = endpoint.candidates().into_iter().find_map(|address| {
-            match warren_net::bind(address, options(listeners)) {
-                Ok(bound) => Some(bound),
-                Err(error) => {
-                    // A port that is taken is not to be taken on another family behind it.
-                    let is_missing = matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL));
-                    if failed.as_ref().is_none_or(|_: &io::Error| !is_missing) {
-                        failed = Some(error);
-                    }
-                    None
+pub fn bind(config: &Config) -> Result<Listening, Failure> {
+    let options = options(&config.listeners);
+    let mut amqp = Vec::new();
+    for (name, endpoint) in config.listeners.tcp() {
+        let bound = bind_one(endpoint, options);
+        amqp.push(bound.map_err(|error| Failure::listen(Listener::Amqp(&name), endpoint, error))?);
+    }
+    let management = match &config.management {
+        Management { is_on: false, .. } => None,
+        Management { at, .. } => {
+            let bound = bind_one(*at, options);
+            Some(bound.map_err(|error| Failure::listen(Listener::Management, *at, error))?)
+        }
+    };
+    Ok(Listening { amqp, management })
+}
+
+fn bind_one(endpoint: Endpoint, options: Options) -> io::Result<Bound> {
+    let mut failed = None;
+    for address in endpoint.candidates() {
+        match warren_net::bind(address, options) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => {
+                // A port that is taken is not to be taken on another family behind it.
+                let is_missing = matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL));
+                if failed.as_ref().is_none_or(|_: &io::Error| !is_missing) {
+                    failed = Some(error);
                 }
-            }
-        });
-        match (found, failed) {
-            (Some(found), _) => bound.push(found),
-            (None, error) => {
-                let error = error.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
-                return Err(Failure::listen(&name, endpoint, error));
             }
         }
     }
-    Ok(bound)
+    Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
 }
 
 /// The machine has no such family of addresses.
@@ -78,17 +104,17 @@ fn options(listeners: &Listeners) -> Options {
     }
 }
 
-/// Serves until a signal ends it. `ready` is called when clients can connect.
+/// Serves until a signal ends it. `announce` is called when clients can connect.
 ///
 /// # Errors
-/// When the runtime or the signals cannot be set up, or `ready` fails.
+/// When the runtime or the signals cannot be set up, or `announce` fails.
 pub fn run(
     node: &Arc<Node>,
     config: &Config,
     settings: Settings,
-    bound: Vec<Bound>,
+    listening: Listening,
     log: &log::Handle,
-    ready: impl FnOnce() -> Result<(), Failure>,
+    announce: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.node.workers())
@@ -97,12 +123,19 @@ pub fn run(
         .map_err(Failure::Runtime)?;
     runtime.block_on(async {
         let server = Server::default();
+        let descriptors = descriptors::for_connections();
         let options = Options {
-            descriptors: descriptors::for_connections(),
+            descriptors,
             ..options(&config.listeners)
         };
+        let http = warren_management::Server::new(descriptors);
+        let addresses = listening.addresses();
+        if let Some(bound) = listening.management {
+            let api = Api::new(Arc::clone(node), boot::management(config, &addresses));
+            http.serve(bound.into_socket(), &api).map_err(Failure::Runtime)?;
+        }
         let settings = Arc::new(settings);
-        for listener in bound {
+        for listener in listening.amqp {
             let (node, settings) = (Arc::clone(node), Arc::clone(&settings));
             let session = move |peer: SocketAddr| -> Box<dyn warren_frontend::Session> {
                 Box::new(Connection::new(
@@ -121,7 +154,7 @@ pub fn run(
         let tell = Arc::clone(&failed);
         node.start(Box::new(move || tell.notify_one()))
             .map_err(Failure::Runtime)?;
-        ready()?;
+        announce()?;
         tokio::select! {
             () = signals.obey(node, config, log) => {}
             () = failed.notified() => {}
@@ -129,22 +162,24 @@ pub fn run(
         match node.failure() {
             // Clients that have logged in were told why.
             Some(poisoned) => {
-                stop(server, FAIL_TIMEOUT).await;
+                stop(server, http, FAIL_TIMEOUT).await;
                 Err(Failure::Poisoned(poisoned.clone()))
             }
             None => {
-                stop(server, STOP_TIMEOUT).await;
+                stop(server, http, STOP_TIMEOUT).await;
                 Ok(())
             }
         }
     })
 }
 
-async fn stop(mut server: Server, at_most: Duration) {
+async fn stop(mut server: Server, http: warren_management::Server, at_most: Duration) {
     server.stop_accepting();
     server.close_all(STOP_REASON);
-    let drained = tokio::time::timeout(at_most, server.drained()).await;
-    if drained.is_err() {
+    let drained = async {
+        tokio::join!(server.drained(), http.stop());
+    };
+    if tokio::time::timeout(at_most, drained).await.is_err() {
         let open = server.open_count();
         tracing::warn!(open, "stopping with connections that did not close in time");
     }

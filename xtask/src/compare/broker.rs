@@ -149,6 +149,7 @@ fn command(tools: &Tools, kind: Kind, serve: &str, port: u16) -> Result<Command,
                 .arg("--data-dir")
                 .arg(tools.data().join("warren"));
             command.args(["--set", &format!("listeners.tcp.default=127.0.0.1:{port}")]);
+            command.args(["--set", "management.tcp=none"]);
             command.args(serve.split_whitespace());
             command
         }

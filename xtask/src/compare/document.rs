@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use super::features;
 use super::figures::{self, Figure, Unit, three_digits};
 use super::growth::Series;
 use super::plot::plot;
@@ -66,6 +67,7 @@ fn columns(group: &str) -> Vec<&'static Figure> {
         ],
         "memory" => vec![&f::START, &f::IDLE, &f::PER_IDLE],
         "backlog" => vec![&f::BUILD, &f::BUILD_COST, &f::DRAIN, &f::DRAIN_COST, &f::PEAK],
+        features::FEATURES => vec![&f::BASE_RATE, &f::BASE_COST, &f::WITH_RATE, &f::WITH_COST],
         store::RESTART => vec![
             &f::FILLED,
             &f::FILL_PEAK,

@@ -89,6 +89,10 @@ figures! {
     ALONE_P99 = "alone.run.delivery_p99_us", "its p99", Microseconds;
     BESIDE_RATE = "beside.run.delivered_per_s", "beside it, msg/s", PerSecond;
     BESIDE_P50 = "beside.run.delivery_p50_us", "p50", Microseconds;
+    BASE_RATE = "base.run.published_per_s", "without it, published/s", PerSecond;
+    BASE_COST = "base.run.c", "C without it", CpuSeconds;
+    WITH_RATE = "with.run.published_per_s", "with it, published/s", PerSecond;
+    WITH_COST = "with.run.c", "C with it", CpuSeconds;
     BESIDE_P99 = "beside.run.delivery_p99_us", "p99", Microseconds;
 }
 

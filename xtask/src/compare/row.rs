@@ -1,6 +1,6 @@
 //! What a row of the comparison is: a load, the brokers that get it, and what Warren has to reach with it.
 //!
-//! `rows.rs`, `store.rs` and `growth.rs` are the rows; here is the language they are written in.
+//! `rows.rs`, `features.rs`, `store.rs` and `growth.rs` are the rows; here is their language.
 
 use serde::{Deserialize, Serialize};
 

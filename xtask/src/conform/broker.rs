@@ -21,10 +21,19 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many of the log's last lines a failure shows.
 const LOG_LINES: usize = 20;
 
+/// Where a broker listens on the loopback address.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ports {
+    /// AMQP.
+    pub(super) amqp: u16,
+    /// The HTTP API, if it has one.
+    pub(super) http: Option<u16>,
+}
+
 /// A running broker. Dropped, it is killed.
 pub(super) struct Broker {
     child: Child,
-    port: u16,
+    ports: Ports,
     log: PathBuf,
 }
 
@@ -53,14 +62,18 @@ impl Broker {
         let child = command
             .spawn()
             .map_err(|error| format!("does not start: {error}"))?;
-        let mut broker = Broker { child, port: 0, log };
-        broker.port = broker.wait_until_ready(&ready, START_LIMIT)?;
+        let mut broker = Broker {
+            child,
+            ports: Ports::default(),
+            log,
+        };
+        broker.ports = broker.wait_until_ready(&ready, START_LIMIT)?;
         Ok(broker)
     }
 
-    /// The AMQP port on the loopback address.
-    pub(super) fn port(&self) -> u16 {
-        self.port
+    /// Where it listens on the loopback address.
+    pub(super) fn ports(&self) -> Ports {
+        self.ports
     }
 
     /// Asks the broker to stop and waits for its end.
@@ -86,12 +99,17 @@ impl Broker {
         )))
     }
 
-    fn wait_until_ready(&mut self, ready: &Path, limit: Duration) -> Result<u16, String> {
+    fn wait_until_ready(&mut self, ready: &Path, limit: Duration) -> Result<Ports, String> {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             // Written under another name and renamed, so what can be read is whole.
             if let Ok(text) = fs::read_to_string(ready) {
-                return amqp_port(&text).ok_or_else(|| self.with_log(&format!("no AMQP listener in {text}")));
+                let amqp = port(&text, "amqp");
+                let amqp = amqp.ok_or_else(|| self.with_log(&format!("no AMQP listener in {text}")))?;
+                return Ok(Ports {
+                    amqp,
+                    http: port(&text, "http"),
+                });
             }
             if let Some(status) = self.ended()? {
                 return Err(self.with_log(&format!("ended before it was ready, {status}")));
@@ -136,15 +154,15 @@ pub(super) fn signal(name: &str, whom: &str) {
         .status();
 }
 
-/// The port of the first AMQP listener in a ready file that can be reached at 127.0.0.1:
+/// The port of the first listener of this protocol in a ready file that can be reached at 127.0.0.1:
 /// `{"pid": 1, "listeners": [{"protocol": "amqp", "address": "127.0.0.1:5672"}]}`.
 ///
 /// Reads as much JSON as that file has: flat objects whose values of interest are strings without escapes.
-fn amqp_port(text: &str) -> Option<u16> {
+fn port(text: &str, protocol: &str) -> Option<u16> {
     let (_, listeners) = text.split_once("\"listeners\"")?;
     listeners
         .split('{')
-        .filter(|object| value(object, "protocol") == Some("amqp"))
+        .filter(|object| value(object, "protocol") == Some(protocol))
         .filter_map(|object| value(object, "address")?.parse::<SocketAddr>().ok())
         .find(|address| address.ip().is_unspecified() || address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST))
         .map(|address| address.port())
@@ -183,7 +201,7 @@ mod tests {
         let arguments = r#"[ "$1 $2 $3" = '--no-data-dir --ports any' ] || exit 9"#;
         let script = format!("trap 'exit 0' TERM; {arguments}\n{READY}{IDLE}");
         let broker = Broker::start(shell(&script), folder.path()).unwrap();
-        assert_eq!(broker.port(), 4567);
+        assert_eq!(broker.ports().amqp, 4567);
         assert_eq!(broker.stop(), Ok(()));
     }
 
@@ -210,7 +228,7 @@ mod tests {
         let child = shell(IDLE).spawn().unwrap();
         let mut broker = Broker {
             child,
-            port: 0,
+            ports: Ports::default(),
             log: folder.path().join("log"),
         };
         let ready = folder.path().join("ready.json");
@@ -247,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_port_is_that_of_an_amqp_listener_in_reach() {
-        let found = |listeners: &str| amqp_port(&format!(r#"{{"pid": 1, "listeners": [{listeners}]}}"#));
+        let found = |listeners: &str| port(&format!(r#"{{"pid": 1, "listeners": [{listeners}]}}"#), "amqp");
         assert_eq!(
             found(r#"{"protocol": "amqp", "address": "127.0.0.1:5"}"#),
             Some(5)
@@ -258,6 +276,6 @@ mod tests {
             r#"{"protocol":"amqp/ssl","address":"0.0.0.0:8"},{"protocol":"amqp","address":"0.0.0.0:9"}"#;
         assert_eq!(found(two), Some(9));
         assert_eq!(found(r#"{"protocol":"amqp","address":"192.0.2.1:5672"}"#), None);
-        assert_eq!(amqp_port("{"), None);
+        assert_eq!(port("{", "amqp"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::broker::signal;
+use super::broker::{Ports, signal};
 use super::tally::Tally;
 
 /// How often the process is looked at while it prints nothing.
@@ -15,9 +15,13 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long output may still come after `run.sh` has ended: a process that it left behind can hold the pipe.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Runs `command` against the broker at `port` of the loopback address and counts its lines into `tally`.
-/// After `limit` it is killed, with the processes that it started, and that is a failure.
-pub(super) fn run(command: &mut Command, port: u16, limit: Duration, tally: &mut Tally) {
+/// Runs `command` against the broker at these ports of the loopback address and counts its lines into
+/// `tally`. After `limit` it is killed, with the processes that it started, and that is a failure.
+pub(super) fn run(command: &mut Command, ports: Ports, limit: Duration, tally: &mut Tally) {
+    let port = ports.amqp;
+    if let Some(http) = ports.http {
+        command.env("MANAGEMENT_PORT", http.to_string());
+    }
     command
         .env("AMQP_URI", format!("amqp://guest:guest@127.0.0.1:{port}/%2F"))
         .env("AMQP_HOST", "127.0.0.1")
@@ -104,7 +108,10 @@ mod tests {
         let mut tally = Tally::default();
         run(
             Command::new("/bin/sh").args(["-c", script]),
-            4567,
+            Ports {
+                amqp: 4567,
+                http: Some(4568),
+            },
             limit,
             &mut tally,
         );
@@ -113,11 +120,12 @@ mod tests {
 
     #[test]
     fn the_address_comes_by_environment() {
-        let script = r#"echo "ok a"; echo "FAIL b: $AMQP_HOST $AMQP_PORT $AMQP_URI"; exit 1"#;
+        let script =
+            r#"echo "ok a"; echo "FAIL b: $AMQP_HOST $AMQP_PORT $AMQP_URI $MANAGEMENT_PORT"; exit 1"#;
         let outcome = outcome(script, LONG);
         assert!(outcome.contains("passed: 1"), "{outcome}");
         assert!(
-            outcome.contains("b: 127.0.0.1 4567 amqp://guest:guest@127.0.0.1:4567/%2F"),
+            outcome.contains("b: 127.0.0.1 4567 amqp://guest:guest@127.0.0.1:4567/%2F 4568"),
             "{outcome}"
         );
     }
@@ -147,7 +155,12 @@ mod tests {
     #[test]
     fn a_script_that_is_not_there_fails() {
         let mut tally = Tally::default();
-        run(&mut Command::new("/nowhere/run.sh"), 1, LONG, &mut tally);
+        run(
+            &mut Command::new("/nowhere/run.sh"),
+            Ports::default(),
+            LONG,
+            &mut tally,
+        );
         assert!(format!("{tally:?}").contains("does not start"));
     }
 }

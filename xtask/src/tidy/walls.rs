@@ -25,6 +25,7 @@ const FLOORS: &[(&str, May)] = &[
     ("bench", Import(&["client", "protocol"])),
     ("node", Import(&["broker", "store"])),
     ("frontend", Import(&["protocol", "broker", "node"])),
+    ("management", Import(&["broker", "node"])),
     ("net", Import(&["frontend", "node", "protocol"])),
     ("server", ImportAny),
     // What judges the built broker shares no code with it.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use warren_protocol::amqp091::table::TableWriter;
+
 use crate::random::Random;
 use crate::stamp;
 
@@ -167,6 +169,17 @@ pub enum ArgumentValue {
     Number(i64),
     /// Anything else.
     Text(String),
+}
+
+impl Argument {
+    /// Into a table.
+    pub(crate) fn write(&self, table: &mut TableWriter<'_>) {
+        match &self.value {
+            ArgumentValue::Bool(value) => table.bool(&self.key, *value),
+            ArgumentValue::Number(value) => table.i64(&self.key, *value),
+            ArgumentValue::Text(value) => table.string(&self.key, value),
+        }
+    }
 }
 
 impl FromStr for Argument {

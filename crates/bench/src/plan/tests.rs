@@ -94,6 +94,7 @@ fn what_does_not_go_together_is_refused() {
         }
     );
     assert_eq!(refused("--prefix="), PlanError::Prefix);
+    assert_eq!(refused("-e direct --distinct"), PlanError::DistinctOfOther);
 }
 
 #[test]
@@ -107,6 +108,8 @@ fn what_cannot_be_read_names_the_option_and_the_reason() {
         ("--auto-ack --multi-ack 5", ["--auto-ack", "--multi-ack"]),
         ("--churners 5", ["--churn <WHAT>", "required"]),
         ("--exchange x", ["--exchange", "topic"]),
+        ("--priority 0", ["--priority", "1..=255"]),
+        ("--header x", ["--header", "not KEY=VALUE"]),
     ] {
         let said = misread(line);
         assert!(parts.iter().all(|part| said.contains(part)), "{line}: {said}");
@@ -120,4 +123,22 @@ fn arguments_of_queues_keep_their_types() {
     let table = plan.queue_arguments.as_table();
     assert_eq!(table.find(b"x-queue-type"), Some(Value::LongString(b"quorum")));
     assert_eq!(table.find(b"x-max-length"), Some(Value::I64(7)));
+}
+
+#[test]
+fn a_delayed_exchange_is_direct_inside_unless_said_otherwise() {
+    use warren_protocol::amqp091::table::Value;
+    let inner = |line: &str| {
+        let plan = plan(line);
+        let table = plan.exchange_arguments.as_table();
+        table
+            .find(b"x-delayed-type")
+            .map(|value| value == Value::LongString(b"direct"))
+    };
+    assert_eq!(inner("-e delayed"), Some(true));
+    assert_eq!(
+        inner("-e delayed --exchange-argument x-delayed-type=fanout"),
+        Some(false)
+    );
+    assert_eq!(inner("-e direct"), None);
 }

@@ -27,6 +27,7 @@ use std::fmt;
 pub use pattern::Pattern;
 pub use permission::{Permission, TopicPermission};
 
+use crate::limits::Limits;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
 
 /// The name under which permissions speak of the default exchange, whose own name is empty.
@@ -45,6 +46,8 @@ pub struct User {
     pub permissions: HashMap<VhostName, Permission>,
     /// Per virtual host and exchange. An exchange that is not here restricts no routing keys.
     pub topic_permissions: HashMap<VhostName, HashMap<ExchangeName, TopicPermission>>,
+    /// What the user may have at most.
+    pub limits: Limits,
 }
 
 impl User {
@@ -56,6 +59,7 @@ impl User {
             tags: Vec::new(),
             permissions: HashMap::new(),
             topic_permissions: HashMap::new(),
+            limits: Limits::default(),
         }
     }
 

@@ -126,16 +126,7 @@ const ARGUMENTS: &[Argument] = &[
 ];
 
 /// Arguments that are checked and kept, and that no queue acts on yet.
-pub(super) const IDLE: &[&str] = &[
-    "x-dead-letter-on-delete",
-    "x-group-header",
-    "x-group-key-part",
-    "x-message-deduplication",
-    "x-cache-size",
-    "x-cache-ttl",
-    "x-last-value-key",
-    "x-trigger-length",
-];
+pub(super) const IDLE: &[&str] = &["x-dead-letter-on-delete", "x-trigger-length"];
 
 impl Argument {
     fn is_for(&self, queue_type: QueueType) -> bool {

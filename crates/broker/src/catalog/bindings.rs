@@ -2,7 +2,9 @@
 
 use crate::name::{ExchangeName, QueueName};
 use crate::value::Table;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_set};
+use std::iter::Chain;
+use std::{mem, option};
 
 /// The end of a binding where messages arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,7 +38,55 @@ pub struct Binding {
     pub arguments: Table,
 }
 
-type Keys = HashMap<Box<str>, Vec<Table>>;
+type Keys = HashMap<Box<str>, Variants>;
+
+/// Arguments of bindings that have both ends and the key in common: one, but for headers exchanges, where
+/// they may all be.
+#[derive(Debug, Clone)]
+enum Variants {
+    One(Table),
+    #[allow(
+        clippy::box_collection,
+        reason = "it is rare, and should not make the others large"
+    )]
+    Many(Box<HashSet<Table>>),
+}
+
+impl Variants {
+    fn contains(&self, arguments: &Table) -> bool {
+        match self {
+            Variants::One(one) => one == arguments,
+            Variants::Many(many) => many.contains(arguments),
+        }
+    }
+
+    /// Adds one; `false` when it was there.
+    fn insert(&mut self, arguments: &Table) -> bool {
+        match self {
+            Variants::One(one) if one == arguments => false,
+            Variants::One(one) => {
+                let both = [mem::take(one), arguments.clone()];
+                *self = Variants::Many(Box::new(both.into()));
+                true
+            }
+            // Asked first, so that none is cloned in vain.
+            Variants::Many(many) => !many.contains(arguments) && many.insert(arguments.clone()),
+        }
+    }
+}
+
+impl IntoIterator for Variants {
+    type Item = Table;
+    type IntoIter = Chain<option::IntoIter<Table>, hash_set::IntoIter<Table>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self {
+            Variants::One(one) => (Some(one), HashSet::new()),
+            Variants::Many(many) => (None, *many),
+        };
+        one.into_iter().chain(many)
+    }
+}
 
 /// All bindings of a virtual host.
 #[derive(Debug, Default)]
@@ -50,11 +100,16 @@ impl Bindings {
     pub fn insert(&mut self, binding: &Binding) -> bool {
         let destinations = self.by_source.entry(binding.source.clone()).or_default();
         let keys = destinations.entry(binding.destination.clone()).or_default();
-        let variants = keys.entry(binding.key.clone()).or_default();
-        if variants.contains(&binding.arguments) {
-            return false;
+        match keys.get_mut(&binding.key) {
+            Some(variants) => {
+                if !variants.insert(&binding.arguments) {
+                    return false;
+                }
+            }
+            None => {
+                keys.insert(binding.key.clone(), Variants::One(binding.arguments.clone()));
+            }
         }
-        variants.push(binding.arguments.clone());
         let sources = self
             .by_destination
             .entry(binding.destination.clone())
@@ -84,14 +139,14 @@ impl Bindings {
         let Some(variants) = keys.get_mut(&binding.key) else {
             return false;
         };
-        let Some(at) = variants
-            .iter()
-            .position(|arguments| *arguments == binding.arguments)
-        else {
-            return false;
+        let (was_there, is_last) = match variants {
+            Variants::One(one) => (*one == binding.arguments, true),
+            Variants::Many(many) => (many.remove(&binding.arguments), many.is_empty()),
         };
-        variants.swap_remove(at);
-        if variants.is_empty() {
+        if !was_there {
+            return false;
+        }
+        if is_last {
             keys.remove(&binding.key);
         }
         if keys.is_empty() {
@@ -164,5 +219,60 @@ fn collect(source: &ExchangeName, destination: &Endpoint, keys: Keys, out: &mut 
             key: key.clone(),
             arguments,
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::value::Value;
+
+    fn binding(number: i32) -> Binding {
+        Binding {
+            source: ExchangeName::new("x").unwrap(),
+            destination: Endpoint::Queue(QueueName::new("q").unwrap()),
+            key: "".into(),
+            arguments: [("n", Value::I32(number))].into_iter().collect(),
+        }
+    }
+
+    /// A headers exchange has all its bindings under the empty key.
+    #[test]
+    fn one_key_takes_very_many_arguments() {
+        let mut bindings = Bindings::default();
+        for number in 0..100_000 {
+            assert!(bindings.insert(&binding(number)) && bindings.contains(&binding(number)));
+        }
+        assert!(!bindings.insert(&binding(7)));
+        for number in (0..100_000).filter(|number| number % 1000 != 0) {
+            assert!(bindings.remove(&binding(number)) && !bindings.contains(&binding(number)));
+        }
+        assert!(!bindings.remove(&binding(7)));
+        let mut left: Vec<i64> = bindings
+            .iter()
+            .filter_map(|found| found.arguments.get("n")?.as_integer())
+            .collect();
+        left.sort_unstable();
+        assert_eq!(left, (0..100).map(|n| n * 1000).collect::<Vec<_>>());
+        assert_eq!(bindings.take_to(&binding(0).destination).len(), 100);
+        assert!(!bindings.has_source(&binding(0).source));
+        assert!(bindings.by_destination.is_empty());
+    }
+
+    #[test]
+    fn with_the_last_arguments_the_key_goes() {
+        let mut bindings = Bindings::default();
+        for round in 0..2 {
+            for number in 0..3 {
+                assert!(bindings.insert(&binding(number)));
+            }
+            for number in 0..3 {
+                assert!(bindings.has_source(&binding(0).source), "round {round}");
+                assert!(bindings.remove(&binding(number)));
+            }
+            assert!(bindings.by_source.is_empty() && bindings.by_destination.is_empty());
+        }
     }
 }

@@ -3,10 +3,11 @@
 use super::{Binding, Endpoint, Exchange, Queue, Vhost};
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::parameter::Parameter;
 use crate::policy::{ExchangeRules, Policy};
 use crate::queue::Rules;
 use crate::route::{Destination, ExchangeId, QueueId};
-use crate::value::Table;
+use crate::value::{Table, Value};
 
 /// One change of the catalog: the unit that is logged and replicated. Deciding whether it may
 /// be made is done before; applying it cannot fail, and applying it twice does no harm.
@@ -32,6 +33,14 @@ pub enum Change {
     Bound(VhostName, Binding),
     /// A binding goes.
     Unbound(VhostName, Binding),
+    /// A parameter is there.
+    ParameterPut(VhostName, Parameter),
+    /// A parameter goes, by its component and name.
+    ParameterDeleted(VhostName, Box<str>, Box<str>),
+    /// A parameter of the whole cluster is there.
+    GlobalParameterPut(Box<str>, Value),
+    /// A parameter of the whole cluster goes.
+    GlobalParameterDeleted(Box<str>),
     /// A policy is there, in the place of one of its name.
     PolicyPut(VhostName, PolicyScope, Policy),
     /// A policy goes, by its name.

@@ -17,7 +17,7 @@
 //!    1 VhostPut         vhost │ description │ tags │ default queue type: empty, or its code
 //!    2 VhostDeleted     vhost
 //!    3 UserPut          user │ password: empty, or fields {algorithm │ salted hash} │ tags
-//!                       │ permissions │ topic permissions
+//!                       │ permissions │ topic permissions │ limits
 //!    4 UserDeleted      user
 //!    5 ExchangePut      vhost │ name │ id u64 │ type's name │ flags u8 │ arguments
 //!    6 ExchangeDeleted  vhost │ name
@@ -27,10 +27,15 @@
 //!   10 Unbound          the same
 //!   11 PolicyPut        vhost │ scope u8 │ name │ pattern │ applies to │ priority i64 │ definition
 //!   12 PolicyDeleted    vhost │ scope u8 │ name
+//!   20 ParameterPut     vhost │ component │ name │ value
+//!   21 ParameterDeleted vhost │ component │ name
+//!   22 GlobalParameterPut      name │ value
+//!   23 GlobalParameterDeleted  name
 //!
 //!   tags                fields, each a text
 //!   permissions         fields, each of fields {vhost │ configure │ write │ read}
 //!   topic permissions   fields, each of fields {vhost │ exchange │ write │ read}
+//!   limits              fields, each of fields {name │ number i64}; earlier writers had none
 //!   flags               1 durable, 2 auto-delete, 4 internal
 //!   queue type's code   u8: 1 classic, 2 quorum
 //!   destination's kind  0 a queue, 1 an exchange
@@ -50,6 +55,7 @@ mod tests;
 use super::{Binding, Change, Endpoint, Exchange, PolicyScope, Queue, QueueType, Vhost};
 use crate::access::{PasswordHash, Permission, TopicPermission, User, pattern};
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
+use crate::parameter::Parameter;
 use crate::policy::{ApplyTo, Policy};
 use crate::route::{ExchangeId, ExchangeKind, QueueId};
 use reader::{Reader, put_field, put_text, put_with};
@@ -70,6 +76,10 @@ const BOUND: u8 = 9;
 const UNBOUND: u8 = 10;
 const POLICY_PUT: u8 = 11;
 const POLICY_DELETED: u8 = 12;
+const PARAMETER_PUT: u8 = 20;
+const PARAMETER_DELETED: u8 = 21;
+const GLOBAL_PARAMETER_PUT: u8 = 22;
+const GLOBAL_PARAMETER_DELETED: u8 = 23;
 
 const DURABLE: u8 = 1;
 const AUTO_DELETE: u8 = 2;
@@ -137,12 +147,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
     match change {
         Change::VhostPut(vhost) => {
             out.push(VHOST_PUT);
-            put_text(out, vhost.name.as_str());
-            put_text(out, &vhost.description);
-            put_with(out, |out| put_texts(out, &vhost.tags));
-            put_with(out, |out| {
-                out.extend(vhost.default_queue_type.map(queue_type_code));
-            });
+            put_vhost(out, vhost);
         }
         Change::VhostDeleted(name) => {
             out.push(VHOST_DELETED);
@@ -162,8 +167,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::ExchangeDeleted(vhost, name) => {
             out.push(EXCHANGE_DELETED);
-            put_text(out, vhost.as_str());
-            put_text(out, name.as_str());
+            put_all(out, &[vhost.as_str(), name.as_str()]);
         }
         Change::QueuePut(vhost, queue) => {
             out.push(QUEUE_PUT);
@@ -171,8 +175,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
         }
         Change::QueueDeleted(vhost, name) => {
             out.push(QUEUE_DELETED);
-            put_text(out, vhost.as_str());
-            put_text(out, name.as_str());
+            put_all(out, &[vhost.as_str(), name.as_str()]);
         }
         Change::Bound(vhost, binding) => {
             out.push(BOUND);
@@ -182,15 +185,30 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(UNBOUND);
             put_binding(out, vhost, binding);
         }
+        Change::ParameterPut(vhost, parameter) => {
+            out.push(PARAMETER_PUT);
+            put_parameter(out, vhost, parameter);
+        }
+        Change::ParameterDeleted(vhost, component, name) => {
+            out.push(PARAMETER_DELETED);
+            put_all(out, &[vhost.as_str(), component, name]);
+        }
+        Change::GlobalParameterPut(name, value) => {
+            out.push(GLOBAL_PARAMETER_PUT);
+            put_text(out, name);
+            put_with(out, |out| value::put_value(out, value));
+        }
+        Change::GlobalParameterDeleted(name) => {
+            out.push(GLOBAL_PARAMETER_DELETED);
+            put_text(out, name);
+        }
         Change::PolicyPut(vhost, scope, policy) => {
             out.push(POLICY_PUT);
             put_policy(out, vhost, *scope, policy);
         }
         Change::PolicyDeleted(vhost, scope, name) => {
             out.push(POLICY_DELETED);
-            put_text(out, vhost.as_str());
-            put_field(out, &[scope_code(*scope)]);
-            put_text(out, name);
+            put_policy_name(out, vhost, *scope, name);
         }
     }
 }
@@ -221,6 +239,15 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         QUEUE_DELETED => Change::QueueDeleted(fields.name(VhostName::new)?, fields.name(QueueName::new)?),
         BOUND => Change::Bound(fields.name(VhostName::new)?, binding(fields)?),
         UNBOUND => Change::Unbound(fields.name(VhostName::new)?, binding(fields)?),
+        PARAMETER_PUT => Change::ParameterPut(fields.name(VhostName::new)?, parameter(fields)?),
+        PARAMETER_DELETED => {
+            let vhost = fields.name(VhostName::new)?;
+            Change::ParameterDeleted(vhost, fields.text()?.into(), fields.text()?.into())
+        }
+        GLOBAL_PARAMETER_PUT => {
+            Change::GlobalParameterPut(fields.text()?.into(), value::value(fields.field()?)?)
+        }
+        GLOBAL_PARAMETER_DELETED => Change::GlobalParameterDeleted(fields.text()?.into()),
         POLICY_PUT => {
             let vhost = fields.name(VhostName::new)?;
             let scope = scope(fields.byte()?)?;
@@ -232,6 +259,26 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         }
         other => return Err(Malformed::Kind(other)),
     })
+}
+
+fn put_all(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        put_text(out, text);
+    }
+}
+
+fn put_vhost(out: &mut Vec<u8>, vhost: &Vhost) {
+    put_text(out, vhost.name.as_str());
+    put_text(out, &vhost.description);
+    put_with(out, |out| put_texts(out, &vhost.tags));
+    put_with(out, |out| {
+        out.extend(vhost.default_queue_type.map(queue_type_code));
+    });
+}
+
+fn put_parameter(out: &mut Vec<u8>, vhost: &VhostName, parameter: &Parameter) {
+    put_all(out, &[vhost.as_str(), &parameter.component, &parameter.name]);
+    put_with(out, |out| value::put_value(out, &parameter.value));
 }
 
 fn put_texts(out: &mut Vec<u8>, texts: &[Box<str>]) {
@@ -270,6 +317,14 @@ fn put_user(out: &mut Vec<u8>, user: &User) {
                     put_text(out, permission.read.as_str());
                 });
             }
+        }
+    });
+    put_with(out, |out| {
+        for (name, number) in user.limits.iter() {
+            put_with(out, |out| {
+                put_text(out, name);
+                put_field(out, &number.to_le_bytes());
+            });
         }
     });
 }
@@ -315,6 +370,12 @@ fn put_binding(out: &mut Vec<u8>, vhost: &VhostName, binding: &Binding) {
     put_text(out, destination);
     put_text(out, &binding.key);
     put_with(out, |out| value::put_table(out, &binding.arguments));
+}
+
+fn put_policy_name(out: &mut Vec<u8>, vhost: &VhostName, scope: PolicyScope, name: &str) {
+    put_text(out, vhost.as_str());
+    put_field(out, &[scope_code(scope)]);
+    put_text(out, name);
 }
 
 fn put_policy(out: &mut Vec<u8>, vhost: &VhostName, scope: PolicyScope, policy: &Policy) {
@@ -400,7 +461,25 @@ fn user(fields: &mut Reader<'_>) -> Result<User, Malformed> {
         let within = user.topic_permissions.entry(vhost).or_default();
         within.insert(exchange, permission);
     }
+    if fields.is_empty() {
+        // Written before there were limits.
+        return Ok(user);
+    }
+    let mut limits = Reader::new(fields.field()?);
+    while !limits.is_empty() {
+        let mut one = Reader::new(limits.field()?);
+        // The bits of a negative number are those of a large one.
+        user.limits.keep(one.text()?, one.number()?.cast_signed());
+    }
     Ok(user)
+}
+
+fn parameter(fields: &mut Reader<'_>) -> Result<Parameter, Malformed> {
+    Ok(Parameter {
+        component: fields.text()?.into(),
+        name: fields.text()?.into(),
+        value: value::value(fields.field()?)?,
+    })
 }
 
 fn exchange(fields: &mut Reader<'_>) -> Result<Exchange, Malformed> {

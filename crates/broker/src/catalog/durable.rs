@@ -6,10 +6,10 @@
 //!   durable_changes ─► checkpoint ────────────┴─► replay ─► the durable part of the catalog
 //! ```
 //!
-//! Virtual hosts and users are durable. Exchanges and queues are if they were declared so, bindings if both
-//! their ends are. The changes that are logged name every durable thing that goes, so replay lets nothing go
-//! of itself. It must not: an auto-delete exchange whose last *durable* binding went may still have others,
-//! of which the log knows nothing.
+//! Virtual hosts, users, parameters and policies are durable. Exchanges and queues are if they were declared
+//! so, bindings if both their ends are. The changes that are logged name every durable thing that goes, so
+//! replay lets nothing go of itself. It must not: an auto-delete exchange whose last *durable* binding went
+//! may still have others, of which the log knows nothing.
 
 use super::change::AutoDelete;
 use super::{Binding, Catalog, Change, Effect, Endpoint, PolicyScope, VhostContent};
@@ -29,6 +29,10 @@ impl Catalog {
                 | Change::VhostDeleted(_)
                 | Change::UserPut(_)
                 | Change::UserDeleted(_)
+                | Change::ParameterPut(..)
+                | Change::ParameterDeleted(..)
+                | Change::GlobalParameterPut(..)
+                | Change::GlobalParameterDeleted(_)
                 | Change::PolicyPut(..)
                 | Change::PolicyDeleted(..)),
             ) => return (effects, vec![whole]),
@@ -46,14 +50,17 @@ impl Catalog {
     }
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
-    /// virtual hosts, users, then policies, exchanges, queues and bindings of each virtual host. The
-    /// [last id](Self::last_id) is no change, and has to be kept beside them.
+    /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues
+    /// and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept
+    /// beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
         let mut changes: Vec<Change> = vhosts
             .map(|content| Change::VhostPut(content.properties.clone()))
             .collect();
         changes.extend(self.users.values().cloned().map(Change::UserPut));
+        let globals = self.global_parameters.iter();
+        changes.extend(globals.map(|(name, value)| Change::GlobalParameterPut(name.clone(), value.clone())));
         for content in self.vhosts.values() {
             content.push_durable(&mut changes);
         }
@@ -80,7 +87,12 @@ impl Catalog {
             | Change::UserPut(_)
             | Change::UserDeleted(_)
             | Change::PolicyPut(..)
-            | Change::PolicyDeleted(..) => true,
+            | Change::PolicyDeleted(..)
+            | Change::GlobalParameterPut(..)
+            | Change::GlobalParameterDeleted(_) => true,
+            Change::ParameterPut(vhost, _) | Change::ParameterDeleted(vhost, ..) => {
+                self.vhosts.contains_key(vhost)
+            }
             Change::ExchangePut(_, exchange) => exchange.durable,
             Change::QueuePut(_, queue) => queue.durable,
             Change::Bound(vhost, binding) | Change::Unbound(vhost, binding) => {
@@ -105,6 +117,8 @@ impl VhostContent {
 
     fn push_durable(&self, changes: &mut Vec<Change>) {
         let vhost = &self.properties.name;
+        let parameters = self.parameters().cloned();
+        changes.extend(parameters.map(|parameter| Change::ParameterPut(vhost.clone(), parameter)));
         for scope in [PolicyScope::Users, PolicyScope::Operators] {
             let policies = self.policies(scope).cloned();
             changes.extend(policies.map(|policy| Change::PolicyPut(vhost.clone(), scope, policy)));

@@ -10,6 +10,7 @@ mod change;
 pub mod codec;
 mod declare;
 mod durable;
+mod parameters;
 mod policies;
 #[cfg(test)]
 mod tests;
@@ -19,13 +20,14 @@ pub use bindings::{Binding, Bindings, Endpoint};
 use change::AutoDelete;
 pub use change::{Change, Effect, Link, PolicyScope};
 pub use declare::{ExchangeDeclaration, QueueDeclaration};
+use parameters::Parameters;
 use policies::Policies;
 
 use crate::access::User;
 use crate::name::{ExchangeName, QueueName, UserName, VhostName};
 use crate::refusal::{Refusal, Subject};
 use crate::route::{Destination, ExchangeId, ExchangeKind, QueueId};
-use crate::value::Table;
+use crate::value::{Table, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Names the session that owns an exclusive queue. Never used again.
@@ -111,6 +113,7 @@ pub struct VhostContent {
     exchanges: HashMap<ExchangeName, Exchange>,
     queues: HashMap<QueueName, Queue>,
     bindings: Bindings,
+    parameters: Parameters,
     policies: Policies,
 }
 
@@ -187,6 +190,7 @@ const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
 pub struct Catalog {
     vhosts: BTreeMap<VhostName, VhostContent>,
     users: BTreeMap<UserName, User>,
+    global_parameters: BTreeMap<Box<str>, Value>,
     last_id: u64,
 }
 
@@ -209,6 +213,18 @@ impl Catalog {
     /// All users by name.
     pub fn users(&self) -> impl Iterator<Item = &User> {
         self.users.values()
+    }
+
+    /// What a parameter of the whole cluster says.
+    pub fn global_parameter(&self, name: &str) -> Option<&Value> {
+        self.global_parameters.get(name)
+    }
+
+    /// All parameters of the whole cluster, by name.
+    pub fn global_parameters(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.global_parameters
+            .iter()
+            .map(|(name, value)| (&**name, value))
     }
 
     /// A number for a new exchange or queue.
@@ -276,16 +292,12 @@ impl Catalog {
                     }
                 }
             }
-            Change::ExchangeDeleted(vhost, name) => {
-                self.within(&vhost, |content| {
-                    content.delete_exchange(&name, auto_delete, &mut effects);
-                });
-            }
-            Change::QueueDeleted(vhost, name) => {
-                self.within(&vhost, |content| {
-                    content.delete_queue(&name, auto_delete, &mut effects);
-                });
-            }
+            Change::ExchangeDeleted(vhost, name) => self.within(&vhost, |content| {
+                content.delete_exchange(&name, auto_delete, &mut effects);
+            }),
+            Change::QueueDeleted(vhost, name) => self.within(&vhost, |content| {
+                content.delete_queue(&name, auto_delete, &mut effects);
+            }),
             Change::Bound(vhost, binding) => self.within(&vhost, |content| {
                 if let Some(destination) = content.resolve(&binding.destination)
                     && content.exchanges.contains_key(&binding.source)
@@ -302,6 +314,10 @@ impl Catalog {
                     content.unbound(vec![binding], destination, auto_delete, &mut effects);
                 }
             }),
+            change @ (Change::ParameterPut(..)
+            | Change::ParameterDeleted(..)
+            | Change::GlobalParameterPut(..)
+            | Change::GlobalParameterDeleted(_)) => self.change_parameter(change),
             Change::PolicyPut(vhost, scope, policy) => self.within(&vhost, |content| {
                 content.put_policy(scope, policy, &mut effects);
             }),
@@ -329,6 +345,7 @@ impl Catalog {
             exchanges: HashMap::new(),
             queues: HashMap::new(),
             bindings: Bindings::default(),
+            parameters: Parameters::default(),
             policies: Policies::default(),
         };
         self.vhosts.insert(name.clone(), content);

@@ -15,6 +15,7 @@ mod trial;
 
 use super::*;
 use crate::access::{Permission, TopicPermission, User};
+use crate::parameter::Parameter;
 use crate::policy::{ApplyTo, ExchangeRules, Policy};
 use crate::queue::Rules;
 use crate::value::Value;

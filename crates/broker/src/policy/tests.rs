@@ -388,7 +388,7 @@ fn a_quorum_queue_has_rules_of_its_own() {
         found(&arguments, None).dead_letters.unwrap().strategy
     };
     assert_eq!(sure("reject-publish"), Sureness::AtLeastOnce);
-    assert_eq!(sure("drop-head"), Sureness::AtMostOnce, "as in RabbitMQ");
+    assert_eq!(sure("drop-head"), Sureness::AtLeastOnce, "which RabbitMQ cannot");
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Queue {
                         }
                     }
                 }
+                Fact::Seen { key, until_ms, .. } => self.extras.get_or_insert_default().see(key, until_ms),
                 Fact::Purged {
                     up_to,
                     except,
@@ -91,6 +92,11 @@ impl Queue {
 
     #[cold]
     fn enqueue_special(&mut self, seq: u64, entry: Entry, is_due: bool) {
+        if let Some(extras) = &mut self.extras
+            && let Some(key) = extras.last_key(&entry.message)
+        {
+            extras.last.insert(key, seq, entry.message.envelope().body_bytes);
+        }
         if is_due || !is_delayed(&entry.message) {
             let level = self.level_of(&entry.message);
             return self.enter(level, seq, entry);
@@ -241,8 +247,11 @@ impl Queue {
 
     fn lay(&mut self, seq: u64, until_ms: u64, resting: Resting) {
         self.octets.set_aside(u64::from(resting.octets));
-        let times = &mut self.extras.get_or_insert_default().times;
-        times.rest(seq, until_ms, resting);
+        let extras = self.extras.get_or_insert_default();
+        if let Some(groups) = &mut extras.groups {
+            groups.rest(seq);
+        }
+        extras.times.rest(seq, until_ms, resting);
     }
 
     fn give_back(&mut self, seq: u64, failures: u16) {
@@ -293,6 +302,9 @@ impl Queue {
         }
         if let Some(extras) = &mut self.extras {
             extras.times.return_expiry(seq, octets);
+            if let Some(groups) = &mut extras.groups {
+                groups.put_down(level, seq);
+            }
         }
     }
 

@@ -23,6 +23,14 @@ impl ConsumerKey {
     }
 }
 
+impl ConsumerKey {
+    /// Stands for all who take single messages.
+    pub(super) const GETTERS: Self = Self {
+        slot: u32::MAX,
+        serial: u32::MAX,
+    };
+}
+
 /// What a consumer asks for when it subscribes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Subscription {
@@ -267,6 +275,18 @@ impl Consumers {
             consumer.refused = true;
             false
         });
+    }
+
+    /// There is nothing for the one whose turn it was; until [`Consumers::line_up`] nobody asks again.
+    pub(super) fn pass(&mut self) -> Option<ConsumerKey> {
+        let (key, _) = self.turn()?;
+        self.end_turn(|_| false);
+        Some(key)
+    }
+
+    /// Those who passed stand in their rings again, in the same order.
+    pub(super) fn line_up(&mut self, passed: Vec<ConsumerKey>) {
+        passed.into_iter().for_each(|key| self.queue_up(key));
     }
 
     fn end_turn(&mut self, stays: impl FnOnce(&mut Consumer) -> bool) {

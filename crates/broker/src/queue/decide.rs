@@ -1,10 +1,12 @@
 //! The door of commands: what they come to, as facts.
 
 use super::fact::{Fact, Gathered};
+use super::keys::Key;
 use super::leaving::Gone;
 use super::ticket::Ticket;
-use super::{Command, Held, Queue, SeqSet};
+use super::{Command, Held, Queue, Range, SeqSet};
 use crate::message::{Message, Reason};
+use std::collections::{HashMap, HashSet};
 
 impl Queue {
     /// Decides what a command comes to, as facts to be recorded and then applied. Of [`Command::Enqueue`] it
@@ -12,7 +14,7 @@ impl Queue {
     /// At most one command is decided before its facts are applied.
     pub fn decide(&mut self, command: &Command<'_>, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         match command {
-            Command::Enqueue(messages) => return self.decide_enqueue(messages, facts),
+            Command::Enqueue(messages) => return self.decide_enqueue(messages, now_ms, facts),
             Command::Settle(tickets) => {
                 let mut gathered = Gathered::default();
                 self.each_held(tickets, |seq, held| {
@@ -30,8 +32,12 @@ impl Queue {
         0
     }
 
-    fn decide_enqueue(&mut self, messages: &[Message], facts: &mut Vec<Fact>) -> usize {
+    fn decide_enqueue(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         let taken = self.room_for(messages);
+        if self.extras.as_ref().is_some_and(|extras| extras.has_keys()) {
+            self.enqueue_by_key(messages.get(..taken).unwrap_or_default(), now_ms, facts);
+            return taken;
+        }
         let numbered = (self.next_seq..).zip(messages.iter().take(taken));
         facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
             seq,
@@ -39,6 +45,48 @@ impl Queue {
             is_due: false,
         }));
         taken
+    }
+
+    /// Queues messages of which some may have come before, or take the place of others.
+    fn enqueue_by_key(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) {
+        let mut next = self.next_seq;
+        // What the batch itself brings is not applied yet.
+        let mut came: HashMap<Key, (u64, u32)> = HashMap::new();
+        let mut brought: HashSet<Key> = HashSet::new();
+        for message in messages {
+            let persistent = self.is_kept(message);
+            let Some(extras) = &self.extras else { return };
+            if let Some((key, until_ms)) = extras.dedup_key(message, now_ms) {
+                if extras.seen.has(key, now_ms) || !brought.insert(key) {
+                    continue;
+                }
+                facts.push(Fact::Seen {
+                    key,
+                    until_ms,
+                    persistent,
+                });
+            }
+            if let Some(key) = extras.last_key(message) {
+                let octets = message.envelope().body_bytes;
+                let old = came.insert(key, (next, octets)).or(extras.last.find(key));
+                if let Some((old, octets)) = old
+                    && self.unsettled.find(old).is_none()
+                {
+                    facts.push(Fact::Settled {
+                        range: Range::one(old),
+                        // Of a transient message nothing is in the log, so that this does no harm there.
+                        persistent: true,
+                        octets: u64::from(octets),
+                    });
+                }
+            }
+            facts.push(Fact::Enqueued {
+                seq: next,
+                message: message.clone(),
+                is_due: false,
+            });
+            next += 1;
+        }
     }
 
     /// The deliveries that are out under these names.
@@ -169,7 +217,11 @@ impl Queue {
         self.octets.came_in(octets);
         self.octets.set_aside(octets);
         let is_stored = held.message.is_none();
-        let leaving = &mut self.extras.get_or_insert_default().leaving;
+        let extras = self.extras.get_or_insert_default();
+        if let Some(groups) = &mut extras.groups {
+            groups.forget(seq);
+        }
+        let leaving = &mut extras.leaving;
         if is_stored {
             leaving.ahead.absent.insert(seq);
             leaving.ahead.is_hungry = true;

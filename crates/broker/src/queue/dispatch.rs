@@ -3,10 +3,12 @@
 use super::action::{Delivery, Outlet};
 use super::extras::Extras;
 use super::fact::{Fact, Gathered};
-use super::lane::Entry;
+use super::groups::{Groups, Rank};
+use super::lane::{Entry, Lane, Next};
 use super::ticket::Ticket;
 use super::times::own_expiry_ms;
-use super::{Held, Queue};
+use super::{ConsumerKey, Held, Queue};
+use std::cmp::Reverse;
 
 /// What asking for one message comes to.
 #[derive(Debug)]
@@ -30,6 +32,16 @@ struct Popped {
     expiry_ms: Option<u64>,
 }
 
+/// What was not looked at yet, for its group.
+enum Unlooked {
+    /// This one, of this priority.
+    Message(u8, u64),
+    /// One of this priority, which has to be read first.
+    Absent(u8),
+    /// Nothing that matters.
+    Nothing,
+}
+
 /// How a message goes out.
 #[derive(Clone, Copy)]
 struct Way {
@@ -46,9 +58,20 @@ impl Queue {
     /// acknowledgement is settled here; `facts` gets those settles, already applied.
     pub fn dispatch(&mut self, outlet: &mut impl Outlet, now_ms: u64, facts: &mut Vec<Fact>) {
         let mut settled = Gathered::default();
+        // Those for whom there is nothing, though there is something for others.
+        let mut passed = Vec::new();
+        let is_grouped = self.is_grouped();
         while let Some((key, subscription)) = self.consumers.turn() {
-            let Some(popped) = self.pop_ready() else {
-                break;
+            let popped = match is_grouped {
+                false => self.pop_ready(),
+                true => self.pop_for(key),
+            };
+            let Some(popped) = popped else {
+                if !is_grouped || self.is_hungry() {
+                    break;
+                }
+                passed.extend(self.consumers.pass());
+                continue;
             };
             let held = self.held(&popped, Some(key), !subscription.no_ack && !popped.is_stored);
             let way = popped.way(subscription.no_ack, now_ms);
@@ -63,6 +86,7 @@ impl Queue {
             match outlet.offer(key, delivery) {
                 Ok(()) => {
                     self.consumers.took();
+                    self.take_group(seq, key, !subscription.no_ack);
                     if subscription.no_ack {
                         settled.push(seq, held.persistent, held.octets);
                     }
@@ -79,18 +103,26 @@ impl Queue {
                 }
             }
         }
+        self.consumers.line_up(passed);
         facts.extend(settled.settled());
     }
 
     /// Takes the first ready message for a getter: `basic.get`. With `no_ack` it is settled at
     /// once and `facts` gets that, already applied.
     pub fn take(&mut self, no_ack: bool, now_ms: u64, facts: &mut Vec<Fact>) -> Take {
-        let Some(popped) = self.pop_ready() else {
-            return match self.ready_count() {
-                0 => Take::Empty,
-                _ => Take::Absent,
-            };
+        let is_grouped = self.is_grouped();
+        let popped = match is_grouped {
+            false => self.pop_ready(),
+            true => self.pop_for(ConsumerKey::GETTERS),
         };
+        let Some(popped) = popped else {
+            let is_absent = match is_grouped {
+                false => self.ready_count() > 0,
+                true => self.is_hungry(),
+            };
+            return if is_absent { Take::Absent } else { Take::Empty };
+        };
+        self.take_group(popped.seq, ConsumerKey::GETTERS, !no_ack);
         let held = self.held(&popped, None, !no_ack && !popped.is_stored);
         if no_ack {
             let mut settled = Gathered::default();
@@ -117,7 +149,7 @@ impl Queue {
         }
     }
 
-    fn held(&self, popped: &Popped, consumer: Option<super::ConsumerKey>, keeps_body: bool) -> Held {
+    fn held(&self, popped: &Popped, consumer: Option<ConsumerKey>, keeps_body: bool) -> Held {
         let Popped {
             level, seq, entry, ..
         } = popped;
@@ -130,6 +162,94 @@ impl Queue {
             redelivered: entry.redelivered,
             persistent: self.is_kept(&entry.message),
             level: *level,
+        }
+    }
+
+    fn is_grouped(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.groups.is_some())
+    }
+
+    /// Whether something has to be read before more can go out.
+    fn is_hungry(&self) -> bool {
+        self.lanes().any(|(_, lane)| lane.ahead.is_hungry)
+    }
+
+    /// A message of a group goes out.
+    fn take_group(&mut self, seq: u64, consumer: ConsumerKey, is_held: bool) {
+        if let Some(groups) = self.extras.as_mut().and_then(|extras| extras.groups.as_mut()) {
+            groups.went_out(seq, consumer, is_held);
+        }
+    }
+
+    /// Takes out the first message that a consumer may get: of a group that nobody else has messages of.
+    fn pop_for(&mut self, consumer: ConsumerKey) -> Option<Popped> {
+        loop {
+            let found = self.groups()?.first_for(consumer).map(|(rank, _)| rank);
+            match self.unlooked(found) {
+                Unlooked::Message(level, seq) => {
+                    let entry = self.lane_at(level)?.find(seq)?;
+                    let key = self.extras.as_ref()?.group_of(seq, &entry.message);
+                    self.extras.as_mut()?.groups.as_mut()?.look(level, seq, key);
+                    continue;
+                }
+                Unlooked::Absent(level) => {
+                    self.open_lane(level).ahead.is_hungry = true;
+                    return None;
+                }
+                Unlooked::Nothing => {}
+            }
+            let (Reverse(level), seq) = found?;
+            let lane = self.open_lane(level);
+            if let Some((entry, is_stored)) = lane.remove(seq) {
+                let expiry_ms = own_expiry_ms(&entry.message);
+                return Some(Popped {
+                    level,
+                    seq,
+                    entry,
+                    is_stored,
+                    expiry_ms,
+                });
+            }
+            if !lane.ahead.is_bare() && lane.ahead.absent.contains(seq) {
+                lane.ahead.is_hungry = true;
+                return None;
+            }
+            // It is not there any more.
+            self.extras.as_mut()?.groups.as_mut()?.forget(seq);
+        }
+    }
+
+    fn groups(&self) -> Option<&Groups> {
+        self.extras.as_ref()?.groups.as_ref()
+    }
+
+    fn lane_at(&self, level: u8) -> Option<&Lane> {
+        match level {
+            0 => Some(&self.lane),
+            _ => self.extras.as_ref()?.levels.get(level),
+        }
+    }
+
+    /// The first message that nobody looked at, if it is to be served before `found`.
+    fn unlooked(&self, found: Option<Rank>) -> Unlooked {
+        let Some(groups) = self.groups() else {
+            return Unlooked::Nothing;
+        };
+        if groups.is_full() {
+            return Unlooked::Nothing;
+        }
+        let firsts = self.lanes().filter_map(|(level, lane)| {
+            let next = lane.next_from(groups.looked_up_to(level))?;
+            let seq = match next {
+                Next::Here(seq) | Next::Absent(seq) => seq,
+            };
+            Some(((Reverse(level), seq), next))
+        });
+        match firsts.min_by_key(|(rank, _)| *rank) {
+            Some((rank, _)) if found.is_some_and(|found| found < rank) => Unlooked::Nothing,
+            Some(((Reverse(level), _), Next::Here(seq))) => Unlooked::Message(level, seq),
+            Some(((Reverse(level), _), Next::Absent(_))) => Unlooked::Absent(level),
+            None => Unlooked::Nothing,
         }
     }
 
@@ -204,7 +324,7 @@ impl Popped {
     }
 }
 
-fn top_lane<'a>(extras: &'a mut Extras, plain: &'a mut super::Lane) -> (u8, &'a mut super::Lane) {
+fn top_lane<'a>(extras: &'a mut Extras, plain: &'a mut Lane) -> (u8, &'a mut Lane) {
     match extras.levels.highest() {
         Some(level) => (level, extras.levels.open(level)),
         None => (0, plain),

@@ -1,14 +1,26 @@
 //! What a queue has that is not a plain one.
 
 use super::fact::Range;
+use super::groups::Groups;
+use super::keys::{HeaderReader, Key, key_of};
+use super::last::LastValues;
 use super::leaving::Exit;
 use super::levels::Levels;
-use super::rules::Rules;
+use super::rules::{GroupBy, Rules};
+use super::seen::Seen;
 use super::stored::Shelf;
 use super::ticket::Ticket;
 use super::times::Times;
 use crate::message::Message;
+use crate::value::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What says that messages are the same.
+const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
+
+/// How long a message's own key is remembered, in milliseconds.
+const CACHE_TTL_HEADER: &str = "x-cache-ttl";
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,6 +29,11 @@ pub(super) struct Extras {
     pub(super) levels: Levels,
     pub(super) leaving: Exit,
     pub(super) times: Times,
+    /// Who reads headers, if a rule asks for any.
+    pub(super) reader: Option<Arc<dyn HeaderReader>>,
+    pub(super) seen: Seen,
+    pub(super) last: LastValues,
+    pub(super) groups: Option<Groups>,
     /// Messages that were taken away from who held them, and how often.
     turns: BTreeMap<u64, u16>,
 }
@@ -44,17 +61,66 @@ impl Extras {
 
     /// The priority that a message is served with.
     pub(super) fn level_of(&self, message: &Message) -> u8 {
-        match self.rules.max_priority {
-            None => 0,
-            Some(max) => {
-                let envelope = message.envelope();
-                let asked = match envelope.has_priority {
-                    true => envelope.priority,
-                    false => self.rules.default_priority,
-                };
-                asked.min(max)
-            }
+        let Some(max) = self.rules.max_priority else {
+            return 0;
+        };
+        let envelope = message.envelope();
+        match envelope.has_priority {
+            true => envelope.priority.min(max),
+            false => self.rules.default_priority.min(max),
         }
+    }
+
+    /// The key of a message by a header.
+    pub(super) fn key(&self, message: &Message, header: &str) -> Option<Key> {
+        let value = self.reader.as_ref()?.header(message, header)?;
+        Some(key_of(&value))
+    }
+
+    /// Whether messages are told apart by keys when they come.
+    pub(super) fn has_keys(&self) -> bool {
+        self.rules.deduplication.is_some() || self.rules.last_value_header.is_some()
+    }
+
+    /// The key by which a message is told to be the same as another, and until when it is to be remembered.
+    pub(super) fn dedup_key(&self, message: &Message, now_ms: u64) -> Option<(Key, u64)> {
+        let rule = self.rules.deduplication?;
+        let key = self.key(message, DEDUPLICATION_HEADER)?;
+        let own_ttl = self.reader.as_ref()?.header(message, CACHE_TTL_HEADER);
+        let own_ttl = own_ttl.and_then(|value| u64::try_from(value.as_integer()?).ok());
+        let until = own_ttl
+            .or(rule.ttl_ms)
+            .map_or(0, |ttl| now_ms.saturating_add(ttl));
+        Some((key, until))
+    }
+
+    /// A key came.
+    pub(super) fn see(&mut self, key: Key, until_ms: u64) {
+        self.seen.insert(key, until_ms);
+        if let Some(rule) = self.rules.deduplication {
+            self.seen.tidy(rule.keys_max, 0);
+        }
+    }
+
+    /// The key by which a message takes the place of another.
+    pub(super) fn last_key(&self, message: &Message) -> Option<Key> {
+        let header = self.rules.last_value_header.as_ref()?;
+        self.key(message, header)
+    }
+
+    /// The group of a message. One that has none is a group of its own.
+    pub(super) fn group_of(&self, seq: u64, message: &Message) -> Key {
+        let key = match &self.rules.group_by {
+            Some(GroupBy::Header(name)) => self.key(message, name),
+            Some(GroupBy::KeyPart(nth)) => {
+                let mut parts = message.routing_key().split('.');
+                let part = parts.nth(usize::from(*nth));
+                part.map(|part| key_of(&Value::String(part.as_bytes().into())))
+            }
+            None => None,
+        };
+        // Half a digest hardly ever has 63 zeros in front.
+        key.unwrap_or(Key::from(seq))
     }
 
     /// How often a message was taken away from who held it.
@@ -75,6 +141,10 @@ impl Extras {
             self.turns.remove(&seq);
         }
         self.times.forget(seq);
+        self.last.forget(seq);
+        if let Some(groups) = &mut self.groups {
+            groups.forget(seq);
+        }
     }
 
     /// Messages are done with, which may not be in memory.
@@ -84,6 +154,7 @@ impl Extras {
             self.times.wanted.remove_range(gone);
         }
         self.leaving.ahead.forget(gone);
+        self.last.forget_all(gone);
     }
 
     /// A message is taken away from who holds it.

@@ -4,6 +4,7 @@
 //! queue. Who holds which message unsettled is not among them: after a restart everything
 //! that was not settled is ready again.
 
+use super::keys::Key;
 use crate::message::Message;
 
 /// A range of sequence numbers, both ends included.
@@ -78,6 +79,15 @@ pub enum Fact {
         /// Until when they rest, in milliseconds since 1970; 0: they do not.
         until_ms: u64,
     },
+    /// A key came, and is remembered: messages that have it are not taken again.
+    Seen {
+        /// The key.
+        key: Key,
+        /// Until when, in milliseconds since 1970; 0: until it has to make room.
+        until_ms: u64,
+        /// The message that brought it was published as persistent.
+        persistent: bool,
+    },
     /// Everything up to a number is done with, but for what was out with consumers.
     Purged {
         /// The last number concerned.
@@ -97,7 +107,9 @@ impl Fact {
     pub fn is_durable(&self) -> bool {
         match self {
             Self::Enqueued { message, .. } => message.envelope().persistent,
-            Self::Settled { persistent, .. } | Self::Returned { persistent, .. } => *persistent,
+            Self::Settled { persistent, .. }
+            | Self::Returned { persistent, .. }
+            | Self::Seen { persistent, .. } => *persistent,
             Self::Purged { .. } => true,
         }
     }

@@ -100,6 +100,29 @@ impl Lane {
         }
     }
 
+    /// The message with the lowest number from `seq` on.
+    pub(super) fn next_from(&self, seq: u64) -> Option<Next> {
+        let first = |window: &Window<Entry>| window.iter_from(seq).next().map(|(seq, _)| seq);
+        let ready = first(&self.ready);
+        if self.ahead.is_bare() {
+            return ready.map(Next::Here);
+        }
+        let here = match (ready, first(&self.ahead.front)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let behind = Range {
+            first: seq,
+            last: u64::MAX,
+        };
+        let absent = self.ahead.absent.head(behind, 1, 1);
+        match (here, absent.first().map(|range| range.first)) {
+            (Some(here), Some(absent)) if absent > here => Some(Next::Here(here)),
+            (_, Some(absent)) => Some(Next::Absent(absent)),
+            (here, None) => here.map(Next::Here),
+        }
+    }
+
     /// Takes out the message with the lowest number, with whether it stands in an extent. `None` when there
     /// is none, or when it has to be read first.
     #[inline]

@@ -49,6 +49,11 @@ impl Levels {
         }
     }
 
+    /// The lane of a priority above 0, if there is one.
+    pub(super) fn get(&self, level: u8) -> Option<&Lane> {
+        self.lanes.get(&level)
+    }
+
     /// Lanes by rising priority.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u8, &Lane)> {
         self.lanes.iter().map(|(level, lane)| (*level, lane))

@@ -33,13 +33,17 @@ mod decide;
 mod dispatch;
 mod extras;
 mod fact;
+mod groups;
+mod keys;
 mod lane;
+mod last;
 mod leaving;
 mod levels;
 mod octets;
 mod overflow;
 mod paging;
 mod rules;
+mod seen;
 mod seq_set;
 mod stored;
 #[cfg(test)]
@@ -53,6 +57,7 @@ pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use dispatch::Take;
 pub use fact::{Fact, Range};
+pub use keys::{HeaderReader, Key};
 pub use leaving::Leaving;
 pub use paging::Summary;
 pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
@@ -65,9 +70,10 @@ pub use window::Window;
 use crate::message::Message;
 use consumers::Consumers;
 use extras::Extras;
+use groups::Groups;
 use lane::{Entry, Lane};
 use octets::Octets;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use stored::Shelf;
 
 /// A message that is out with a consumer or a getter.
@@ -134,8 +140,8 @@ impl Queue {
         }
     }
 
-    /// The queue goes by these rules from now on.
-    pub fn set_rules(&mut self, rules: &Rules) {
+    /// The queue goes by these rules from now on. `reader` reads headers of messages for it.
+    pub fn set_rules(&mut self, rules: &Rules, reader: &Arc<dyn HeaderReader>) {
         self.consumers
             .serve_one_at_a_time(rules.has_single_active_consumer, rules.single_active_yields);
         if self.extras.is_none() && *rules == Rules::default() {
@@ -144,10 +150,48 @@ impl Queue {
         let extras = self.extras.get_or_insert_default();
         let has_same_levels = extras.rules.max_priority == rules.max_priority
             && extras.rules.default_priority == rules.default_priority;
+        let has_same_groups = extras.rules.group_by == rules.group_by;
+        let had_last_values = extras.rules.last_value_header == rules.last_value_header;
         extras.rules = rules.clone();
+        extras.reader = Some(Arc::clone(reader));
         if !has_same_levels {
             self.sort_by_level();
         }
+        if !has_same_groups {
+            self.group_anew();
+        }
+        if !had_last_values {
+            self.find_last_values();
+        }
+    }
+
+    /// Groups go by another rule: what is out belongs to none, and all that is ready is looked at again.
+    fn group_anew(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.groups = extras.rules.group_by.is_some().then(Groups::default);
+        }
+    }
+
+    /// Which messages stand for which key, of those in memory.
+    fn find_last_values(&mut self) {
+        let Some(mut extras) = self.extras.take() else {
+            return;
+        };
+        if let Some(header) = &extras.rules.last_value_header {
+            let mut found = Vec::new();
+            let more = extras.levels.iter().map(|(_, lane)| lane);
+            for lane in std::iter::once(&self.lane).chain(more) {
+                for (seq, entry) in lane.in_memory() {
+                    let octets = entry.message.envelope().body_bytes;
+                    found.extend(extras.key(&entry.message, header).map(|key| (seq, key, octets)));
+                }
+            }
+            found.sort_unstable_by_key(|(seq, ..)| *seq);
+            for (seq, key, octets) in found {
+                extras.last.insert(key, seq, octets);
+            }
+        }
+        self.extras = Some(extras);
     }
 
     /// What the queue goes by.

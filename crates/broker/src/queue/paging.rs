@@ -8,6 +8,7 @@
 //!
 //! None of this changes what the queue holds: it may happen at any time, and not at all.
 
+use super::keys::Key;
 use super::lane::Entry;
 use super::octets::Octets;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
@@ -41,6 +42,10 @@ pub struct Summary {
     pub levels: Vec<(u8, SeqSet)>,
     /// When something happens to which of these.
     pub notes: Vec<Note>,
+    /// Keys that came, in order, and until when each is remembered, in milliseconds since 1970.
+    pub seen: Vec<(Key, u64)>,
+    /// Which of these stand for which key: number, key, octets of the body.
+    pub last: Vec<(u64, Key, u32)>,
 }
 
 impl Queue {
@@ -54,6 +59,8 @@ impl Queue {
             octets,
             levels,
             notes,
+            seen,
+            last,
         } = summary;
         let next_seq = durable.up_to();
         let mut plain = durable.live().clone();
@@ -81,6 +88,15 @@ impl Queue {
             ..queue
         };
         notes.into_iter().for_each(|note| queue.take_note(note));
+        if !seen.is_empty() || !last.is_empty() {
+            let extras = queue.extras.get_or_insert_default();
+            for (key, until_ms) in seen {
+                extras.seen.insert(key, until_ms);
+            }
+            for (seq, key, octets) in last {
+                extras.last.insert(key, seq, octets);
+            }
+        }
         queue
     }
 
@@ -139,7 +155,7 @@ impl Queue {
                 levels.entry(level).or_default().insert_range(range);
             }
         }
-        let mut notes = Vec::new();
+        let (mut notes, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(extras) = &self.extras {
             for (seq, resting) in &extras.times.resting {
                 if durable.live().contains(*seq) && resting.level > 0 {
@@ -147,6 +163,13 @@ impl Queue {
                 }
             }
             notes = extras.times.notes(durable.live());
+            seen = extras.seen.all();
+            last.extend(
+                extras
+                    .last
+                    .all()
+                    .filter(|(seq, ..)| durable.live().contains(*seq)),
+            );
         }
         Summary {
             durable,
@@ -156,6 +179,8 @@ impl Queue {
             octets: self.octets.stored(),
             levels: levels.into_iter().collect(),
             notes,
+            seen,
+            last,
         }
     }
 

@@ -9,25 +9,28 @@
 //! ```text
 //!   binding { x-match: any, a: 1, b: void }  --parse-->  Rule { any, [a = 1, b is there] }
 //!                                            --index-->  "a = 1" -> rule, "b is there" -> rule
+//!   binding { x-match: all, a: 1, b: void }  --index-->  "a = 1" -> "b is there" -> rule
 //! ```
 //!
-//! Rules are found by their arguments ([`index`]), so that a message costs what it nearly matches.
+//! Rules are found by their arguments ([`index`]), so that a message costs what it matches.
 //!
 //! Spec: 0-9-1 §3.1.3.4. RabbitMQ: tutorials and release notes of 3.10 for the two `-with-x`.
 
 mod index;
 mod rule;
+mod slots;
+mod tree;
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
-use index::Index;
+use index::{Because, Index};
 use rule::{MessageHeaders, Rule};
 use smallvec::SmallVec;
 
 use super::{BindingRefusal, Destination, ExchangeType, Routable, RoutingTable};
-use crate::value::{Table, Value, hash_equivalent};
+use crate::value::{Table, Value};
 
 pub(super) const TYPE: ExchangeType = ExchangeType {
     name: "headers",
@@ -40,7 +43,7 @@ pub(super) const TYPE: ExchangeType = ExchangeType {
 };
 
 /// Where a binding stands in the table's list.
-type Slot = usize;
+type Slot = u32;
 
 /// A binding, with its arguments as they came (to find it again) and as they are compared.
 #[derive(Debug)]
@@ -74,7 +77,8 @@ impl RoutingTable for HeadersTable {
             return;
         }
         let rule = Rule::parse(arguments);
-        let slot = self.free.pop().unwrap_or(self.bindings.len());
+        // 2^32 bindings would be hundreds of gigabytes: memory ends first.
+        let slot = self.free.pop().unwrap_or(self.bindings.len() as Slot);
         self.index.insert(slot, &rule);
         self.by_identity.entry(identity).or_default().push(slot);
         let binding = Some(Binding {
@@ -83,7 +87,7 @@ impl RoutingTable for HeadersTable {
             rule,
             keys: 1,
         });
-        match self.bindings.get_mut(slot) {
+        match self.bindings.get_mut(slot as usize) {
             Some(free) => *free = binding,
             None => self.bindings.push(binding),
         }
@@ -104,7 +108,7 @@ impl RoutingTable for HeadersTable {
     }
 
     fn clear_destination(&mut self, destination: Destination) {
-        for slot in 0..self.bindings.len() {
+        for slot in 0..self.bindings.len() as Slot {
             if self
                 .slot_mut(slot)
                 .is_some_and(|binding| binding.destination == destination)
@@ -116,10 +120,15 @@ impl RoutingTable for HeadersTable {
 
     fn route(&self, message: &Routable<'_>, sink: &mut dyn FnMut(Destination)) {
         let headers = MessageHeaders::new(message.headers.headers());
-        self.index.for_each_candidate(&headers, &mut |slot| {
-            if let Some(Some(binding)) = self.bindings.get(slot)
-                && binding.rule.matches(&headers)
-            {
+        self.index.for_each_candidate(&headers, &mut |slot, because| {
+            let Some(Some(binding)) = self.bindings.get(slot as usize) else {
+                return;
+            };
+            let is_match = match because {
+                Because::All => binding.rule.is_met_by(&headers),
+                Because::Any(name, value) => binding.rule.wants(name, value),
+            };
+            if is_match {
                 sink(binding.destination);
             }
         });
@@ -136,7 +145,7 @@ impl RoutingTable for HeadersTable {
 
 impl HeadersTable {
     fn find(&self, identity: u64, arguments: &Table, destination: Destination) -> Option<Slot> {
-        let is_it = |slot: &Slot| match self.bindings.get(*slot) {
+        let is_it = |slot: &Slot| match self.bindings.get(*slot as usize) {
             Some(Some(binding)) => binding.destination == destination && binding.arguments == *arguments,
             _ => false,
         };
@@ -144,21 +153,15 @@ impl HeadersTable {
     }
 
     fn identity(&self, arguments: &Table, destination: Destination) -> u64 {
-        let mut hasher = self.seed.build_hasher();
-        destination.hash(&mut hasher);
-        for (name, value) in arguments.iter() {
-            name.hash(&mut hasher);
-            hash_equivalent(value, &mut hasher);
-        }
-        hasher.finish()
+        self.seed.hash_one((destination, arguments))
     }
 
     fn slot_mut(&mut self, slot: Slot) -> Option<&mut Binding> {
-        self.bindings.get_mut(slot).and_then(Option::as_mut)
+        self.bindings.get_mut(slot as usize).and_then(Option::as_mut)
     }
 
     fn free(&mut self, slot: Slot) {
-        let Some(binding) = self.bindings.get_mut(slot).and_then(Option::take) else {
+        let Some(binding) = self.bindings.get_mut(slot as usize).and_then(Option::take) else {
             return;
         };
         self.index.remove(slot, &binding.rule);

@@ -16,6 +16,7 @@
 
 mod consistent_hash;
 mod direct;
+mod edges;
 mod fanout;
 mod hashing;
 mod headers;

@@ -23,16 +23,14 @@ pub fn equivalent(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Hashes a value so that [`equivalent`] ones hash the same. Tables, arrays and decimals are told apart by
-/// their type alone.
+/// Hashes a value so that [`equivalent`] ones hash the same.
 pub(crate) fn hash_equivalent(value: &Value, state: &mut impl Hasher) {
     match Held::of(value) {
         Held::Whole(number) => number.hash(state),
         // Adding zero makes one of the two zeros, which compare equal.
         Held::Float(number) => (number + 0.0).to_bits().hash(state),
         Held::Bytes(bytes) => bytes.hash(state),
-        Held::Other(Value::Bool(truth)) => truth.hash(state),
-        Held::Other(other) => other.type_name().hash(state),
+        Held::Other(other) => other.hash(state),
     }
 }
 

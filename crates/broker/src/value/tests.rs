@@ -7,7 +7,7 @@
     clippy::panic
 )]
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use proptest::prelude::*;
 
@@ -61,6 +61,16 @@ proptest! {
         prop_assert_eq!(&value, &value.clone());
         let is_nan = match value { Value::F32(n) => n.is_nan(), Value::F64(n) => n.is_nan(), _ => false };
         prop_assert_eq!(equivalent(&value, &value), !is_nan);
+    }
+
+    #[test]
+    fn values_hash_as_they_compare(a in any_value(), b in any_value()) {
+        let hash = |value: &Value| {
+            let mut hasher = DefaultHasher::new();
+            value.hash(&mut hasher);
+            hasher.finish()
+        };
+        prop_assert_eq!(hash(&a) == hash(&b), a == b);
     }
 
     #[test]

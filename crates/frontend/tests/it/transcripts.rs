@@ -55,6 +55,7 @@ transcripts! {
     handshake
     hashes
     interceptors
+    keys
     leases
     limits
     permissions

@@ -208,7 +208,7 @@ impl LiveQueue {
         if self.is_deleted() {
             return;
         }
-        state.machine.set_rules(&rules);
+        state.machine.set_rules(&rules, &self.backing.reader);
         self.refuses.store(state.machine.refuses(), Ordering::Release);
         let now_ms = self.backing.clock.now_ms();
         if state.used_at_ms == 0 {
@@ -269,7 +269,7 @@ impl LiveQueue {
                 continue;
             }
             if let Command::Enqueue(messages) = command {
-                worked.refused += self.enqueue(&mut state, messages, floor, touched, &mut worked);
+                worked.refused += self.enqueue(&mut state, messages, (floor, now_ms), touched, &mut worked);
                 continue;
             }
             let State { machine, facts, .. } = &mut *state;
@@ -301,14 +301,19 @@ impl LiveQueue {
         self: &Arc<Self>,
         state: &mut State,
         messages: &[Message],
-        floor: Position,
+        (floor, now_ms): (Position, u64),
         touched: &mut Touched,
         worked: &mut Worked,
     ) -> usize {
         let mut rest = messages;
         loop {
             let State { machine, facts, .. } = &mut *state;
-            let taken = machine.decide(&Command::Enqueue(rest), 0, facts);
+            let taken = machine.decide(&Command::Enqueue(rest), now_ms, facts);
+            let came = facts.iter().filter(|fact| matches!(fact, Fact::Enqueued { .. }));
+            if taken > 0 && came.count() < taken {
+                // Some came before: who sent them again waits for what came then.
+                worked.queued = worked.queued.max(self.backing.log.appended());
+            }
             let position = self.commit(state, floor);
             worked.all = worked.all.max(position);
             worked.queued = worked.queued.max(position);
@@ -681,7 +686,7 @@ impl LiveQueue {
             Fact::Enqueued { seq, .. } => Some(*seq),
             // It is never to be said of a message that comes later.
             Fact::Purged { up_to, .. } => Some(*up_to),
-            Fact::Settled { .. } | Fact::Returned { .. } => None,
+            Fact::Settled { .. } | Fact::Returned { .. } | Fact::Seen { .. } => None,
         });
         let id = self.declared.id;
         if let Some(last) = last_named

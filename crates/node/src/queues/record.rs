@@ -9,6 +9,7 @@
 //!   SETTLED    one part: of each range first u64, last u64, octets of their bodies u64
 //!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not)
 //!   PURGED     one part: up to u64, octets of what stays u64, then the ranges that stay
+//!   SEEN       one part: of each key u128, until when it is remembered u64 (ms; 0: until it makes room)
 //!   RESERVED   one part: u64, below which numbers may have been given out
 //! ```
 //! All numbers are little-endian. A body that goes to several queues is written once: the first record
@@ -16,7 +17,7 @@
 
 use hashbrown::HashMap;
 use warren_broker::message::{Envelope, LogPlace, Message, Origin, annotations};
-use warren_broker::queue::{Fact, Range};
+use warren_broker::queue::{Fact, Key, Range};
 use warren_broker::route::QueueId;
 use warren_store::{Appender, Part, Position, Record};
 
@@ -32,6 +33,8 @@ pub mod kind {
     pub const PURGED: u8 = 4;
     /// Numbers are reserved.
     pub const RESERVED: u8 = 5;
+    /// Keys came.
+    pub const SEEN: u8 = 6;
 }
 
 /// The body may be referred to by records that follow.
@@ -64,6 +67,7 @@ pub(super) fn write(out: &mut Appender<'_>, queue: QueueId, facts: &[Fact], floo
             Fact::Enqueued { .. } => enqueued(out, queue, run, floor),
             Fact::Settled { .. } => each(out, queue, kind::SETTLED, run, put_settled),
             Fact::Returned { .. } => each(out, queue, kind::RETURNED, run, put_returned),
+            Fact::Seen { .. } => each(out, queue, kind::SEEN, run, put_seen),
             Fact::Purged { .. } => run.iter().for_each(|fact| purged(out, queue, fact)),
         }
     }
@@ -177,6 +181,13 @@ fn put_settled(bytes: &mut Vec<u8>, fact: &Fact) {
     if let Fact::Settled { range, octets, .. } = fact {
         put_range(bytes, *range);
         bytes.extend_from_slice(&octets.to_le_bytes());
+    }
+}
+
+fn put_seen(bytes: &mut Vec<u8>, fact: &Fact) {
+    if let Fact::Seen { key, until_ms, .. } = fact {
+        bytes.extend_from_slice(&key.to_le_bytes());
+        bytes.extend_from_slice(&until_ms.to_le_bytes());
     }
 }
 
@@ -349,6 +360,7 @@ fn read_other(kind: u8, bytes: &[u8], say: &mut dyn FnMut(Said)) {
     let facts = match kind {
         kind::SETTLED => read_each(bytes, 24, read_settled),
         kind::RETURNED => read_each(bytes, 26, read_returned),
+        kind::SEEN => read_each(bytes, 24, read_seen),
         kind::PURGED => read_purged(bytes).map(|fact| vec![fact]),
         kind::RESERVED => return say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
         _ => None,
@@ -381,6 +393,15 @@ fn read_returned(bytes: &[u8]) -> Option<Fact> {
         persistent: true,
         failures: u16::from_le_bytes(failures.try_into().ok()?),
         until_ms: number(until)?,
+    })
+}
+
+fn read_seen(bytes: &[u8]) -> Option<Fact> {
+    let (key, until) = bytes.split_first_chunk()?;
+    Some(Fact::Seen {
+        key: Key::from_le_bytes(*key),
+        until_ms: number(until)?,
+        persistent: true,
     })
 }
 

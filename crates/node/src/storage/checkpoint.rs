@@ -9,6 +9,8 @@
 //!                      octets of bodies; failures: count, then number, how often
 //!                      priorities: count, then priority, set of those that have it
 //!                      notes: count, then kind (0 expires, 1 due, 2 rested), time (ms), number, octets
+//!                      keys that came: count, then key u128, until when (ms); keys that messages stand for:
+//!                      count, then number, key u128, octets
 //! ```
 //! Numbers after the fixed ones are LEB128. Queues are looked at one after the other while they work: each
 //! entry is true for a moment of its own. Replaying facts that it already knows changes nothing.
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use warren_broker::catalog::codec;
-use warren_broker::queue::{Chain, Hour, Note, Range, SeqSet, Stretch, Summary};
+use warren_broker::queue::{Chain, Hour, Key, Note, Range, SeqSet, Stretch, Summary};
 use warren_store::checkpoint::{Failed, Writer};
 use warren_store::{Log, Poisoned, Position};
 
@@ -148,6 +150,8 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
         octets,
         levels,
         notes,
+        seen,
+        last,
     } = summary;
     out.push(QUEUE_VERSION);
     put_u64(out, *reserved);
@@ -183,6 +187,17 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
         put_varint(out, note.at_ms);
         put_varint(out, note.seq);
         put_varint(out, u64::from(note.octets));
+    }
+    put_varint(out, seen.len() as u64);
+    for (key, until_ms) in seen {
+        out.extend_from_slice(&key.to_le_bytes());
+        put_varint(out, *until_ms);
+    }
+    put_varint(out, last.len() as u64);
+    for (seq, key, octets) in last {
+        put_varint(out, *seq);
+        out.extend_from_slice(&key.to_le_bytes());
+        put_varint(out, u64::from(*octets));
     }
 }
 
@@ -224,6 +239,15 @@ pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
     for _ in 0..reader.varint()? {
         notes.push(read_note(&mut reader)?);
     }
+    let mut seen = Vec::new();
+    for _ in 0..reader.varint()? {
+        seen.push((reader.key()?, reader.varint()?));
+    }
+    let mut last = Vec::new();
+    for _ in 0..reader.varint()? {
+        let (seq, key) = (reader.varint()?, reader.key()?);
+        last.push((seq, key, u32::try_from(reader.varint()?).ok()?));
+    }
     let summary = Summary {
         durable: Chain::restore(stretches, live, up_to),
         redelivered,
@@ -232,6 +256,8 @@ pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
         octets,
         levels,
         notes,
+        seen,
+        last,
     };
     Some((summary, reserved))
 }
@@ -281,6 +307,12 @@ impl Reader<'_> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*byte)
+    }
+
+    fn key(&mut self) -> Option<Key> {
+        let (key, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(Key::from_le_bytes(*key))
     }
 
     fn u64(&mut self) -> Option<u64> {
@@ -354,6 +386,8 @@ mod tests {
                 octets: 1 << 33,
                 levels: vec![(9, [Range::one(8)].into_iter().collect())],
                 notes: notes.to_vec(),
+                seen: vec![(1 << 100, 0), (5, 1 << 41)],
+                last: vec![(8, 1 << 99, 70_000)],
             },
             reserved: 1 << 42,
             log_floor: None,
@@ -366,6 +400,8 @@ mod tests {
         assert_eq!(summary.redelivered.ranges(), [Range::one(5)]);
         assert_eq!(summary.failures, [(6, 3), (7, 20)].into());
         assert_eq!((summary.octets, &summary.notes[..]), (1 << 33, &notes[..]));
+        assert_eq!(summary.seen, [(1 << 100, 0), (5, 1 << 41)]);
+        assert_eq!(summary.last, [(8, 1 << 99, 70_000)]);
         assert_eq!(summary.levels[0].0, 9);
         assert_eq!(summary.levels[0].1.ranges(), [Range::one(8)]);
         let stretches: Vec<_> = summary.durable.stretches().map(|s| (s.extent, s.live)).collect();

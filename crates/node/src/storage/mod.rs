@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use table::Table;
-use warren_broker::queue::{Fetch, Released};
+use warren_broker::queue::{Fetch, HeaderReader, Released};
 use warren_store::disk::Disk;
 use warren_store::extent::Extents;
 use warren_store::{Log, Position, Wal};
@@ -97,6 +97,8 @@ pub(crate) struct Backing {
     /// None when nothing is kept on disk.
     pub(crate) storage: Option<Arc<Storage>>,
     pub(crate) clock: Clock,
+    /// Reads headers of messages for queues that go by them.
+    pub(crate) reader: Arc<dyn HeaderReader>,
     /// The node itself, for queues that send messages on.
     pub(crate) node: OnceLock<Weak<Node>>,
 }

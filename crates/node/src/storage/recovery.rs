@@ -5,6 +5,7 @@ use super::table::Table;
 use super::{Backing, Bell, OPEN_EXTENTS_MAX, Options, Storage};
 use crate::alarms::Memory;
 use crate::clock::Clock;
+use crate::dialect::Reading;
 use crate::node::{Config, Node};
 use crate::queues::record::{Reader, Said};
 use hashbrown::HashMap;
@@ -313,6 +314,7 @@ fn finish(
         memory: Arc::new(memory),
         storage: Some(storage),
         clock: Clock::default(),
+        reader: Arc::new(Reading(Arc::clone(&config.dialect))),
         node: OnceLock::new(),
     });
     failpoint::pass("recovery-end");

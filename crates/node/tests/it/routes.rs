@@ -2,12 +2,14 @@
 //!
 //! The model keeps what exists in plain sets and follows it afresh for every message. Two publishers with
 //! caches of their own look at all exchanges and keys: one after every change, one now and then, so that its
-//! routes are older than several changes.
+//! routes are older than several changes. Then the same from threads, which look while others change.
 
 use crate::broker;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use warren_broker::access::{Permission, TopicPermission, User};
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration};
 use warren_broker::name::{ExchangeName, QueueName, UserName};
@@ -156,7 +158,7 @@ fn row_matches(kind: &str, row: &Row, key: &str, has_g: bool) -> bool {
 }
 
 /// What exists.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Model {
     exchanges: BTreeMap<&'static str, Exchange>,
     queues: BTreeSet<&'static str>,
@@ -243,10 +245,13 @@ impl Model {
     }
 }
 
+/// Who publishes, with the routes that are remembered.
+type Publisher = (Client, RouteCache);
+
 struct World {
     node: Arc<Node>,
     owner: Client,
-    publishers: Vec<(Client, RouteCache)>,
+    publishers: Vec<Publisher>,
     model: Model,
     touched: Touched,
 }
@@ -359,39 +364,51 @@ impl World {
 
     fn compare(&mut self, publisher: usize, exchange: &str, keys: &[&str], with_g: usize) {
         let wanted = self.model.route_all(exchange, keys, with_g == 1);
-        let (client, cache) = &mut self.publishers[publisher];
-        let more: Vec<String> = keys[1..].iter().map(|&key| key.to_owned()).collect();
-        let table = headers(with_g);
-        let headers: &dyn Headers = if with_g == 0 { &NoHeaders } else { &table };
-        let found = client.route(
-            cache,
-            exchange,
-            Keys {
-                first: keys[0],
-                more: &more,
-            },
-            headers,
-        );
-        let found = found.map(|route| {
-            let names = route
-                .queues
-                .iter()
-                .map(|queue| queue.declared().name.as_str().to_owned());
-            let all: Vec<String> = names.collect();
-            assert!(
-                route.queues.iter().all(|queue| !queue.is_deleted()),
-                "a queue that is gone"
-            );
-            assert_eq!(
-                all.iter().collect::<BTreeSet<_>>().len(),
-                all.len(),
-                "a queue twice"
-            );
-            all.into_iter().collect::<BTreeSet<_>>()
-        });
+        let (found, is_there) = find(&mut self.publishers[publisher], exchange, keys, with_g);
+        assert!(is_there, "a queue that is gone");
         let wanted = wanted.map(|names| names.into_iter().map(str::to_owned).collect());
         let publisher_of = format!("publisher {publisher}, exchange {exchange:?}, keys {keys:?}, {with_g}");
-        assert_eq!(found.map_err(|refusal| word(&refusal)), wanted, "{publisher_of}");
+        assert_eq!(found, wanted, "{publisher_of}");
+    }
+}
+
+/// The names of queues, or what kind of refusal.
+type Found = Result<BTreeSet<String>, &'static str>;
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// Where a message goes, and whether all queues there are alive.
+fn find((client, cache): &mut Publisher, exchange: &str, keys: &[&str], with_g: usize) -> (Found, bool) {
+    let more: Vec<String> = keys[1..].iter().map(|&key| key.to_owned()).collect();
+    let table = headers(with_g);
+    let headers: &dyn Headers = if with_g == 0 { &NoHeaders } else { &table };
+    let keys = Keys {
+        first: keys[0],
+        more: &more,
+    };
+    match client.route(cache, exchange, keys, headers) {
+        Ok(route) => {
+            let queues = route.queues.iter();
+            let names: BTreeSet<String> = queues
+                .map(|queue| queue.declared().name.as_str().to_owned())
+                .collect();
+            // Two of one name may follow each other while a thread looks.
+            let ids: BTreeSet<_> = route.queues.iter().map(|queue| queue.id()).collect();
+            assert_eq!(ids.len(), route.queues.len(), "a queue twice");
+            (Ok(names), route.queues.iter().all(|queue| !queue.is_deleted()))
+        }
+        Err(refusal) => (Err(word(&refusal)), true),
     }
 }
 
@@ -438,6 +455,156 @@ proptest! {
             }
         }
     }
+}
+
+/// What publishers on threads and who changes know of each other.
+#[derive(Default)]
+struct Hall {
+    /// Changes so far, counted when they begin and when they end: odd while one is under way.
+    changes: AtomicUsize,
+    /// Looks that were made while nothing changed.
+    looks: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+/// A look during which nothing changed.
+struct Look {
+    /// How many changes there were before.
+    changes: usize,
+    exchange: &'static str,
+    key: &'static str,
+    with_g: usize,
+    found: Found,
+    is_there: bool,
+}
+
+/// What a stress is about.
+struct Stress {
+    /// Where publishers look.
+    exchanges: &'static [&'static str],
+    keys: &'static [&'static str],
+    change: fn(&mut Dice, usize) -> Step,
+    changes: usize,
+}
+
+/// Looks until it is over, at what comes up, and answers what was found.
+fn keep_looking(stress: &Stress, publisher: &mut Publisher, mut dice: Dice, hall: &Hall) -> Vec<Look> {
+    let mut looks = Vec::new();
+    while !hall.is_over.load(Ordering::SeqCst) {
+        let exchange = stress.exchanges[dice.roll(stress.exchanges.len())];
+        let (key, with_g) = (stress.keys[dice.roll(stress.keys.len())], dice.roll(2));
+        let before = hall.changes.load(Ordering::SeqCst);
+        let (found, is_there) = find(publisher, exchange, &[key], with_g);
+        if before.is_multiple_of(2) && hall.changes.load(Ordering::SeqCst) == before {
+            hall.looks.fetch_add(1, Ordering::SeqCst);
+            looks.push(Look {
+                changes: before / 2,
+                exchange,
+                key,
+                with_g,
+                found,
+                is_there,
+            });
+        }
+    }
+    looks
+}
+
+/// Makes changes, between some of which nobody waits, and answers what existed after each.
+fn keep_changing(stress: &Stress, world: &mut World, mut dice: Dice, hall: &Hall) -> Vec<Model> {
+    let mut models = vec![world.model.clone()];
+    for number in 0..stress.changes {
+        let step = (stress.change)(&mut dice, number);
+        hall.changes.fetch_add(1, Ordering::SeqCst);
+        world.run(&step);
+        hall.changes.fetch_add(1, Ordering::SeqCst);
+        models.push(world.model.clone());
+        if dice.roll(3) > 0 {
+            let enough = hall.looks.load(Ordering::SeqCst) + dice.roll(40);
+            while hall.looks.load(Ordering::SeqCst) < enough {
+                thread::yield_now();
+            }
+        }
+    }
+    hall.is_over.store(true, Ordering::SeqCst);
+    models
+}
+
+impl Stress {
+    /// Compares every look with what existed then, and what is remembered in the end with what exists.
+    fn run(&self, seed: u64) {
+        let mut world = World::new();
+        let hall = Hall::default();
+        let mut publishers = std::mem::take(&mut world.publishers);
+        let (models, looks) = thread::scope(|scope| {
+            let looking: Vec<_> = publishers
+                .iter_mut()
+                .zip(1..)
+                .map(|(publisher, me)| {
+                    let (dice, hall) = (Dice(100 * seed + me), &hall);
+                    scope.spawn(move || keep_looking(self, publisher, dice, hall))
+                })
+                .collect();
+            let models = keep_changing(self, &mut world, Dice(seed), &hall);
+            let looks = looking.into_iter().flat_map(|thread| thread.join().unwrap());
+            (models, looks.collect::<Vec<_>>())
+        });
+        assert!(looks.len() > self.changes, "hardly anybody looked");
+        for look in looks {
+            let wanted = models[look.changes].route(look.exchange, look.key, look.with_g == 1);
+            let wanted = wanted.map(|names| names.into_iter().map(str::to_owned).collect());
+            let what = format!(
+                "seed {seed}, change {}, {:?}, {:?}",
+                look.changes, look.exchange, look.key
+            );
+            assert_eq!(look.found, wanted, "{what}");
+            assert!(look.is_there, "a queue that is gone: {what}");
+        }
+        world.publishers = publishers;
+        world.look(0);
+        world.look(1);
+    }
+}
+
+#[test]
+fn a_remembered_route_is_a_fresh_one_while_others_change_it() {
+    let stress = Stress {
+        exchanges: &["x0", "x1", "x2", "x3", ""],
+        keys: &KEYS,
+        change: |dice, _| Step::of([(); 4].map(|()| dice.roll(256) as u8)),
+        changes: 400,
+    };
+    (0..4).for_each(|seed| stress.run(seed));
+}
+
+/// A route that is found while its exchange goes must not be remembered.
+#[test]
+fn no_route_outlives_its_exchange_while_it_comes_and_goes() {
+    let stress = Stress {
+        exchanges: &["x0"],
+        keys: &["a"],
+        change: |_, number| match number % 4 {
+            0 => Step::DeclareQueue("q0"),
+            1 => Step::DeclareExchange(
+                "x0",
+                Exchange {
+                    kind: "direct",
+                    auto_delete: false,
+                    internal: false,
+                    alternate: None,
+                },
+            ),
+            2 => Step::Bind(Row {
+                source: "x0",
+                to: End::Queue("q0"),
+                key: "a",
+                arguments: 0,
+            }),
+            _ => Step::DeleteExchange("x0"),
+        },
+        changes: 4000,
+    };
+    stress.run(0);
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Messages {
                     }
                 }
             }
-            kind::RETURNED | kind::RESERVED => {}
+            kind::RETURNED | kind::RESERVED | kind::SEEN => {}
             _ => is_understood = false,
         }
         is_understood

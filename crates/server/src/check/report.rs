@@ -272,6 +272,7 @@ fn word(record: &Record<'_>) -> String {
         (_, kind::RETURNED) => "RETURNED",
         (_, kind::PURGED) => "PURGED",
         (_, kind::RESERVED) => "RESERVED",
+        (_, kind::SEEN) => "SEEN",
         (_, other) => return format!("of unknown kind {other} of queues"),
     };
     word.to_owned()

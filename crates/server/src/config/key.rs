@@ -6,6 +6,7 @@
 //!   default   Is("60") | Means("...")  `Is` is checked against `Config::default()` by a test
 //! ```
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::model::Config;
@@ -106,6 +107,8 @@ pub enum Kind {
     PathOrFalse(Set<Option<PathBuf>>),
     /// Where to listen.
     Endpoint(Set<Endpoint>),
+    /// An IP address.
+    Address(Set<IpAddr>),
     /// How much to log.
     Level(Set<Level>),
     /// How a line of the log looks.
@@ -170,6 +173,7 @@ impl Kind {
                 Some((text != "false").then(|| text.into())),
             ),
             Kind::Endpoint(set) => store(*set, config, variable, Endpoint::read(text)),
+            Kind::Address(set) => store(*set, config, variable, text.parse().ok()),
             Kind::Level(set) => store(*set, config, variable, Level::read(text)),
             Kind::Format(set) => store(*set, config, variable, Format::read(text)),
             Kind::Hashing(set) => store(*set, config, variable, HashingAlgorithm::read(text)),
@@ -196,6 +200,7 @@ impl Kind {
             Kind::Path(_) => "a path".into(),
             Kind::PathOrFalse(_) => "a path, or false".into(),
             Kind::Endpoint(_) => "a port, or an IP address and a port such as 127.0.0.1:5672".into(),
+            Kind::Address(_) => "an IP address such as 127.0.0.1 or ::1".into(),
             Kind::Level(_) => Level::list(),
             Kind::Format(_) => Format::list(),
             Kind::Hashing(_) => HashingAlgorithm::list(),

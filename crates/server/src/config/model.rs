@@ -17,6 +17,8 @@ pub const AMQP_PORT: u16 = 5672;
 pub struct Config {
     /// Where clients connect.
     pub listeners: Listeners,
+    /// The HTTP API.
+    pub management: Management,
     /// What one client, or all of them, may use.
     pub limits: Limits,
     /// How clients log in.
@@ -76,10 +78,54 @@ impl Listeners {
         self.tcp.clone().unwrap_or_else(default)
     }
 
-    /// Moves every listener to a port that the system chooses.
-    pub fn use_free_ports(&mut self) {
+    fn use_free_ports(&mut self) {
         let moved = |(name, endpoint)| (name, Endpoint { port: 0, ..endpoint });
         self.tcp = Some(self.tcp().into_iter().map(moved).collect());
+    }
+}
+
+/// The HTTP API's port when nothing is configured.
+pub const MANAGEMENT_PORT: u16 = 15672;
+
+/// The HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Management {
+    /// Whether there is one.
+    pub is_on: bool,
+    /// Where it listens.
+    pub at: Endpoint,
+    /// What stands before `/api`: nothing, or `/` and more.
+    pub path_prefix: String,
+}
+
+impl Default for Management {
+    fn default() -> Self {
+        Management {
+            is_on: true,
+            at: Endpoint {
+                host: None,
+                port: MANAGEMENT_PORT,
+            },
+            path_prefix: String::new(),
+        }
+    }
+}
+
+impl Management {
+    /// A prefix with a slash before it and none behind, however it was written.
+    pub fn prefix(text: &str) -> String {
+        match text.trim_matches('/') {
+            "" => String::new(),
+            inner => format!("/{inner}"),
+        }
+    }
+}
+
+impl Config {
+    /// Moves every listener to a port that the system chooses.
+    pub fn use_free_ports(&mut self) {
+        self.listeners.use_free_ports();
+        self.management.at.port = 0;
     }
 }
 

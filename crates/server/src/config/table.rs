@@ -5,6 +5,8 @@
 //! rows: a new key is one more row (and its field in `model`). Names are RabbitMQ's; rows that RabbitMQ does
 //! not have say so. A key is only here if something obeys it.
 
+mod management;
+
 use super::key::{DefaultText, Key, Kind};
 use super::model::{DiskLimit, SEGMENT_BYTES_MIN, SEGMENTS_MIN, Watermark};
 use super::nearest::nearest;
@@ -28,6 +30,10 @@ pub static GROUPS: &[Group] = &[
     Group {
         title: "Limits",
         keys: LIMITS,
+    },
+    Group {
+        title: "HTTP API",
+        keys: management::MANAGEMENT,
     },
     Group {
         title: "Messages",

@@ -127,6 +127,28 @@ fn none_wins_within_a_source_but_not_over_a_later_one() {
 }
 
 #[test]
+fn the_http_api_is_on_unless_told_otherwise() {
+    let of = |text: &str| loaded(text).management;
+    assert_eq!(
+        (of("").is_on, of("").at),
+        (true, Endpoint::read("15672").unwrap())
+    );
+    assert!(!of("management.tcp = none").is_on);
+    assert_eq!(
+        of("management.listener.port = 80\nmanagement.listener.ip = 127.0.0.1")
+            .at
+            .to_string(),
+        "127.0.0.1:80"
+    );
+    for (written, prefix) in [("/", ""), ("mq", "/mq"), ("/mq/", "/mq"), ("/a/b", "/a/b")] {
+        assert_eq!(
+            of(&format!("management.path_prefix = '{written}'")).path_prefix,
+            prefix
+        );
+    }
+}
+
+#[test]
 fn an_absolute_watermark_wins_within_a_source() {
     let both = "vm_memory_high_watermark.absolute = 1000\nvm_memory_high_watermark.relative = 0.4\n";
     assert_eq!(loaded(both).memory.high_watermark, Watermark::Absolute(1000));
@@ -166,14 +188,18 @@ fn the_files_of_the_write_ahead_log_fit_into_it() {
 #[test]
 fn free_ports_keep_names_and_addresses() {
     let mut config = loaded("listeners.tcp.a = 127.0.0.1:5672\nlisteners.tcp.b = 5673\n");
-    config.listeners.use_free_ports();
+    config.use_free_ports();
     assert_eq!(config.listeners.tcp(), named(&[("a", "127.0.0.1:0"), ("b", "0")]));
     let mut config = Config::default();
-    config.listeners.use_free_ports();
+    config.use_free_ports();
     assert_eq!(config.listeners.tcp(), named(&[("default", "0")]));
     let mut config = loaded("listeners.tcp = none\n");
-    config.listeners.use_free_ports();
+    config.use_free_ports();
     assert_eq!(config.listeners.tcp(), BTreeMap::new());
+    assert_eq!(config.management.at.port, 0);
+    let mut config = loaded("management.tcp.ip = ::1");
+    config.use_free_ports();
+    assert_eq!(config.management.at, Endpoint::read("[::1]:0").unwrap());
 }
 
 #[test]

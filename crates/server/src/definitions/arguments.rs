@@ -1,15 +1,10 @@
 //! Arguments of definitions, which are JSON, as the values that the broker knows.
 //!
-//! ```text
-//!   true -> Bool    7 -> I64    0.5 -> F64    "a" -> String    null -> Void
-//!   [..] -> Array   {..} -> Table
-//! ```
-//!
-//! JSON has one kind of integer, so a width that the argument had when it was exported is lost, here as in
-//! RabbitMQ; equivalence of arguments does not look at widths.
+//! See [`warren_management::value`] for what becomes of what.
 
 use serde_json::{Map, Number, Value as Json};
-use warren_broker::value::{Table, Value};
+use warren_broker::value::Table;
+use warren_management::value::from_json;
 
 /// A value that the broker has no type for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,32 +25,13 @@ pub enum Error {
 /// [`Error::TooLarge`], with the name of the argument.
 pub fn table(arguments: &Map<String, Json>) -> Result<Table, Error> {
     let named = |(name, json): (&String, &Json)| {
-        let found = value(json).map_err(|number| Error::TooLarge {
+        let found = from_json(json).map_err(|number| Error::TooLarge {
             name: name.clone(),
             number,
         })?;
         Ok((name.clone(), found))
     };
     arguments.iter().map(named).collect()
-}
-
-/// One value; the error is an integer that does not fit. The reader of the file has bounded the depth.
-fn value(json: &Json) -> Result<Value, Number> {
-    Ok(match json {
-        Json::Null => Value::Void,
-        Json::Bool(truth) => Value::Bool(*truth),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Value::I64(integer),
-            (None, Some(float)) if number.is_f64() => Value::F64(float),
-            _ => return Err(number.clone()),
-        },
-        Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => Value::Array(items.iter().map(value).collect::<Result<_, _>>()?),
-        Json::Object(fields) => {
-            let field = |(name, json): (&String, &Json)| Ok((name.clone(), value(json)?));
-            Value::Table(fields.iter().map(field).collect::<Result<_, Number>>()?)
-        }
-    })
 }
 
 #[cfg(test)]
@@ -66,6 +42,8 @@ mod tests {
         clippy::indexing_slicing,
         clippy::panic
     )]
+
+    use warren_broker::value::Value;
 
     use super::*;
 

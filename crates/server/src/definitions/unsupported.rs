@@ -7,13 +7,12 @@
 //!
 //! A kind that gets its support loses its line here.
 
-use super::model::{Definitions, GlobalParameter, Parameter, Policy, User, Vhost};
+use warren_broker::parameter::{IDLE, VHOST_LIMITS};
+
+use super::model::{Definitions, Parameter, Policy, Vhost};
 
 /// Names that a line shows; the others are counted.
 const NAMES_MAX: usize = 8;
-
-/// The identity of the cluster that was exported. RabbitMQ has it in every export and keeps its own, too.
-const CLUSTER_ID: &str = "internal_cluster_id";
 
 /// The lines, one for each kind of thing that is passed over.
 pub(super) fn warnings(all: &Definitions) -> Vec<String> {
@@ -24,28 +23,9 @@ pub(super) fn warnings(all: &Definitions) -> Vec<String> {
                 of_vhost(&policy.name, &policy.vhost)
             }),
         ),
-        ("parameters", names(&all.parameters, |_| true, parameter)),
         (
-            "global parameters",
-            names(&all.global_parameters, is_asked_for, |global| {
-                quoted(&global.name)
-            }),
-        ),
-        (
-            "limits of users",
-            names(
-                &all.users,
-                |user: &User| is_limit(user.limits.values()),
-                |user| quoted(&user.name),
-            ),
-        ),
-        (
-            "limits of vhosts",
-            names(
-                &all.vhosts,
-                |vhost: &Vhost| is_limit(vhost.limits.values()),
-                name_of_vhost,
-            ),
+            "parameters of components that nobody here has",
+            names(&all.parameters, |found| !is_kept(&found.component), parameter),
         ),
         (
             "tracing of vhosts",
@@ -92,7 +72,6 @@ fn is_of_plugin(policy: &Policy) -> bool {
     keys.any(|key| key.starts_with("federation-upstream") || key == "shards-per-node")
 }
 
-/// Limits of virtual hosts, federation and shovels are all parameters.
 fn parameter(parameter: &Parameter) -> String {
     let Parameter {
         component,
@@ -107,13 +86,9 @@ fn name_of_vhost(vhost: &Vhost) -> String {
     quoted(&vhost.name)
 }
 
-fn is_asked_for(global: &GlobalParameter) -> bool {
-    global.name != CLUSTER_ID
-}
-
-/// Negative is no limit.
-fn is_limit<'a>(mut limits: impl Iterator<Item = &'a i64>) -> bool {
-    limits.any(|limit| *limit >= 0)
+/// Whether the component's parameters are kept, though nobody may obey them yet.
+fn is_kept(component: &str) -> bool {
+    component == VHOST_LIMITS || IDLE.contains(&component)
 }
 
 fn has_other_queue_type(vhost: &Vhost) -> bool {
@@ -135,23 +110,23 @@ mod tests {
 
     #[test]
     fn what_comes_along_has_no_line() {
-        let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":-1}}],
-            "vhosts":[{"name":"/","default_queue_type":"quorum","limits":[]}],
-            "global_parameters":[{"name":"internal_cluster_id","value":"x"}],
+        let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":7}}],
+            "vhosts":[{"name":"/","default_queue_type":"quorum","limits":{"max-queues":3}}],
+            "parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":{}},
+                          {"component":"operator_policy","vhost":"/","name":"o",
+                           "value":{"pattern":"","definition":{"expires":5}}},
+                          {"component":"shovel","vhost":"/","name":"s","value":{}}],
+            "global_parameters":[{"name":"cluster_name","value":"x"}],
             "policies":[{"vhost":"/","name":"p","pattern":"","definition":{"max-length":5}}],
-            "parameters":[{"component":"operator_policy","vhost":"/","name":"o",
-                           "value":{"pattern":"","definition":{"expires":5}}}],
             "queues":[{"name":"q","vhost":"/","durable":true}]}"#;
         assert_eq!(of(text), [""; 0]);
     }
 
     #[test]
     fn every_kind_has_its_line_with_names() {
-        let text = r#"{"users":[{"name":"u","tags":[],"limits":{"max-channels":0}}],
-            "vhosts":[{"name":"a","limits":{"max-queues":3},"tracing":true,
+        let text = r#"{"vhosts":[{"name":"a","tracing":true,
                        "metadata":{"protected_from_deletion":true,"default_queue_type":"stream"}}],
-            "parameters":[{"component":"shovel","vhost":"a","name":"s","value":{}}],
-            "global_parameters":[{"name":"cluster_name","value":"x"}],
+            "parameters":[{"component":"unheard-of","vhost":"a","name":"s","value":{}}],
             "policies":[{"vhost":"a","name":"p","pattern":"",
                          "definition":{"federation-upstream-set":"all"}}]}"#;
         let ends: Vec<String> = of(text)
@@ -164,10 +139,7 @@ mod tests {
             .collect();
         let expected = [
             "keys of policies for federation and sharding: 'p' in vhost 'a'",
-            "parameters: shovel 's' in vhost 'a'",
-            "global parameters: 'cluster_name'",
-            "limits of users: 'u'",
-            "limits of vhosts: 'a'",
+            "parameters of components that nobody here has: unheard-of 's' in vhost 'a'",
             "tracing of vhosts: 'a'",
             "protection of vhosts from deletion: 'a'",
             "default queue types other than classic and quorum: 'a'",
@@ -177,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_long_list_is_counted() {
-        let one = r#"{"name":"g","value":1}"#;
-        let text = format!(r#"{{"global_parameters":[{}]}}"#, [one; 10].join(","));
+        let one = r#"{"name":"v","tracing":true}"#;
+        let text = format!(r#"{{"vhosts":[{}]}}"#, [one; 10].join(","));
         let lines = of(&text);
         assert!(
-            lines.first().unwrap().ends_with("'g', 'g' and 2 more"),
+            lines.first().unwrap().ends_with("'v', 'v' and 2 more"),
             "{lines:?}"
         );
     }

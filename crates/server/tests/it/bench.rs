@@ -118,6 +118,23 @@ fn direct_and_headers_deliver_by_their_bindings() {
 }
 
 #[test]
+fn topics_with_distinct_bindings_reach_one_queue() {
+    let program = start(&[]);
+    bench(
+        &program,
+        "--messages 900 -e topic --distinct -q 3 --bindings 90 -c 3",
+    )
+    .right(900, 900);
+}
+
+#[test]
+fn messages_may_carry_priorities_expirations_and_headers() {
+    let program = start(&[]);
+    let line = "--messages 500 --priority 4 --expiration 600000 --header n=1 --header t=x";
+    bench(&program, line).right(500, 500);
+}
+
+#[test]
 fn random_topics_reach_what_the_load_computed() {
     let program = start(&[]);
     let ended = bench(

@@ -16,6 +16,7 @@ mod bench;
 mod clients;
 mod definitions;
 mod durability;
+mod http;
 mod limits;
 mod logs;
 mod program;

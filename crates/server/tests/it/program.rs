@@ -137,6 +137,7 @@ impl Setup {
             command: self.command,
             child,
             addresses: Vec::new(),
+            http: None,
         }
     }
 
@@ -189,6 +190,7 @@ pub(crate) struct Program {
     command: Command,
     child: Child,
     addresses: Vec<SocketAddr>,
+    http: Option<SocketAddr>,
 }
 
 impl Program {
@@ -198,6 +200,11 @@ impl Program {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where its HTTP API is reached.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.unwrap()
     }
 
     /// Where its first listener is reached.
@@ -298,10 +305,14 @@ impl Program {
         });
         let content: serde_json::Value = serde_json::from_str(&text).unwrap();
         let listeners = content["listeners"].as_array().unwrap();
-        self.addresses = listeners
-            .iter()
-            .map(|listener| listener["address"].as_str().unwrap().parse().unwrap())
-            .collect();
+        let of = |protocol: &'static str| {
+            let meant = listeners
+                .iter()
+                .filter(move |listener| listener["protocol"] == protocol);
+            meant.map(|listener| listener["address"].as_str().unwrap().parse().unwrap())
+        };
+        self.addresses = of("amqp").collect();
+        self.http = of("http").next();
     }
 
     /// Its resident memory as `/proc` has it under a name such as `VmRSS`, in bytes.

@@ -8,6 +8,7 @@
 )]
 
 use super::*;
+use crate::limits::{Limited, Limits};
 use crate::value::{Table, Value};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -103,8 +104,13 @@ fn any_user() -> impl Strategy<Value = User> {
         any_tags(),
         btree_map(any_vhost_name(), permission, 0..4),
         btree_map(any_vhost_name(), topics, 0..3),
+        btree_map("[a-z-]{0,20}", any::<i64>(), 0..3),
     );
-    parts.prop_map(|(name, password_hash, tags, permissions, topics)| {
+    parts.prop_map(|(name, password_hash, tags, permissions, topics, numbers)| {
+        let mut limits = Limits::default();
+        for (name, number) in numbers {
+            limits.keep(&name, number);
+        }
         let permissions = permissions.into_iter().map(|(vhost, [configure, write, read])| {
             (vhost, Permission::new(&configure, &write, &read).unwrap())
         });
@@ -121,6 +127,7 @@ fn any_user() -> impl Strategy<Value = User> {
             tags,
             permissions: permissions.collect(),
             topic_permissions: topics.collect(),
+            limits,
             ..User::new(name.clone())
         }
     })
@@ -184,6 +191,15 @@ fn any_binding() -> impl Strategy<Value = Binding> {
     })
 }
 
+fn any_parameter() -> impl Strategy<Value = Parameter> {
+    let parts = (".{0,30}", ".{0,300}", any_value());
+    parts.prop_map(|(component, name, value)| Parameter {
+        component: component.into(),
+        name: name.into(),
+        value,
+    })
+}
+
 /// One that makes sense or not: what is kept is not judged again.
 fn any_policy() -> impl Strategy<Value = Policy> {
     let words = [
@@ -223,6 +239,14 @@ fn any_change() -> impl Strategy<Value = Change> {
         (any_vhost_name(), any_queue_name()).prop_map(|(vhost, q)| Change::QueueDeleted(vhost, q)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Bound(vhost, b)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Unbound(vhost, b)),
+        (any_vhost_name(), any_parameter()).prop_map(|(vhost, p)| Change::ParameterPut(vhost, p)),
+        (any_vhost_name(), ".{0,9}", ".{0,9}").prop_map(|(vhost, c, n)| Change::ParameterDeleted(
+            vhost,
+            c.into(),
+            n.into()
+        )),
+        (".{0,9}", any_value()).prop_map(|(name, v)| Change::GlobalParameterPut(name.into(), v)),
+        ".{0,9}".prop_map(|name| Change::GlobalParameterDeleted(name.into())),
         (any_vhost_name(), any_scope(), any_policy())
             .prop_map(|(vhost, s, p)| Change::PolicyPut(vhost, s, p)),
         (any_vhost_name(), any_scope(), ".{0,200}").prop_map(|(vhost, s, name)| Change::PolicyDeleted(
@@ -259,11 +283,18 @@ proptest! {
     #[test]
     fn a_change_that_was_cut_is_refused(change in any_change(), cut in any::<prop::sample::Index>()) {
         let bytes = encoded(&change);
-        prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_err());
+        match (decode(&bytes[..cut.index(bytes.len())]), change) {
+            (Err(_), _) => {}
+            // Cut just before what earlier writers did not write.
+            (Ok(Change::UserPut(read)), Change::UserPut(user)) => {
+                prop_assert_eq!(read, User { limits: Limits::default(), ..user });
+            }
+            (Ok(read), _) => prop_assert!(false, "{read:?}"),
+        }
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), kind in 0u8..14) {
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), kind in 0u8..25) {
         let _ = decode(&bytes);
         let _ = decode(&[&[VERSION, kind], &*bytes].concat());
     }
@@ -348,6 +379,18 @@ fn what_is_not_known_here_is_named() {
     let mut name = vec![1, VHOST_DELETED];
     put_field(&mut name, &[b'v'; 256]);
     assert_eq!(refused(&name), "a name of 256 bytes is longer than 255");
+}
+
+#[test]
+fn a_user_of_an_earlier_writer_has_no_limits() {
+    let mut user = User::new(UserName::new("u").unwrap());
+    let earlier = [&[1, USER_PUT, 1, b'u'][..], &[0, 0, 0, 0]].concat();
+    assert_eq!(decode(&earlier), Ok(Change::UserPut(user.clone())));
+    user.limits
+        .set("max-channels", &Value::I64(-1), Limited::User)
+        .unwrap();
+    let written = encoded(&Change::UserPut(user.clone()));
+    assert_eq!(decode(&written), Ok(Change::UserPut(user)));
 }
 
 /// The bytes of one change, so that what is on disks stays readable.

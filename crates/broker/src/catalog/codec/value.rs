@@ -30,7 +30,8 @@ pub(super) fn put_table(out: &mut Vec<u8>, table: &Table) {
     }
 }
 
-fn put_value(out: &mut Vec<u8>, value: &Value) {
+/// Appends a value.
+pub(super) fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Void => out.push(b'V'),
         Value::Bool(truth) => out.extend([b't', u8::from(*truth)]),
@@ -70,6 +71,11 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
 fn put_fixed<const N: usize>(out: &mut Vec<u8>, letter: u8, bytes: [u8; N]) {
     out.push(letter);
     out.extend(bytes);
+}
+
+/// Reads a value, which is all that the bytes hold.
+pub(super) fn value(bytes: &[u8]) -> Result<Value, Malformed> {
+    value_at(&mut Reader::new(bytes), 0)
 }
 
 /// Reads the entries of a table.

@@ -85,7 +85,13 @@ fn lines(catalog: &Catalog, wanted: impl Fn(&Line<'_>) -> bool) -> Vec<String> {
             lines.push(format!("{} in {vhost}: {topics:?}", user.name));
         }
     }
+    for (name, value) in catalog.global_parameters() {
+        lines.push(format!("{name}: {value:?}"));
+    }
     for content in catalog.vhosts() {
+        for parameter in content.parameters() {
+            lines.push(format!("{} {parameter:?}", content.properties.name));
+        }
         let vhost = &content.properties;
         lines.push(format!("{vhost:?}"));
         for scope in [PolicyScope::Users, PolicyScope::Operators] {

@@ -8,7 +8,7 @@
 )]
 
 use super::{
-    ApplyTo, Binding, Endpoint, ExchangeName, Permission, Policy, PolicyScope, QueueName, Table,
+    ApplyTo, Binding, Endpoint, ExchangeName, Parameter, Permission, Policy, PolicyScope, QueueName, Table,
     TopicPermission, User, UserName, Value, VhostName,
 };
 
@@ -16,6 +16,8 @@ pub(super) const EXCHANGES: [&str; 7] = ["x0", "x1", "x2", "x3", "", "amq.topic"
 pub(super) const QUEUES: [&str; 4] = ["q0", "q1", "q2", "amq.q"];
 pub(super) const KINDS: [&str; 5] = ["direct", "topic", "headers", "fanout", "nope"];
 pub(super) const VHOSTS: [&str; 2] = ["/", "other"];
+/// Component and name.
+pub(super) const PARAMETERS: [(&str, &str); 3] = [("c", "p0"), ("c", "p1"), ("d", "p0")];
 pub(super) const USERS: [&str; 2] = ["u0", "u1"];
 const POLICIES: [&str; 3] = ["p0", "p1", "p2"];
 
@@ -52,6 +54,16 @@ pub(super) enum Action {
         vhost: usize,
     },
     DeleteUser(usize),
+    /// A parameter of the virtual host, or of the whole cluster.
+    PutParameter {
+        name: usize,
+        value: u8,
+        is_global: bool,
+    },
+    DeleteParameter {
+        name: usize,
+        is_global: bool,
+    },
     PutPolicy(PolicyScope, Policy),
     DeletePolicy(PolicyScope, &'static str),
 }
@@ -93,6 +105,20 @@ pub(super) struct Wish {
     pub(super) server_named: bool,
     pub(super) arguments: u8,
     pub(super) session: u64,
+}
+
+impl Action {
+    fn of_parameter(a: u8, b: u8, c: u8) -> Self {
+        let (name, is_global) = (usize::from(b % 3), b >= 128);
+        match a < 80 {
+            true => Self::PutParameter {
+                name,
+                value: c,
+                is_global,
+            },
+            false => Self::DeleteParameter { name, is_global },
+        }
+    }
 }
 
 impl Step {
@@ -147,6 +173,7 @@ impl Step {
             28 => Action::Forced(Forced::Unbind(ends)),
             29 => Action::Forced(Forced::DeleteExchange(rarely(a, 4, 4))),
             30 if a < 64 => Action::DeleteVhost,
+            30 if a < 96 => Action::of_parameter(a, b, c),
             30 if a < 160 => Action::PutPolicy(scope(c), policy(b, c)),
             30 if a < 192 => Action::DeletePolicy(scope(c), POLICIES[usize::from(b % 3)]),
             31 if a < 96 => Action::PutUser {
@@ -196,6 +223,15 @@ pub(super) fn user(at: usize, vhost: usize) -> User {
     let topics = [(exchange_name("amq.topic"), topic)].into_iter().collect();
     user.topic_permissions.insert(vhost, topics);
     user
+}
+
+/// A parameter of one of two components.
+pub(super) fn parameter(at: usize, value: u8) -> Parameter {
+    Parameter {
+        component: PARAMETERS[at].0.into(),
+        name: PARAMETERS[at].1.into(),
+        value: Value::I64(value.into()),
+    }
 }
 
 fn scope(byte: u8) -> PolicyScope {

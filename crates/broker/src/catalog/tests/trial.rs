@@ -14,8 +14,8 @@
 use super::kept::Kept;
 use super::model::{Model, word};
 use super::step::{
-    Action, EXCHANGES, End, Exchange, Forced, QUEUES, Step, VHOSTS, Wish, alternate, binding_arguments,
-    exchange_name, queue_arguments, queue_name, user, user_name, vhost_name,
+    Action, EXCHANGES, End, Exchange, Forced, PARAMETERS, QUEUES, Step, VHOSTS, Wish, alternate,
+    binding_arguments, exchange_name, parameter, queue_arguments, queue_name, user, user_name, vhost_name,
 };
 use super::{
     Binding, Catalog, Change, Destination, Effect, Endpoint, ExchangeDeclaration, ExchangeId, ExchangeRules,
@@ -138,6 +138,26 @@ impl Trial {
             }
             Action::PutUser { name, vhost } => self.apply(Change::UserPut(user(*name, *vhost)), stutters),
             Action::DeleteUser(name) => self.apply(Change::UserDeleted(user_name(*name)), stutters),
+            Action::PutParameter {
+                name,
+                value,
+                is_global,
+            } => {
+                let parameter = parameter(*name, *value);
+                let change = match is_global {
+                    true => Change::GlobalParameterPut(parameter.name, parameter.value),
+                    false => Change::ParameterPut(vhost_name(at), parameter),
+                };
+                self.apply(change, stutters);
+            }
+            Action::DeleteParameter { name, is_global } => {
+                let (component, name) = PARAMETERS[*name];
+                let change = match is_global {
+                    true => Change::GlobalParameterDeleted(name.into()),
+                    false => Change::ParameterDeleted(vhost_name(at), component.into(), name.into()),
+                };
+                self.apply(change, stutters);
+            }
             Action::Forced(forced) => self.force(at, forced, stutters),
             Action::DeleteQueue(name) => {
                 // Whether it may go depends on its messages and consumers: not the catalog's affair.

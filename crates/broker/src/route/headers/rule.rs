@@ -51,10 +51,8 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn matches(&self, headers: &MessageHeaders<'_>) -> bool {
-        headers
-            .get(&self.name)
-            .is_some_and(|found| self.value.as_ref().is_none_or(|wanted| equivalent(wanted, found)))
+    fn takes(&self, found: &Value) -> bool {
+        self.value.as_ref().is_none_or(|wanted| equivalent(wanted, found))
     }
 }
 
@@ -63,7 +61,7 @@ impl Wanted {
 pub(super) struct Rule {
     /// One match is enough.
     pub(super) any: bool,
-    /// The arguments that count.
+    /// The arguments that count, by name.
     pub(super) wanted: Vec<Wanted>,
 }
 
@@ -75,25 +73,32 @@ impl Rule {
             any: false,
             with_x: false,
         });
-        let wanted = arguments
-            .iter()
-            .filter(|(name, _)| how.counts(name))
+        let counting = arguments.iter().filter(|(name, _)| how.counts(name));
+        let mut wanted: Vec<Wanted> = counting
             .map(|(name, value)| Wanted {
                 name: name.into(),
                 value: (*value != Value::Void).then(|| value.clone()),
-            });
-        Rule {
-            any: how.any,
-            wanted: wanted.collect(),
-        }
+            })
+            .collect();
+        wanted.sort_by(|one, other| one.name.cmp(&other.name));
+        Rule { any: how.any, wanted }
     }
 
-    /// Whether a message with these headers is for the binding.
-    pub(super) fn matches(&self, headers: &MessageHeaders<'_>) -> bool {
-        match self.any {
-            true => self.wanted.iter().any(|wanted| wanted.matches(headers)),
-            false => self.wanted.iter().all(|wanted| wanted.matches(headers)),
-        }
+    /// Whether these headers hold all that is wanted.
+    pub(super) fn is_met_by(&self, headers: &MessageHeaders<'_>) -> bool {
+        let mut wanted = self.wanted.iter();
+        wanted.all(|wanted| headers.get(&wanted.name).is_some_and(|found| wanted.takes(found)))
+    }
+
+    /// Whether this header is one of those that are wanted.
+    pub(super) fn wants(&self, name: &str, value: &Value) -> bool {
+        let first = self.wanted.partition_point(|wanted| *wanted.name < *name);
+        let mut of_name = self
+            .wanted
+            .iter()
+            .skip(first)
+            .take_while(|wanted| *wanted.name == *name);
+        of_name.any(|wanted| wanted.takes(value))
     }
 }
 

@@ -216,25 +216,102 @@ fn nothing_is_left_of_what_was_removed() {
     }
 }
 
-#[test]
-fn a_message_is_compared_only_with_rules_that_share_a_header() {
-    let mut table = HeadersTable::default();
-    for n in 0..10_000 {
-        // All share the kind. They stand under the number.
-        table.bind(
-            "",
-            &of(&[("kind", "event".into()), ("number", Value::I32(n))]),
-            QUEUE,
-            "",
-        );
-    }
-    let message = of(&[("kind", "event".into()), ("number", Value::I32(7))]);
+/// How many rules a message is compared with.
+fn candidates(table: &HeadersTable, headers: &Table) -> usize {
     let mut candidates = 0;
+    let headers = MessageHeaders::new(Some(headers));
     table
         .index
-        .for_each_candidate(&MessageHeaders::new(Some(&message)), &mut |_| candidates += 1);
-    assert!(candidates <= 2, "{candidates}");
-    assert_eq!(passed(&table, &message), [QUEUE]);
+        .for_each_candidate(&headers, &mut |_, _| candidates += 1);
+    candidates
+}
+
+#[test]
+fn a_message_is_compared_only_with_rules_that_it_matches() {
+    for how_many in ["all", "any", "all-with-x", "any-with-x"] {
+        let mut table = HeadersTable::default();
+        for n in 0..10_000 {
+            let number = Value::I32(n);
+            let arguments = match how_many.starts_with("all") {
+                true => how(
+                    how_many,
+                    &[
+                        ("kind", "event".into()),
+                        ("x-number", number.clone()),
+                        ("y", number),
+                    ],
+                ),
+                false => how(how_many, &[("number", number.clone()), ("x-number", number)]),
+            };
+            table.bind("", &arguments, Destination::Queue(QueueId(n as u64)), "");
+        }
+        let seven = || Value::I32(7);
+        let message = of(&[
+            ("kind", "event".into()),
+            ("number", seven()),
+            ("x-number", Value::U8(7)),
+            ("y", seven()),
+        ]);
+        let matching = 1 + usize::from(how_many == "any-with-x");
+        assert_eq!(candidates(&table, &message), matching, "{how_many}");
+        assert_eq!(passed(&table, &message).len(), matching, "{how_many}");
+        assert_eq!(passed(&table, &of(&[("kind", "event".into())])), []);
+    }
+}
+
+#[test]
+fn common_values_in_any_combination_are_found_at_once() {
+    let mut table = HeadersTable::default();
+    let combination = |n: i32| {
+        let digit = |at: u32| Value::I32(n / 10_i32.pow(at) % 10);
+        of(&[("a", digit(0)), ("b", digit(1)), ("c", digit(2)), ("d", digit(3))])
+    };
+    for n in 0..10_000 {
+        table.bind("", &combination(n), Destination::Queue(QueueId(n as u64)), "");
+    }
+    assert_eq!(candidates(&table, &combination(1234)), 1);
+    assert_eq!(
+        passed(&table, &combination(1234)),
+        [Destination::Queue(QueueId(1234))]
+    );
+}
+
+/// Neither all subsets of the headers may be tried nor all headers at every argument.
+#[test]
+fn many_headers_and_many_arguments_are_met_in_no_time() {
+    let entries: Vec<(String, Value)> = (0..20_000).map(|n| (format!("{n:05}"), one())).collect();
+    let many: Table = entries.iter().cloned().collect();
+    let mut table = HeadersTable::default();
+    table.bind("", &many, QUEUE, "");
+    for pair in entries.windows(2) {
+        table.bind("", &pair.iter().cloned().collect(), QUEUE, "");
+    }
+    assert_eq!(candidates(&table, &many), 20_000);
+    assert_eq!(passed(&table, &many).len(), 20_000);
+    let fewer: Table = entries.iter().skip(1).cloned().collect();
+    assert_eq!(passed(&table, &fewer).len(), 19_998);
+}
+
+#[test]
+fn presence_and_value_of_one_header_are_one_argument() {
+    let both = of(&[("a", Value::Void), ("b", one()), ("a", one())]);
+    assert!(matches(&both, &[("a", one()), ("b", one())]));
+    assert!(!matches(&both, &[("a", Value::I32(2)), ("b", one())]));
+    let mut table = HeadersTable::default();
+    table.bind("", &both, QUEUE, "");
+    table.unbind("", &both, QUEUE);
+    assert!(table.index.is_empty());
+}
+
+#[test]
+fn arguments_that_differ_deep_inside_are_told_apart_at_once() {
+    let mut table = HeadersTable::default();
+    let inside = |n| of(&[("a", Value::Table(of(&[("b", Value::Array(vec![Value::I32(n)]))])))]);
+    for n in 0..10_000 {
+        table.bind("", &inside(n), Destination::Queue(QueueId(n as u64)), "");
+    }
+    assert_eq!(candidates(&table, &inside(7)), 1);
+    assert!(table.by_identity.values().all(|slots| slots.len() == 1));
 }
 
 #[test]

@@ -185,7 +185,75 @@ fn a_hundred_patterns_of_hashes_are_each_found_once() {
     );
 }
 
+/// A key of the header CC may be as long as a frame.
+#[test]
+fn a_very_long_key_takes_no_longer_than_it_must() {
+    let either = |bits: usize| (0..20).map(move |at| ["#.a.", "#.b."][bits >> at & 1]);
+    let mut patterns: Vec<String> = (0..1000)
+        .map(|n: usize| either(n.wrapping_mul(0x9e37_79b9)).chain(["#.c"]).collect())
+        .collect();
+    patterns.extend(["#.b.a".to_owned(), "#.b.b".to_owned(), "*.#.a".to_owned()]);
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let key = ["a.b"; 30_000].join(".") + ".a";
+    assert_eq!(passed(&table(&patterns), &key), [queue(1000), queue(1002)]);
+    assert_eq!(passed(&table(&patterns), &format!("{key}.c")).len(), 1000);
+}
+
+/// Whether a pattern matches, place by place, however many hashes it has.
+fn matches_by_places(pattern: &str, key: &str) -> bool {
+    let key: Vec<&str> = super::words(key).collect();
+    let mut places = vec![false; key.len() + 1];
+    places[0] = true;
+    for part in super::words(pattern) {
+        let before = places.clone();
+        for place in 0..places.len() {
+            places[place] = match (part, place) {
+                ("#", 0) => before[0],
+                ("#", _) => before[place] || places[place - 1],
+                (_, 0) => false,
+                _ => before[place - 1] && (part == "*" || part == key[place - 1]),
+            };
+        }
+    }
+    places[key.len()]
+}
+
+/// Patterns of many wildcards, of which many match in part and some in many ways.
+fn hostile_pattern() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec!["#", "#", "#", "*", "*", "a", "a", "b", "", "c"]);
+    let short = prop::collection::vec(part.clone(), 0..6);
+    let long = prop::collection::vec(part, 6..128);
+    prop_oneof![3 => short, 1 => long].prop_map(|parts| parts.join("."))
+}
+
+/// Keys of few different words; as long as a place is a bit of one number, of two, of many.
+fn hostile_key() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec!["a", "a", "a", "a", "b", "b", "", "d", "#", "*"]);
+    let count = prop_oneof![
+        4 => 0_usize..8,
+        2 => 61_usize..67,
+        1 => 126_usize..131,
+        1 => 250_usize..300,
+    ];
+    let words = count.prop_flat_map(move |count| prop::collection::vec(word.clone(), count));
+    words.prop_map(|words| words.join("."))
+}
+
 proptest! {
+    #[test]
+    fn hostile_patterns_match_as_others_do(
+        patterns in prop::collection::vec(hostile_pattern(), 1..40),
+        keys in prop::collection::vec(hostile_key(), 1..6),
+    ) {
+        let refs: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let table = table(&refs);
+        for key in &keys {
+            let expected = (0..patterns.len()).filter(|n| matches_by_places(&patterns[*n], key));
+            // Each once: a node is visited once.
+            prop_assert_eq!(passed(&table, key), expected.map(queue).collect::<Vec<_>>(), "{}", key);
+        }
+    }
+
     /// Also the bound on the work: a node that was walked twice would pass its destinations twice.
     #[test]
     fn each_binding_is_passed_at_most_once(

@@ -1,19 +1,15 @@
 //! The trie of binding keys.
 //!
-//! Nodes are numbers into one list, words are numbers too, and all edges by word are one map from
-//! (node, word) to node: a node is a few dozen bytes, and a message looks each of its words up once, as text,
-//! however many nodes it then walks.
+//! Nodes are numbers into one list, and words are numbers too: a message looks each of its words up once, as
+//! text, however many nodes it then walks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use super::super::Destination;
+use super::super::edges::{Edges, NodeId};
 use super::super::multiset::Destinations;
 
-/// A node: where it stands in the list.
-pub(super) type NodeId = u32;
 /// A word that some binding key has: where it stands in the list of words.
 pub(super) type WordId = u32;
 
@@ -43,23 +39,15 @@ pub(super) struct Node {
     pub(super) star: Option<NodeId>,
     /// The child by `#`. A node that is reached by `#` has none.
     pub(super) hash: Option<NodeId>,
-    /// Whether there is a `#` between the root and this node, itself included. If not, a message reaches the
-    /// node at most once.
-    pub(super) below_hash: bool,
-    /// How many children are reached by words.
-    words: u32,
+    /// The children by words.
+    pub(super) words: Edges<WordId>,
     parent: NodeId,
     edge: Edge,
 }
 
 impl Node {
-    /// Whether a message can go on from here by a word.
-    pub(super) fn has_children_by_word(&self) -> bool {
-        self.words > 0 || self.star.is_some()
-    }
-
     fn is_needed(&self) -> bool {
-        !self.destinations.is_empty() || self.has_children_by_word() || self.hash.is_some()
+        !self.destinations.is_empty() || !self.words.is_empty() || self.star.is_some() || self.hash.is_some()
     }
 }
 
@@ -75,7 +63,6 @@ struct Word {
 pub(super) struct Trie {
     nodes: Vec<Node>,
     free_nodes: Vec<NodeId>,
-    children: HashMap<(NodeId, WordId), NodeId, RandomState>,
     words: Vec<Word>,
     free_words: Vec<WordId>,
     /// Texts come from clients, so this hash is one that they cannot aim at.
@@ -87,7 +74,6 @@ impl Default for Trie {
         Trie {
             nodes: vec![Node::default()],
             free_nodes: Vec::new(),
-            children: HashMap::default(),
             words: Vec::new(),
             free_words: Vec::new(),
             word_ids: HashMap::new(),
@@ -106,9 +92,8 @@ impl Trie {
         self.word_ids.get(text).copied()
     }
 
-    /// The child of a node by a word.
-    pub(super) fn child(&self, id: NodeId, word: WordId) -> Option<NodeId> {
-        self.children.get(&(id, word)).copied()
+    fn child(&self, id: NodeId, word: WordId) -> Option<NodeId> {
+        self.node(id)?.words.find(word)
     }
 
     /// Adds a binding.
@@ -176,23 +161,20 @@ impl Trie {
 
     /// Adds a child to a node.
     fn grow(&mut self, parent: NodeId, edge: Edge) -> NodeId {
-        let below_hash = edge == Edge::Hash || self.node(parent).is_some_and(|node| node.below_hash);
         let node = Node {
             parent,
             edge,
-            below_hash,
             ..Node::default()
         };
         let id = place(&mut self.nodes, &mut self.free_nodes, node);
-        if let Edge::Word(word) = edge {
-            self.children.insert((parent, word), id);
-            if let Some(word) = self.words.get_mut(word as usize) {
-                word.edges += 1;
-            }
+        if let Edge::Word(word) = edge
+            && let Some(word) = self.words.get_mut(word as usize)
+        {
+            word.edges += 1;
         }
         if let Some(parent) = self.nodes.get_mut(parent as usize) {
             match edge {
-                Edge::Word(_) => parent.words += 1,
+                Edge::Word(word) => parent.words.insert(word, id),
                 Edge::Star => parent.star = Some(id),
                 Edge::Hash => parent.hash = Some(id),
                 Edge::None => {}
@@ -210,12 +192,11 @@ impl Trie {
             }
             self.free_nodes.push(id);
             if let Edge::Word(word) = edge {
-                self.children.remove(&(parent, word));
                 self.unlearn(word);
             }
             if let Some(parent) = self.nodes.get_mut(parent as usize) {
                 match edge {
-                    Edge::Word(_) => parent.words -= 1,
+                    Edge::Word(word) => parent.words.remove(word),
                     Edge::Star => parent.star = None,
                     Edge::Hash => parent.hash = None,
                     Edge::None => {}

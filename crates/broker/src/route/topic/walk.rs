@@ -1,131 +1,95 @@
 //! The way of one message through the trie.
 //!
-//! All nodes that match the words so far are walked at once, in two sets. A node that was reached by a word
-//! or by `*` is there for one step. A node that was reached by `#` stays for good, since `#` takes any
-//! further word; for the same reason it matches at once, whatever is still to come. Only such a node could be
-//! put into a set a second time, and only below another `#`: those are remembered, so that no node is ever in
-//! a set twice, and the walk costs at most words times nodes.
+//! Between the words of a key are places: 0 before the first, and so on to the one behind the last. A node is
+//! reached at a set of places: wherever the words so far are what leads to the node. The set of a child
+//! follows from the set of its parent, all places at once, since a set is a few bits:
+//!
+//! ```text
+//!   by a word   the places in front of which the word stands, each one further
+//!   by *        all places, each one further
+//!   by #        the first place and all behind it
+//! ```
+//!
+//! So each node is visited once, however many ways lead to it, and a binding key of many `#` costs no more
+//! than another. Places of a short key fit one number; for others there is [`long`].
 
-use std::collections::HashSet;
+mod long;
 
-use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::super::Destination;
-use super::trie::{Node, NodeId, ROOT, Trie};
+use super::super::edges::NodeId;
+use super::trie::{Node, ROOT, Trie, WordId};
 
-/// Up to here a walk over the list is as quick as a hash.
-const LISTED_MAX: usize = 16;
+/// Words of the longest key whose places fit one number.
+const SHORT_MAX: usize = 63;
 
-type Nodes = SmallVec<[NodeId; 16]>;
+/// The words of a key by their numbers, if any binding key has them.
+type Words = SmallVec<[Option<WordId>; 8]>;
 
-/// Passes the destinations of all binding keys that match these words.
+/// Passes the destinations of all binding keys that match these words, each node's once.
 pub(super) fn walk<'a>(trie: &Trie, words: impl Iterator<Item = &'a str>, sink: &mut dyn FnMut(Destination)) {
-    let mut walk = Walk {
-        trie,
-        sink,
-        here: Nodes::new(),
-        next: Nodes::new(),
-        staying: Nodes::new(),
-        met: Met::default(),
-    };
-    walk.enter(ROOT);
-    std::mem::swap(&mut walk.here, &mut walk.next);
-    for word in words {
-        if walk.here.is_empty() && walk.staying.is_empty() {
-            return;
-        }
-        walk.step(word);
+    let words: Words = words.map(|text| trie.word(text)).collect();
+    match words.len() <= SHORT_MAX {
+        true => short(trie, &words, sink),
+        false => long::walk(trie, &words, sink),
     }
-    walk.finish();
 }
 
-struct Walk<'a> {
-    trie: &'a Trie,
-    sink: &'a mut dyn FnMut(Destination),
-    /// Nodes by a word or `*` that match exactly the words so far.
-    here: Nodes,
-    /// The same with the word of the step that is under way.
-    next: Nodes,
-    /// Nodes by `#`, as far as they have children.
-    staying: Nodes,
-    met: Met,
-}
-
-impl Walk<'_> {
-    fn step(&mut self, word: &str) {
-        let word = self.trie.word(word);
-        self.next.clear();
-        // Those that come to stay in this step begin with the next word.
-        let staying = self.staying.len();
-        for at in 0..self.here.len() {
-            self.go_on(self.here.get(at).copied(), word);
+fn short(trie: &Trie, words: &[Option<WordId>], sink: &mut dyn FnMut(Destination)) {
+    let last = 1_u64 << words.len();
+    let places = places(words);
+    let mut waiting: SmallVec<[(&Node, u64); 16]> = SmallVec::new();
+    waiting.extend(trie.node(ROOT).map(|root| (root, 1)));
+    while let Some((node, set)) = waiting.pop() {
+        if set & last != 0 {
+            node.destinations.for_each(sink);
         }
-        for at in 0..staying {
-            self.go_on(self.staying.get(at).copied(), word);
+        let mut come = |child: NodeId, set: u64| {
+            waiting.extend(trie.node(child).map(|node| (node, set)));
+        };
+        if let Some(child) = node.hash {
+            // All from the lowest bit on, up to the last.
+            come(child, (set | set.wrapping_neg()) & (last | (last - 1)));
         }
-        std::mem::swap(&mut self.here, &mut self.next);
-    }
-
-    fn go_on(&mut self, from: Option<NodeId>, word: Option<u32>) {
-        let Some(id) = from else { return };
-        let Some(node) = self.trie.node(id) else { return };
-        if let Some(child) = word.and_then(|word| self.trie.child(id, word)) {
-            self.enter(child);
+        let set = set & !last;
+        if set == 0 {
+            continue;
         }
         if let Some(child) = node.star {
-            self.enter(child);
+            come(child, set << 1);
         }
-    }
-
-    /// Comes to a node by a word or `*`, and with that to its child by `#`, which may take no word at all.
-    fn enter(&mut self, id: NodeId) {
-        self.next.push(id);
-        let Some(node) = self.trie.node(id) else { return };
-        let Some(hash) = node.hash else { return };
-        if node.below_hash && !self.met.insert(hash) {
-            return;
-        }
-        let Some(hash_node) = self.trie.node(hash) else {
-            return;
-        };
-        self.pass(hash_node);
-        if hash_node.has_children_by_word() {
-            self.staying.push(hash);
-        }
-    }
-
-    /// The words are over: what is here matches.
-    fn finish(&mut self) {
-        for id in std::mem::take(&mut self.here) {
-            if let Some(node) = self.trie.node(id) {
-                self.pass(node);
+        let mut come_by_word = |child: NodeId, places: u64| {
+            if set & places != 0 {
+                come(child, (set & places) << 1);
             }
+        };
+        // Whichever is less is looked for in the other.
+        if node.words.len() > places.len() {
+            for (word, places) in &places {
+                if let Some(child) = node.words.find(*word) {
+                    come_by_word(child, *places);
+                }
+            }
+        } else {
+            node.words.for_each(|word, child| {
+                if let Some((_, places)) = places.iter().find(|(found, _)| *found == word) {
+                    come_by_word(child, *places);
+                }
+            });
         }
-    }
-
-    fn pass(&mut self, node: &Node) {
-        node.destinations.for_each(self.sink);
     }
 }
 
-/// The nodes that were met.
-#[derive(Default)]
-struct Met {
-    listed: Nodes,
-    hashed: HashSet<NodeId, RandomState>,
-}
-
-impl Met {
-    /// Whether the node is met for the first time.
-    fn insert(&mut self, id: NodeId) -> bool {
-        if self.listed.contains(&id) {
-            return false;
+/// The places in front of each word that some binding key has.
+fn places(words: &[Option<WordId>]) -> SmallVec<[(WordId, u64); 8]> {
+    let mut places: SmallVec<[(WordId, u64); 8]> = SmallVec::new();
+    for (word, place) in words.iter().zip(0..) {
+        let Some(word) = word else { continue };
+        match places.iter_mut().find(|(found, _)| found == word) {
+            Some((_, places)) => *places |= 1 << place,
+            None => places.push((*word, 1 << place)),
         }
-        if self.listed.len() < LISTED_MAX {
-            self.listed.push(id);
-            return true;
-        }
-        self.hashed.insert(id)
     }
+    places
 }

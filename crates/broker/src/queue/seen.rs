@@ -1,0 +1,69 @@
+//! Deduplication: which keys came already. The oldest are forgotten when there are too many, and each after
+//! its time.
+
+use super::keys::Key;
+use std::collections::{HashMap, VecDeque};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Until when keys are remembered, in milliseconds since 1970; 0: until they have to make room.
+    until: HashMap<Key, u64>,
+    /// Keys in the order in which they came, with the hour that was noted then.
+    order: VecDeque<(Key, u64)>,
+}
+
+impl Seen {
+    /// Whether a key came, and is remembered.
+    pub(super) fn has(&self, key: Key, now_ms: u64) -> bool {
+        let until = self.until.get(&key);
+        until.is_some_and(|until| *until == 0 || *until > now_ms)
+    }
+
+    /// A key came.
+    pub(super) fn insert(&mut self, key: Key, until_ms: u64) {
+        if self.until.insert(key, until_ms) != Some(until_ms) {
+            self.order.push_back((key, until_ms));
+        }
+    }
+
+    /// Forgets the oldest beyond so many, and those whose time is over as far as they are the oldest.
+    pub(super) fn tidy(&mut self, keys_max: u64, now_ms: u64) {
+        while let Some((key, until)) = self.order.front().copied() {
+            let is_stale = self.until.get(&key) != Some(&until);
+            let is_over = until != 0 && until <= now_ms;
+            if !is_stale && !is_over && self.until.len() as u64 <= keys_max {
+                break;
+            }
+            self.order.pop_front();
+            if !is_stale {
+                self.until.remove(&key);
+            }
+        }
+    }
+
+    /// All keys that are remembered, in order, with the hours.
+    pub(super) fn all(&self) -> Vec<(Key, u64)> {
+        let fresh = |entry: &&(Key, u64)| self.until.get(&entry.0) == Some(&entry.1);
+        self.order.iter().filter(fresh).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_make_room_and_all_have_their_time() {
+        let mut seen = Seen::default();
+        (1..=3).for_each(|key| seen.insert(key, 0));
+        seen.tidy(2, 0);
+        assert!(!seen.has(1, 0) && seen.has(2, 0) && seen.has(3, 0));
+        seen.insert(4, 100);
+        assert!(seen.has(4, 99) && !seen.has(4, 100), "its time is over");
+        seen.insert(4, 300);
+        seen.tidy(3, 200);
+        assert!(seen.has(4, 200), "it came again");
+        assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
+    }
+}

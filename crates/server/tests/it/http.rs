@@ -1,0 +1,7 @@
+//! The HTTP API, as clients of RabbitMQ's know it.
+
+mod client;
+mod connections;
+mod durable;
+mod limits;
+mod transcripts;
