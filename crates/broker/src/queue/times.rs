@@ -637,7 +637,8 @@ impl Queue {
             }
         }
         if !tickets.is_empty() {
-            self.decide_return(&tickets, true, now_ms, facts);
+            // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
+            self.decide_return(&tickets, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
                 tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
             }

@@ -47,20 +47,29 @@ transcripts! {
     channels
     consume
     content
+    dead_letter_routes
     dead_letters
+    delays
     ends
     exchanges
+    expiry
     frames
     handshake
+    hashes
     interceptors
     keys
-    hashes
+    leases
+    limits
     permissions
     policies
+    priorities
     publish
     queues
+    quorum
     replies
+    retries
     settle
+    single_active
     time
     transactions
     ; awaited:
