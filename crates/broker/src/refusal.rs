@@ -117,6 +117,12 @@ pub enum Refusal {
          or the exclusive property value does not match that of the original declaration."
     )]
     Locked(Subject),
+    /// A quorum queue that serves one consumer at a time has no getters.
+    #[error(
+        "cannot obtain access to locked {0}. basic.get operations are not supported by quorum queues with \
+         single active consumer"
+    )]
+    NoGetters(Subject),
     /// The queue has an exclusive consumer, or consumers beside whom one cannot be exclusive.
     #[error("{0} in exclusive use")]
     ExclusiveUse(Subject),

@@ -279,7 +279,7 @@ impl Client {
     /// position that the answer has to wait for.
     ///
     /// # Errors
-    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], or denied.
+    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], [`Refusal::NotImplemented`], or denied.
     pub fn delete_queue(
         &mut self,
         name: &QueueName,
@@ -299,6 +299,15 @@ impl Client {
             Err(Refusal::NotFound(_)) => return Ok((0, self.node.catalog_position())),
             Err(refusal) => return Err(refusal),
         };
+        let flag = [(if_unused, "if-unused"), (if_empty, "if-empty")]
+            .into_iter()
+            .find(|(is_set, _)| *is_set);
+        if let (QueueType::Quorum, Some((_, flag))) = (queue.declared().queue_type, flag) {
+            return Err(Refusal::NotImplemented(format!(
+                "cannot delete {}. queue.delete operations with {flag} flag set are not supported by quorum queues",
+                queue.subject()
+            )));
+        }
         let stop = |queue: &LiveQueue, touched: &mut Touched| {
             let is_there = !queue.is_deleted();
             is_there
@@ -475,10 +484,14 @@ impl Client {
     /// Takes one message out of a queue.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], [`Refusal::NoGetters`], or denied.
     pub fn take(&mut self, name: &QueueName, no_ack: bool) -> Result<(Arc<LiveQueue>, Got), Refusal> {
         self.refresh();
         let queue = self.readable(name)?;
+        // Whoever gets would be a second one beside the one that is served.
+        if queue.declared().queue_type == QueueType::Quorum && queue.has_single_active_consumer() {
+            return Err(Refusal::NoGetters(queue.subject()));
+        }
         let got = queue.take(no_ack, &self.mailbox);
         Ok((queue, got))
     }

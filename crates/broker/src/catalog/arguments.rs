@@ -126,32 +126,7 @@ const ARGUMENTS: &[Argument] = &[
 ];
 
 /// Arguments that are checked and kept, and that no queue acts on yet.
-pub(super) const IDLE: &[&str] = &[
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-single-active-consumer",
-    "x-delivery-limit",
-    "x-consumer-timeout",
-    "x-delayed-retry-type",
-    "x-delayed-retry-min",
-    "x-delayed-retry-max",
-    "x-delayed-retry-backoff",
-    "x-delayed-retry-jitter",
-    "x-dead-letter-on-delete",
-    "x-group-header",
-    "x-group-key-part",
-    "x-message-deduplication",
-    "x-cache-size",
-    "x-cache-ttl",
-    "x-last-value-key",
-];
+pub(super) const IDLE: &[&str] = &["x-dead-letter-on-delete"];
 
 impl Argument {
     fn is_for(&self, queue_type: QueueType) -> bool {

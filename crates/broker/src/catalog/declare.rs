@@ -301,9 +301,9 @@ fn check_properties(
         return Ok(());
     }
     let wrong = [
-        (!asked.durable, "non-durable"),
-        (asked.exclusive, "exclusive-owner"),
         (asked.auto_delete, "auto-delete"),
+        (asked.exclusive, "exclusive-owner"),
+        (!asked.durable, "non-durable"),
     ];
     match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
         Some((_, property)) => Err(Refusal::InvalidProperty {

@@ -47,6 +47,7 @@ pub fn queue_rules(queue: &Queue, policy: Option<&Policy>, operators: Option<&Po
         default_priority: if both.is_quorum { QUORUM_PRIORITY } else { 0 },
         counts_deliveries: both.is_quorum,
         has_single_active_consumer: both.is_set("single-active-consumer"),
+        single_active_yields: both.is_quorum && both.is_set("single-active-consumer"),
         consumer_timeout_ms: both.least("consumer-timeout"),
         retry: both.retry(),
         group_by: both.group_by(),
@@ -150,7 +151,8 @@ impl<'a> Both<'a> {
             return Some(QUORUM_PRIORITY_MAX);
         }
         let asked = self.number("max-priority")?;
-        u8::try_from(asked).ok().filter(|priority| *priority > 0)
+        // RabbitMQ tells two apart as well where the highest is said to be 0.
+        u8::try_from(asked).ok().map(|highest| highest.max(1))
     }
 
     fn retry(&self) -> Option<Retry> {

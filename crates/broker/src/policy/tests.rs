@@ -282,7 +282,7 @@ fn arguments_alone_say_what_no_policy_can() {
         None,
         None,
     );
-    assert_eq!(found.max_priority, None, "all are the same");
+    assert_eq!(found.max_priority, Some(1), "RabbitMQ tells two apart");
     assert!(!found.has_single_active_consumer);
     assert_eq!(found.group_by, Some(GroupBy::KeyPart(2)));
     let remembered = found.deduplication.unwrap();

@@ -79,15 +79,29 @@ pub(super) struct Consumers {
 #[derive(Debug, Default)]
 struct Single {
     active: Option<ConsumerKey>,
+    /// It makes way for one of a higher priority as soon as it holds nothing.
+    yields: bool,
+    /// Such a one is there.
+    is_fading: bool,
 }
 
 impl Consumers {
-    /// From now on one consumer at a time is served, or all are again.
-    pub(super) fn serve_one_at_a_time(&mut self, one: bool) {
+    /// From now on one consumer at a time is served, or all are again. With `yields` the one makes way for one
+    /// of a higher priority.
+    pub(super) fn serve_one_at_a_time(&mut self, one: bool, yields: bool) {
+        if let Some(single) = &mut self.single
+            && one
+        {
+            single.yields = yields;
+            return self.look_for_higher();
+        }
         if one == self.single.is_some() {
             return;
         }
-        self.single = one.then(Single::default);
+        self.single = one.then(|| Single {
+            yields,
+            ..Single::default()
+        });
         self.rings.clear();
         for (_, consumer) in &mut self.slots {
             consumer.in_ring = false;
@@ -134,7 +148,53 @@ impl Consumers {
         });
         if let (Some(single), Some(chosen)) = (&mut self.single, chosen) {
             single.active = Some(chosen);
+            single.is_fading = false;
             self.queue_up(chosen);
+        }
+    }
+
+    /// Whether somebody waits whom the one that is served makes way for. If so it gets nothing more, and the
+    /// other is served once it holds nothing.
+    fn look_for_higher(&mut self) {
+        let Some(Single {
+            active: Some(active),
+            yields,
+            ..
+        }) = self.single
+        else {
+            return;
+        };
+        let Some(served) = self.slots.get(active.slot()) else {
+            return;
+        };
+        let (priority, holds, in_ring) = (served.subscription.priority, served.held > 0, served.in_ring);
+        let is_fading = yields
+            && self
+                .slots
+                .iter()
+                .any(|(_, one)| one.subscription.priority > priority);
+        if let Some(single) = &mut self.single {
+            single.is_fading = is_fading;
+            single.active = (!is_fading || holds).then_some(active);
+        }
+        if !is_fading {
+            return self.queue_up(active);
+        }
+        if in_ring {
+            self.leave_ring(active, priority);
+        }
+        self.choose_active();
+    }
+
+    fn leave_ring(&mut self, key: ConsumerKey, priority: i64) {
+        if let Some(ring) = self.rings.get_mut(&Reverse(priority)) {
+            ring.retain(|other| *other != key);
+            if ring.is_empty() {
+                self.rings.remove(&Reverse(priority));
+            }
+        }
+        if let Some(consumer) = self.find(key) {
+            consumer.in_ring = false;
         }
     }
 
@@ -144,7 +204,9 @@ impl Consumers {
 
     pub(super) fn add(&mut self, subscription: Subscription) -> Result<ConsumerKey, ExclusiveUse> {
         let taken = self.slots.iter().any(|(_, other)| other.subscription.exclusive);
-        if taken || (subscription.exclusive && !self.slots.is_empty()) {
+        // Where one at a time is served, nobody needs to be alone.
+        let cannot_be_alone = !self.slots.is_empty() || self.single.is_some();
+        if taken || (subscription.exclusive && cannot_be_alone) {
             return Err(ExclusiveUse);
         }
         let serial = self.next_serial;
@@ -161,6 +223,7 @@ impl Consumers {
         let key = ConsumerKey { slot, serial };
         self.choose_active();
         self.queue_up(key);
+        self.look_for_higher();
         Ok(key)
     }
 
@@ -169,11 +232,8 @@ impl Consumers {
             return false;
         };
         let (priority, in_ring) = (consumer.subscription.priority, consumer.in_ring);
-        if in_ring && let Some(ring) = self.rings.get_mut(&Reverse(priority)) {
-            ring.retain(|other| *other != key);
-            if ring.is_empty() {
-                self.rings.remove(&Reverse(priority));
-            }
+        if in_ring {
+            self.leave_ring(key, priority);
         }
         self.slots.remove(key.slot());
         if let Some(single) = &mut self.single
@@ -182,6 +242,7 @@ impl Consumers {
             single.active = None;
             self.choose_active();
         }
+        self.look_for_higher();
         true
     }
 
@@ -250,6 +311,9 @@ impl Consumers {
         if let Some(consumer) = self.find(key) {
             consumer.held = consumer.held.saturating_sub(1);
             self.queue_up(key);
+            if self.single.as_ref().is_some_and(|single| single.is_fading) {
+                self.look_for_higher();
+            }
         }
     }
 
@@ -265,7 +329,7 @@ impl Consumers {
         if self
             .single
             .as_ref()
-            .is_some_and(|single| single.active != Some(key))
+            .is_some_and(|single| single.active != Some(key) || single.is_fading)
         {
             return;
         }
@@ -276,5 +340,81 @@ impl Consumers {
         consumer.in_ring = true;
         let priority = consumer.subscription.priority;
         self.rings.entry(Reverse(priority)).or_default().push_back(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn one(priority: i64) -> Subscription {
+        Subscription {
+            priority,
+            ..Subscription::default()
+        }
+    }
+
+    fn single(yields: bool) -> Consumers {
+        let mut consumers = Consumers::default();
+        consumers.serve_one_at_a_time(true, yields);
+        consumers
+    }
+
+    fn served(consumers: &Consumers) -> Option<ConsumerKey> {
+        consumers.turn().map(|(key, _)| key)
+    }
+
+    #[test]
+    fn a_higher_priority_waits_until_the_one_that_is_served_goes() {
+        let mut consumers = single(false);
+        let low = consumers.add(one(0)).unwrap();
+        let middle = consumers.add(one(1)).unwrap();
+        let high = consumers.add(one(2)).unwrap();
+        assert_eq!(served(&consumers), Some(low));
+        assert!(consumers.remove(low));
+        assert_eq!(served(&consumers), Some(high));
+        assert!(!consumers.is_active(middle));
+    }
+
+    #[test]
+    fn one_that_yields_makes_way_for_a_higher_priority_when_it_holds_nothing() {
+        let mut consumers = single(true);
+        let low = consumers.add(one(0)).unwrap();
+        consumers.took();
+        consumers.took();
+        let same = consumers.add(one(0)).unwrap();
+        assert_eq!(served(&consumers), Some(low), "the same priority changes nothing");
+        let high = consumers.add(one(9)).unwrap();
+        assert_eq!(served(&consumers), None, "it gets nothing more");
+        consumers.released(low);
+        consumers.resume(low);
+        assert_eq!(served(&consumers), None, "and holds one yet");
+        consumers.released(low);
+        assert_eq!(served(&consumers), Some(high));
+        assert!(consumers.remove(high));
+        assert_eq!(served(&consumers), Some(low), "who came first of the others");
+        assert!(!consumers.is_active(same));
+    }
+
+    #[test]
+    fn one_that_yields_goes_on_when_the_higher_priority_goes() {
+        let mut consumers = single(true);
+        let low = consumers.add(one(0)).unwrap();
+        consumers.took();
+        let high = consumers.add(one(9)).unwrap();
+        assert_eq!(served(&consumers), None);
+        assert!(consumers.remove(high));
+        assert_eq!(served(&consumers), Some(low));
+    }
+
+    #[test]
+    fn nobody_is_alone_where_one_at_a_time_is_served() {
+        let alone = Subscription {
+            exclusive: true,
+            ..one(0)
+        };
+        assert_eq!(single(false).add(alone), Err(ExclusiveUse));
+        assert!(Consumers::default().add(alone).is_ok());
     }
 }

@@ -181,6 +181,10 @@ impl Queue {
                 except.insert(seq);
                 kept_persistent -= if persistent { 0 } else { u64::from(octets) };
             }
+            if let Some(extras) = &self.extras {
+                let transient = self.stored.get(false).live();
+                kept_persistent -= extras.times.transient_octets(self.durable, transient);
+            }
             let except = except.ranges();
             facts.push(Fact::Purged {
                 up_to,

@@ -150,7 +150,7 @@ impl Queue {
     /// The queue goes by these rules from now on. `reader` reads headers of messages for it.
     pub fn set_rules_and_reader(&mut self, rules: &Rules, reader: Option<&Arc<dyn HeaderReader>>) {
         self.consumers
-            .serve_one_at_a_time(rules.has_single_active_consumer);
+            .serve_one_at_a_time(rules.has_single_active_consumer, rules.single_active_yields);
         if self.extras.is_none() && *rules == Rules::default() {
             return;
         }

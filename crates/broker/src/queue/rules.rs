@@ -162,6 +162,8 @@ pub struct Rules {
     pub counts_deliveries: bool,
     /// One consumer at a time is served.
     pub has_single_active_consumer: bool,
+    /// It makes way for one of a higher priority as soon as it holds nothing.
+    pub single_active_yields: bool,
     /// How long a consumer may hold a delivery, in milliseconds; `None`: as long as it likes.
     pub consumer_timeout_ms: Option<u64>,
     /// Pauses before deliveries that came back are tried again.

@@ -195,6 +195,22 @@ impl Times {
         seqs
     }
 
+    /// Octets of what is delayed or rests and does not survive a restart. `transient`: what of a queue
+    /// that is so stands in extents.
+    pub(super) fn transient_octets(&self, durable: bool, transient: &SeqSet) -> u64 {
+        let dues = self.dues.iter().map(|((_, seq), octets)| (*seq, *octets));
+        let wanted = self.wanted_dues.iter().map(|(seq, (_, octets))| (*seq, *octets));
+        let delayed = dues
+            .chain(wanted)
+            .filter(|(seq, _)| match self.delayed.find(*seq) {
+                Some(entry) => !(durable && entry.message.envelope().persistent),
+                None => self.delayed.ahead.absent.contains(*seq) && transient.contains(*seq),
+            });
+        let resting = self.resting.iter().filter(|(_, resting)| !resting.persistent);
+        let resting = resting.map(|(seq, resting)| (*seq, resting.octets));
+        delayed.chain(resting).map(|(_, octets)| u64::from(octets)).sum()
+    }
+
     /// A message rests until its hour.
     pub(super) fn rest(&mut self, seq: u64, resting: Resting) {
         self.end_lease(seq);
@@ -637,7 +653,8 @@ impl Queue {
             }
         }
         if !tickets.is_empty() {
-            self.decide_return(&tickets, true, now_ms, facts);
+            // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
+            self.decide_return(&tickets, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
                 tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
             }

@@ -49,11 +49,17 @@ impl Confirms {
         if number <= self.told || self.refused.last().is_some_and(|last| *last >= number) {
             return None;
         }
-        self.refused.push(number);
+        // As RabbitMQ says it: all before it were told, if nothing is between.
+        let multiple = number == self.told + 1;
+        if multiple {
+            self.told = number;
+        } else {
+            self.refused.push(number);
+        }
         Some(basic::Nack {
             delivery_tag: number,
-            multiple: false,
-            requeue: false,
+            multiple,
+            requeue: true,
         })
     }
 
@@ -219,7 +225,12 @@ mod tests {
         let told = batch(&mut confirms, &[], 5, 5);
         assert_eq!(told, (false, vec![ack(3, true)]));
         confirms.count(true);
-        assert_eq!(refuse(&mut confirms, 5), Some((5, false)));
+        assert_eq!(
+            refuse(&mut confirms, 5),
+            Some((5, true)),
+            "all before it were told"
+        );
+        assert_eq!(refuse(&mut confirms, 5), None, "told once");
         assert_eq!(
             batch(&mut confirms, &[], 5, 5),
             (false, vec![]),

@@ -83,12 +83,19 @@ impl Outlet<'_> {
         }
         let (channel, consumer, frame_max) = (self.channel, self.consumer, shared.tuned.frame_max);
         let message = &delivery.message;
-        let properties = annotated::properties(message, delivery.failures.map(u64::from));
+        let properties = annotated::properties(message, told_count(&delivery));
         write_to(self.parked, shared, |out| {
             write_deliver(out, consumer.as_bytes(), tag, &delivery, channel);
             write_content(out, &properties, message.body(), frame_max, channel);
         });
     }
+}
+
+/// How often it came back, for those who are told: nobody is of a message that never did, so that what a
+/// publisher wrote under that name stays, as with RabbitMQ.
+#[inline]
+fn told_count(delivery: &Delivery) -> Option<u64> {
+    delivery.failures.filter(|count| *count > 0).map(u64::from)
 }
 
 /// Writes the method frame of `basic.deliver`, without the detour of a [`basic::Deliver`].
@@ -125,7 +132,7 @@ pub(super) fn write_get_ok(out: &mut Vec<u8>, taken: &Taken, tag: u64, frame_max
         message_count: u32::try_from(taken.remaining).unwrap_or(u32::MAX),
     }
     .encode(channel, out);
-    let properties = annotated::properties(message, taken.delivery.failures.map(u64::from));
+    let properties = annotated::properties(message, told_count(&taken.delivery));
     write_content(out, &properties, message.body(), frame_max, channel);
 }
 

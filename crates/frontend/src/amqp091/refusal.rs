@@ -134,7 +134,7 @@ impl From<Refusal> for Failure {
             | Refusal::Denied(_)
             | Refusal::ExclusiveUse(_)
             | Refusal::Internal(_) => Self::channel(ACCESS_REFUSED, text),
-            Refusal::Locked(_) => Self::channel(RESOURCE_LOCKED, text),
+            Refusal::Locked(_) | Refusal::NoGetters(_) => Self::channel(RESOURCE_LOCKED, text),
             Refusal::Inequivalent { .. }
             | Refusal::InUse(_)
             | Refusal::Alias { .. }

@@ -129,8 +129,9 @@ impl Channel {
             self.carry_out(shared, &unacked, settlement);
         }
         client(shared)?;
-        let position = shared.flush_together().all;
-        if is_partial {
+        let worked = shared.flush_together();
+        let position = worked.all;
+        if is_partial || worked.refused > 0 {
             let text = "partial tx completion";
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
         }

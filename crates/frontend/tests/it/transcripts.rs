@@ -48,22 +48,31 @@ transcripts! {
     channels
     consume
     content
+    dead_letter_routes
     dead_letters
     delayed
+    delays
     ends
     exchanges
+    expiry
     frames
     handshake
+    hashes
     interceptors
     keys
-    hashes
     histories
+    leases
+    limits
     permissions
     policies
+    priorities
     publish
     queues
+    quorum
     replies
+    retries
     settle
+    single_active
     time
     transactions
     triggers

@@ -134,6 +134,7 @@ pub(crate) fn work_together(
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }
+        worked.refused += one.refused;
         if let Some(place) = outcome.refused.get_mut(*at) {
             *place = Some(one.refused);
         }

@@ -58,7 +58,7 @@ pub struct Worked {
     /// What the fullest of the queues that took messages holds in memory, in bytes.
     pub held_bytes: usize,
     /// So many messages, the last ones of a queue's batch, were not taken: it is full.
-    pub(crate) refused: usize,
+    pub refused: usize,
 }
 
 impl Worked {
@@ -253,6 +253,11 @@ impl LiveQueue {
             state.called_at_ms = Some(now_ms);
             self.backing.clock.call(now_ms, self);
         }
+    }
+
+    /// Whether one consumer at a time is served.
+    pub fn has_single_active_consumer(&self) -> bool {
+        self.state.lock().machine.rules().has_single_active_consumer
     }
 
     /// Whether it may refuse messages, so that publishers have to be told of it.

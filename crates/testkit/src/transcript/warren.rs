@@ -70,6 +70,7 @@ fn sentence(error: impl std::fmt::Display) -> String {
 
 impl Warren {
     pub(super) fn new(gathers: bool) -> Self {
+        let began = Instant::now();
         Self {
             log: Arc::new(MemoryLog::holding()),
             holds: false,
@@ -77,8 +78,8 @@ impl Warren {
             node: None,
             watermark_bytes: None,
             settings: Settings::default(),
-            now: Instant::now(),
-            began: Instant::now(),
+            now: began,
+            began,
             began_ms: wall_ms(),
             peers: Vec::new(),
             saying: None,
@@ -382,8 +383,14 @@ impl Broker for Warren {
             Wish::Vhost(name) => self.put_vhost(name)?,
             Wish::User(user) => self.put_user(user)?,
             Wish::Topic(topic) => self.put_topic(topic)?,
-            Wish::Policy(policy) => self.put_policy(policy)?,
-            Wish::NoPolicy(name, is_operators) => self.delete_policy(name, *is_operators)?,
+            Wish::Policy(policy) => {
+                self.put_policy(policy)?;
+                self.tick();
+            }
+            Wish::NoPolicy(name, is_operators) => {
+                self.delete_policy(name, *is_operators)?;
+                self.tick();
+            }
             Wish::Alias(name, queue) => {
                 let queue = ("queue".to_owned(), Value::from(&**queue));
                 self.put_parameter(QUEUE_ALIAS, name, std::iter::once(queue))?;

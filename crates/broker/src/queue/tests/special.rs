@@ -435,3 +435,32 @@ fn an_idle_queue_does_not_forget_a_crash_while_it_holds_anything() {
     again.apply(log);
     assert!(take(&mut again, NOW_MS).unwrap().redelivered);
 }
+
+#[test]
+fn a_purge_tells_apart_which_octets_stay_after_a_restart() {
+    let mut queue = Queue::new(true);
+    let delay = |noted: &mut AnnotationsWriter| noted.due_ms(NOW_MS + 5);
+    let mut transient = AnnotationsWriter::default();
+    delay(&mut transient);
+    let transient = Message::of(&Parts {
+        body: b"transient",
+        annotations: transient.bytes(),
+        ..Parts::default()
+    });
+    enqueue(
+        &mut queue,
+        &[noted(delay, None), transient.unwrap(), noted(|_| {}, None)],
+    );
+    let facts = at(&mut queue, &Command::Purge, NOW_MS);
+    let [
+        Fact::Purged {
+            kept_octets,
+            kept_persistent,
+            ..
+        },
+    ] = facts[..]
+    else {
+        panic!("a purge");
+    };
+    assert_eq!((kept_octets, kept_persistent), (13, 4));
+}

@@ -52,7 +52,8 @@ impl Model {
 
     pub(super) fn admits(&self, asked: Subscription) -> bool {
         let taken = self.consumers.iter().any(|other| other.subscription.exclusive);
-        !taken && (!asked.exclusive || self.consumers.is_empty())
+        let is_single = self.rules.has_single_active_consumer;
+        !taken && (!asked.exclusive || (self.consumers.is_empty() && !is_single))
     }
 
     pub(super) fn subscribe(&mut self, key: ConsumerKey, subscription: Subscription) {

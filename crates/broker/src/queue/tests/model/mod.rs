@@ -32,6 +32,6 @@ pub(crate) use trial::Trial;
 // For the files of this folder.
 use super::{
     AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Message,
-    Outlet, Overflow, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription, Take, Ticket,
-    Totals,
+    Outlet, Overflow, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription, Summary, Take,
+    Ticket, Totals,
 };

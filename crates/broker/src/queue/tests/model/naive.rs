@@ -371,7 +371,7 @@ impl Model {
         self.timed_out
             .extend(ended.iter().map(|(_, ticket, to)| (*to, *ticket)));
         let tickets: Vec<Ticket> = ended.into_iter().map(|(_, ticket, _)| ticket).collect();
-        self.give_back(&tickets, true);
+        self.give_back(&tickets, false);
         for item in &mut self.items {
             if tickets.contains(&item.ticket()) {
                 item.turn += 1;

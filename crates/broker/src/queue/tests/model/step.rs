@@ -48,7 +48,9 @@ pub(crate) enum Step {
     },
     /// Live messages of an extent move to a new one.
     Move(u8),
-    /// A new queue is made of the summary and the facts, after a crash or not.
+    /// A summary is made. The next queue is made of it, and of later facts.
+    Checkpoint,
+    /// A new queue is made of a summary and the facts, after a crash or not.
     Reopen {
         crashed: bool,
     },
@@ -93,6 +95,7 @@ impl Step {
             60 if a % 4 == 0 => Self::Restart,
             60 | 61 => Self::Reopen { crashed: a % 4 == 1 },
             62 if a % 4 == 0 => Self::Purge,
+            63 => Self::Checkpoint,
             _ => Self::Dispatch { refusals: 0 },
         };
         (step, kind >= 192)

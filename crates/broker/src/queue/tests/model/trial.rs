@@ -5,8 +5,8 @@
 use super::naive::{Model, Seen};
 use super::step::{Step, message, twist};
 use super::{
-    Command, ConsumerKey, Delivery, Fact, Fetch, Leaving, Message, Outlet, Queue, Rules, Subscription, Take,
-    Ticket,
+    Command, ConsumerKey, Delivery, Fact, Fetch, Leaving, Message, Outlet, Queue, Rules, Subscription,
+    Summary, Take, Ticket,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -77,6 +77,8 @@ pub(crate) struct Trial {
     /// The queue itself gets each fact twice in a row.
     stutters: bool,
     pub(super) log: Vec<Logged>,
+    /// A summary of this incarnation of the queue, and how much the log held then.
+    checkpoint: Option<(Summary, usize)>,
     /// What was written to extents, by extent and number, and how much of each is still needed.
     pub(super) extents: HashMap<u64, BTreeMap<u64, Message>>,
     pub(super) needed: HashMap<u64, u64>,
@@ -91,6 +93,9 @@ pub(crate) struct Trial {
     /// The lock is held: commands go on, and nothing was handed out so far.
     is_open: bool,
     refusals: Refusals,
+    /// Messages were published when they come, or not and then the queue has no time to live of its own, which
+    /// looks at the first message alone: which one that is hangs on what else happens in the same millisecond.
+    is_orderly: bool,
     /// A purge was replayed over a later summary: what of it stands in extents is of unknown size.
     pub(super) forgot_octets: bool,
 }
@@ -106,6 +111,7 @@ impl Trial {
         let mut trial = Self {
             queue: Queue::new(true),
             stutters,
+            is_orderly: max_priority < 192,
             ..Self::default()
         };
         trial.model.now_ms = BEGIN_MS;
@@ -124,6 +130,9 @@ impl Trial {
                 if self.forgot_octets {
                     rules.max_length_bytes = None;
                 }
+                if !self.is_orderly {
+                    rules.message_ttl_ms = None;
+                }
                 self.answer_pending();
                 self.set_rules(rules);
                 self.begin();
@@ -133,6 +142,10 @@ impl Trial {
             Step::Evict { but } => self.evict(but),
             Step::Move(pick) => self.relocate(pick),
             Step::Reopen { crashed } => self.reopen(crashed),
+            Step::Checkpoint => {
+                self.finish();
+                self.checkpoint = Some((self.queue.summary(), self.log.len()));
+            }
             _ => {
                 self.begin();
                 self.carry_out(step);
@@ -334,6 +347,7 @@ impl Trial {
     fn enqueue(&mut self, count: usize, kind: u8) {
         let count = count.min(MESSAGES_MAX.saturating_sub(self.model.items.len()));
         let now_ms = self.model.now_ms;
+        let kind = if self.is_orderly { kind & !8 } else { kind };
         let messages = (0..count).map(|_| {
             self.messages_made += 1;
             message(self.messages_made, kind, now_ms)
@@ -465,6 +479,7 @@ impl Trial {
 
     fn restart(&mut self) {
         self.finish();
+        self.checkpoint = None;
         let next_seq = self.queue.next_seq();
         self.needed.clear();
         self.queue = Queue::new(true);
@@ -476,14 +491,13 @@ impl Trial {
     /// Only what is durable lasts: in extents and, of the rest, in facts.
     fn reopen(&mut self, crashed: bool) {
         self.finish();
-        self.settle_extents();
+        let (summary, at) = match self.checkpoint.take() {
+            Some(checkpoint) => checkpoint,
+            None => (self.queue.summary(), self.log.len()),
+        };
         let is_purge = |logged: &Logged| matches!(logged, Logged::Fact(Fact::Purged { .. }));
-        self.forgot_octets |= self.log.iter().any(is_purge);
-        let summary = self.queue.summary();
+        self.forgot_octets |= self.log[..at].iter().any(is_purge);
         let next_seq = self.queue.next_seq();
-        for stretch in self.queue.chain(false).stretches() {
-            self.needed.remove(&stretch.extent);
-        }
         self.model.items.retain(|item| item.message.envelope().persistent);
         // From here on the replicas know more than the queue: they are made anew of what it knows.
         self.log = std::mem::take(&mut self.log)
@@ -493,7 +507,7 @@ impl Trial {
         self.queue = Queue::restore(summary);
         self.replica = Queue::default();
         self.stutterer = Queue::default();
-        // The summary knows of crashes before it.
+        // The summary knows of crashes before it, and there was none since.
         let facts = self.log.iter().filter(|logged| matches!(logged, Logged::Fact(_)));
         replay(&mut self.queue, facts, 1);
         if crashed {
@@ -506,6 +520,10 @@ impl Trial {
             queue.skip_to(next_seq);
         }
         self.queue.take_released();
+        self.needed.clear();
+        for stretch in self.queue.chain(true).stretches() {
+            *self.needed.entry(stretch.extent).or_default() += stretch.live;
+        }
         if crashed {
             let is_waiting = |item: &super::naive::Item| item.place == super::naive::Place::Delayed;
             let items = self.model.items.iter_mut().filter(|item| !is_waiting(item));
