@@ -255,7 +255,8 @@ impl Client {
     /// position that the answer has to wait for.
     ///
     /// # Errors
-    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], [`Refusal::NotImplemented`], or denied.
+    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], [`Refusal::NotImplemented`], or
+    /// denied.
     pub fn delete_queue(
         &mut self,
         name: &QueueName,
@@ -271,15 +272,7 @@ impl Client {
             Err(Refusal::NotFound(_)) => return Ok((0, self.node.catalog_position())),
             Err(refusal) => return Err(refusal),
         };
-        let flag = [(if_unused, "if-unused"), (if_empty, "if-empty")]
-            .into_iter()
-            .find(|(is_set, _)| *is_set);
-        if let (QueueType::Quorum, Some((_, flag))) = (queue.declared().queue_type, flag) {
-            return Err(Refusal::NotImplemented(format!(
-                "cannot delete {}. queue.delete operations with {flag} flag set are not supported by quorum queues",
-                queue.subject()
-            )));
-        }
+        check_deletion(&queue, if_unused, if_empty)?;
         let mut catalog = self.node.catalog.lock();
         if queue.is_deleted() {
             return Ok((0, self.node.catalog_position()));
@@ -479,4 +472,17 @@ impl Node {
             self.commit(&mut catalog, change, touched);
         }
     }
+}
+
+/// Whether a queue of this type may be deleted under conditions.
+fn check_deletion(queue: &LiveQueue, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
+    let flag = match (queue.declared().queue_type, if_unused, if_empty) {
+        (QueueType::Quorum, true, _) => "if-unused",
+        (QueueType::Quorum, false, true) => "if-empty",
+        _ => return Ok(()),
+    };
+    Err(Refusal::NotImplemented(format!(
+        "cannot delete {}. queue.delete operations with {flag} flag set are not supported by quorum queues",
+        queue.subject()
+    )))
 }
