@@ -5,21 +5,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use warren_broker::message::{Message, Parts};
+use warren_broker::message::{AnnotationsWriter, Message, Parts, Reason};
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Fetch, Outlet, Queue, Stretch, Subscription, Take, Ticket, Totals,
+    Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Outlet, Overflow, Queue, Retried,
+    Retry, Rules, Stretch, Subscription, Take, Ticket, Totals,
 };
 
-#[path = "../../crates/broker/src/queue/tests/model.rs"]
+#[path = "../../crates/broker/src/queue/tests/model/mod.rs"]
 mod model;
 
 use model::{Step, Trial};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((first, rest)) = bytes.split_first() else {
+    let [first, max_priority, rest @ ..] = bytes else {
         return;
     };
-    let mut trial = Trial::new(first & 1 != 0);
+    let mut trial = Trial::new(first & 1 != 0, *max_priority);
     for step in rest.chunks_exact(3) {
         trial.run(&Step::of([step[0], step[1], step[2]]));
     }

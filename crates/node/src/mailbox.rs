@@ -5,7 +5,7 @@
 //! [`ROOM_BYTES`] a queue's offer is refused, the consumer is noted as starved, and the session
 //! calls it back when it has written half of it out.
 
-use crate::queues::LiveQueue;
+use crate::queues::{Browser, LiveQueue};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -87,8 +87,34 @@ pub struct Inbox {
     pub parcels: VecDeque<Parcel>,
     /// Notices in order; they concern the time after the deliveries.
     pub notices: Vec<Notice>,
-    /// Consumers that were refused for want of room.
-    starved: Vec<(Arc<LiveQueue>, ConsumerKey)>,
+    /// Those who were refused for want of room.
+    starved: Vec<Starved>,
+}
+
+/// Who waits for room in a mailbox.
+#[derive(Debug)]
+pub enum Starved {
+    /// A consumer of a queue.
+    Consumer(Arc<LiveQueue>, ConsumerKey),
+    /// A browser.
+    Browser(Arc<Browser>),
+}
+
+impl Starved {
+    fn queue(&self) -> &Arc<LiveQueue> {
+        match self {
+            Self::Consumer(queue, _) => queue,
+            Self::Browser(browser) => browser.queue(),
+        }
+    }
+
+    /// It goes on.
+    pub fn resume(&self, touched: &mut Touched) {
+        match self {
+            Self::Consumer(queue, consumer) => queue.resume(*consumer, touched),
+            Self::Browser(browser) => browser.queue().browse(browser, touched),
+        }
+    }
 }
 
 /// The mailbox of one session.
@@ -149,7 +175,7 @@ impl Mailbox {
 
     /// The session has dealt with deliveries of so many bytes. Answers the consumers that may
     /// be resumed now.
-    pub fn free_room(&self, bytes: usize) -> Vec<(Arc<LiveQueue>, ConsumerKey)> {
+    pub fn free_room(&self, bytes: usize) -> Vec<Starved> {
         let before = self.taken_bytes.fetch_sub(bytes, Ordering::AcqRel);
         if before - bytes > ROOM_BYTES / 2 {
             return Vec::new();
@@ -169,8 +195,10 @@ impl Mailbox {
 
     /// Forgets that a consumer waits for room: it is cancelled.
     pub(crate) fn forget_starved(&self, queue: &LiveQueue, consumer: ConsumerKey) {
-        let is_it =
-            |(other, key): &(Arc<LiveQueue>, ConsumerKey)| other.id() == queue.id() && *key == consumer;
+        let is_it = |entry: &Starved| match entry {
+            Starved::Consumer(other, key) => other.id() == queue.id() && *key == consumer,
+            Starved::Browser(_) => false,
+        };
         self.inbox.lock().starved.retain(|entry| !is_it(entry));
     }
 
@@ -247,11 +275,18 @@ impl OpenMailbox<'_> {
 
     /// Forgets all consumers of a queue that wait for room: it is deleted.
     pub(crate) fn forget_queue(&mut self, queue: &LiveQueue) {
-        self.inbox.starved.retain(|(other, _)| other.id() != queue.id());
+        self.inbox
+            .starved
+            .retain(|entry| entry.queue().id() != queue.id());
     }
 
     pub(crate) fn note_starved(&mut self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) {
-        self.inbox.starved.push((Arc::clone(queue), consumer));
+        let starved = Starved::Consumer(Arc::clone(queue), consumer);
+        self.inbox.starved.push(starved);
+    }
+
+    pub(crate) fn note_starved_browser(&mut self, browser: &Arc<Browser>) {
+        self.inbox.starved.push(Starved::Browser(Arc::clone(browser)));
     }
 
     fn touch(&self, touched: &mut Touched) {

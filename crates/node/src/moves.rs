@@ -32,6 +32,9 @@ impl Node {
                 let is_done = self.move_all(&queue, leaving, &mut waiting, touched);
                 queue.end_move(if is_done { 0 } else { RETRY_MS });
             }
+            if queue.is_empty_at_last() {
+                self.delete_emptied(&queue, touched);
+            }
         }
     }
 

@@ -514,11 +514,8 @@ impl Node {
             }),
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
             Effect::QueueDeleted(vhost, queue) => self.within(&vhost, |live| {
-                if let Some(queue) = live.remove_queue(&queue.name)
-                    && !queue.is_deleted()
-                {
-                    // Unconditional, so it cannot be refused.
-                    let _ = queue.stop(false, false, touched);
+                if let Some(queue) = live.remove_queue(&queue.name) {
+                    queue.forget(touched);
                 }
             }),
             Effect::Bound(link) => self.within(&link.vhost, |live| {

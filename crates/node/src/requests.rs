@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Got, LiveQueue, SharedCredit, Subscriber, Worked};
+use crate::queues::{Browser, From, Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use warren_broker::catalog::{
     VhostContent,
 };
 use warren_broker::name::{ExchangeName, QueueName};
-use warren_broker::queue::{ConsumerKey, Subscription};
+use warren_broker::queue::{ConsumerKey, Scope, Subscription};
 use warren_broker::refusal::{ArgumentFault, Refusal, Subject};
 use warren_broker::value::{Table, Value};
 use warren_store::Position;
@@ -273,16 +273,15 @@ impl Client {
             Err(refusal) => return Err(refusal),
         };
         check_deletion(&queue, if_unused, if_empty)?;
-        let mut catalog = self.node.catalog.lock();
-        if queue.is_deleted() {
-            return Ok((0, self.node.catalog_position()));
-        }
-        let messages = queue.stop(if_unused, if_empty, touched)?;
-        let change = Change::QueueDeleted(self.vhost.name().clone(), name.clone());
-        let position = self.node.commit(&mut catalog, change, touched);
-        drop(catalog);
+        let stop = |queue: &LiveQueue, touched: &mut Touched| {
+            let is_there = !queue.is_deleted();
+            is_there
+                .then(|| queue.stop(if_unused, if_empty, touched))
+                .transpose()
+        };
+        let deleted = self.node.delete(&queue, stop, touched)?;
         self.owned.lock().retain(|owned| owned != name);
-        Ok((messages, position))
+        Ok(deleted)
     }
 
     /// Binds a queue or an exchange to an exchange.
@@ -381,10 +380,64 @@ impl Client {
         Ok(Consumed { queue, key })
     }
 
+    /// Starts a browser: it gets copies of what the queue holds and of what comes to it, and takes nothing.
+    /// Arguments: `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
+    /// `x-browse-delayed` (whether it sees these, too). It goes on once [`Client::browse_on`] is called.
+    ///
+    /// # Errors
+    /// As [`Client::consume`].
+    pub fn browse(
+        &mut self,
+        queue: &QueueName,
+        arguments: &Table,
+        address: Address,
+    ) -> Result<Arc<Browser>, Refusal> {
+        self.refresh();
+        let _read = self.access().queue(Operation::Read, queue)?;
+        let queue = self.usable(queue)?;
+        let is_set = |name| matches!(arguments.get(name), Some(Value::Bool(true)));
+        let from = match arguments.get("x-browse-from") {
+            None => From::First,
+            Some(Value::Timestamp(seconds)) => From::Time(seconds.saturating_mul(1000)),
+            Some(value) => match (value.as_str(), value.as_integer().map(u64::try_from)) {
+                (Some("first"), _) => From::First,
+                (Some("next"), _) => From::Next,
+                (_, Some(Ok(seq))) => From::Seq(seq),
+                _ => {
+                    return Err(Refusal::InvalidArgument {
+                        argument: "x-browse-from",
+                        subject: queue.subject(),
+                        fault: ArgumentFault::Word("first_next_number_or_timestamp_expected"),
+                    });
+                }
+            },
+        };
+        let scope = Scope {
+            unsettled: is_set("x-browse-unsettled"),
+            delayed: is_set("x-browse-delayed"),
+        };
+        let browser = Browser::new(&queue, &self.mailbox, address, from, scope);
+        if queue.add_browser(&browser) {
+            Ok(browser)
+        } else {
+            Err(Refusal::NotFound(queue.subject()))
+        }
+    }
+
+    /// A browser begins to look.
+    pub fn browse_on(&self, browser: &Arc<Browser>, touched: &mut Touched) {
+        browser.queue().browse(browser, touched);
+    }
+
+    /// Stops a browser.
+    pub fn cancel_browser(&self, browser: &Arc<Browser>) {
+        browser.queue().remove_browser(browser);
+    }
+
     /// Stops a consumer, and deletes its queue when it was the last of an auto-delete one.
     pub fn cancel(&self, queue: &Arc<LiveQueue>, key: ConsumerKey, touched: &mut Touched) {
         if queue.cancel(key) {
-            self.node.delete_abandoned(&self.vhost, queue, touched);
+            self.node.delete_abandoned(queue, touched);
             if queue.declared().owner.is_some() {
                 self.owned.lock().retain(|owned| *owned != queue.declared().name);
             }
@@ -437,22 +490,53 @@ impl Client {
 }
 
 impl Node {
-    /// Deletes an auto-delete queue whose last consumer is gone.
-    fn delete_abandoned(&self, vhost: &LiveVhost, queue: &LiveQueue, touched: &mut Touched) {
+    /// Deletes a queue that `stop` stops, if it does. Answers how many messages were ready, and the log
+    /// position that an answer has to wait for.
+    fn delete(
+        &self,
+        queue: &Arc<LiveQueue>,
+        stop: impl FnOnce(&LiveQueue, &mut Touched) -> Result<Option<Stopped>, Refusal>,
+        touched: &mut Touched,
+    ) -> Result<(usize, Position), Refusal> {
         let mut catalog = self.catalog.lock();
-        if queue.stop_if_abandoned(touched) {
-            let change = Change::QueueDeleted(vhost.name().clone(), queue.declared().name.clone());
-            self.commit(&mut catalog, change, touched);
+        let Some(Stopped { ready, is_emptied }) = stop(queue, touched)? else {
+            return Ok((0, self.catalog_position()));
+        };
+        if is_emptied {
+            drop(catalog);
+            self.move_on(queue, touched);
+            return Ok((ready, self.appended()));
         }
+        let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
+        Ok((ready, self.commit(&mut catalog, change, touched)))
+    }
+
+    /// Deletes an auto-delete queue whose last consumer is gone.
+    fn delete_abandoned(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
+        // It cannot be refused.
+        let _ = self.delete(
+            queue,
+            |queue, touched| Ok(queue.stop_if_abandoned(touched)),
+            touched,
+        );
     }
 
     /// Deletes a queue that nobody used for too long.
-    pub(crate) fn delete_expired(&self, queue: &LiveQueue, touched: &mut Touched) {
+    pub(crate) fn delete_expired(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
+        // It cannot be refused.
+        let _ = self.delete(
+            queue,
+            |queue, touched| Ok(queue.stop_if_expired(touched)),
+            touched,
+        );
+    }
+
+    /// Deletes a queue that has sent on what it held.
+    pub(crate) fn delete_emptied(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
         let mut catalog = self.catalog.lock();
-        if queue.stop_if_expired(touched) {
-            let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
-            self.commit(&mut catalog, change, touched);
-        }
+        queue.forget(touched);
+        let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
+        self.commit(&mut catalog, change, touched);
     }
 
     /// Deletes an exclusive queue with its session.
@@ -463,13 +547,16 @@ impl Node {
         owner: SessionId,
         touched: &mut Touched,
     ) {
-        let mut catalog = self.catalog.lock();
-        let is_owned = vhost
-            .queue(name.as_str())
-            .is_some_and(|q| q.declared().owner == Some(owner));
-        if is_owned {
-            let change = Change::QueueDeleted(vhost.name().clone(), name.clone());
-            self.commit(&mut catalog, change, touched);
+        let Some(queue) = vhost.queue(name.as_str()) else {
+            return;
+        };
+        if queue.declared().owner == Some(owner) {
+            let stop = |queue: &LiveQueue, touched: &mut Touched| {
+                let is_there = !queue.is_deleted();
+                is_there.then(|| queue.stop(false, false, touched)).transpose()
+            };
+            // It cannot be refused.
+            let _ = self.delete(&queue, stop, touched);
         }
     }
 }

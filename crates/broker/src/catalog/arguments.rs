@@ -126,7 +126,7 @@ const ARGUMENTS: &[Argument] = &[
 ];
 
 /// Arguments that are checked and kept, and that no queue acts on yet.
-pub(super) const IDLE: &[&str] = &["x-dead-letter-on-delete", "x-trigger-length"];
+pub(super) const IDLE: &[&str] = &["x-trigger-length"];
 
 impl Argument {
     fn is_for(&self, queue_type: QueueType) -> bool {

@@ -28,14 +28,13 @@ impl Sum {
         self.kept += if is_stored && persistent { octets } else { 0 };
     }
 
-    /// Octets of all of them, and of those that stood in extents that last, if `told` is what all were said
-    /// to be. Only in recovery is there anything of unknown size, and it lasts.
-    fn all(&self, told: u64) -> (u64, u64) {
-        let unknown = match self.stored > self.known {
+    /// Octets of those of unknown size, if `told` is what all were said to be. Only in recovery is there
+    /// anything of unknown size, and it lasts.
+    fn unknown(&self, told: u64) -> u64 {
+        match self.stored > self.known {
             true => told.saturating_sub(self.octets),
             false => 0,
-        };
-        (self.octets + unknown, self.kept + unknown)
+        }
     }
 }
 
@@ -50,11 +49,12 @@ impl Queue {
                     range,
                     failures,
                     until_ms,
+                    octets,
                     ..
                 } => {
                     for seq in range.first..=range.last {
                         if until_ms > 0 {
-                            self.rest(seq, failures, until_ms);
+                            self.rest(seq, failures, until_ms, octets);
                         } else {
                             self.give_back(seq, failures);
                         }
@@ -118,13 +118,14 @@ impl Queue {
 
     fn settle(&mut self, range: Range, octets: u64) {
         let mut sum = Sum::default();
+        let mut absent_delayed = 0;
         if !self.stored.is_bare() {
             sum.stored = self.stored.settle(range);
             for (_, lane) in self.lanes_mut() {
                 lane.ahead.forget(range);
             }
             if let Some(extras) = &mut self.extras {
-                extras.forget_absent(range);
+                absent_delayed = extras.forget_absent(range);
             }
         }
         for seq in range.first..=range.last.min(self.next_seq) {
@@ -137,8 +138,12 @@ impl Queue {
                 extras.forget(seq);
             }
         }
-        let (all, kept) = sum.all(octets);
-        self.octets.gone(all, kept);
+        let unknown = sum.unknown(octets);
+        if absent_delayed > 0 {
+            // They are settled when they are due, together with others of their kind alone.
+            self.octets.taken_up(unknown);
+        }
+        self.octets.gone(sum.octets + unknown, sum.kept + unknown);
     }
 
     #[inline]
@@ -188,7 +193,7 @@ impl Queue {
             let persistent = self.durable && entry.message.envelope().persistent;
             sum.add(octets, is_stored, persistent);
             (Some(entry.message), octets)
-        } else if let Some(resting) = extras.times.resting.remove(&seq) {
+        } else if let Some(resting) = extras.times.unrest(seq) {
             let octets = u64::from(resting.octets);
             sum.add(octets, resting.message.is_none(), resting.persistent);
             (resting.message, octets)
@@ -201,7 +206,7 @@ impl Queue {
     }
 
     /// A message comes back, and rests until an hour before it is ready.
-    fn rest(&mut self, seq: u64, failures: u16, until_ms: u64) {
+    fn rest(&mut self, seq: u64, failures: u16, until_ms: u64, octets: u32) {
         if let Some(held) = self.unsettled.remove(seq) {
             if let Some(consumer) = held.consumer {
                 self.consumers.released(consumer);
@@ -213,18 +218,25 @@ impl Queue {
                 persistent: held.persistent,
                 failures,
                 level: held.level,
+                until_ms,
             };
-            return self.lay(seq, until_ms, resting);
+            return self.lay(seq, resting);
         }
-        // In recovery nothing is out: it is among the ready ones.
+        // In recovery nothing is out: it is among the ready ones, or rests since before, as nothing is said of
+        // its being ready again.
+        if let Some(rested) = self.unrest(seq) {
+            let resting = Resting {
+                failures,
+                until_ms,
+                ..rested
+            };
+            return self.lay(seq, resting);
+        }
         let found = self.lanes_mut().find_map(|(level, lane)| match lane.remove(seq) {
             Some(found) => Some((level, Some(found))),
             None => (!lane.ahead.is_bare() && lane.ahead.absent.remove(seq)).then_some((level, None)),
         });
         let Some((level, found)) = found else { return };
-        let octets = found
-            .as_ref()
-            .map_or(0, |(entry, _)| entry.message.envelope().body_bytes);
         let is_kept = |message: &Message| self.durable && message.envelope().persistent;
         let persistent = found.as_ref().is_none_or(|(entry, _)| is_kept(&entry.message));
         let message = match found {
@@ -241,17 +253,24 @@ impl Queue {
             persistent,
             failures,
             level,
+            until_ms,
         };
-        self.lay(seq, until_ms, resting);
+        self.lay(seq, resting);
     }
 
-    fn lay(&mut self, seq: u64, until_ms: u64, resting: Resting) {
+    fn lay(&mut self, seq: u64, resting: Resting) {
         self.octets.set_aside(u64::from(resting.octets));
         let extras = self.extras.get_or_insert_default();
         if let Some(groups) = &mut extras.groups {
             groups.rest(seq);
         }
-        extras.times.rest(seq, until_ms, resting);
+        extras.times.rest(seq, resting);
+    }
+
+    fn unrest(&mut self, seq: u64) -> Option<Resting> {
+        let resting = self.extras.as_mut()?.times.unrest(seq)?;
+        self.octets.taken_up(u64::from(resting.octets));
+        Some(resting)
     }
 
     fn give_back(&mut self, seq: u64, failures: u16) {
@@ -260,9 +279,12 @@ impl Queue {
             if let Some(consumer) = held.consumer {
                 self.consumers.released(consumer);
             }
-            return self.put_down(seq, held.level, held.message, held.octets, failures);
+            return self.put_down(seq, held.level, held.message, failures);
         }
         // In recovery nothing is out.
+        if let Some(rested) = self.unrest(seq) {
+            return self.put_down(seq, rested.level, rested.message, failures);
+        }
         let mut is_absent = false;
         for (_, lane) in self.lanes_mut() {
             if let Some(entry) = lane.find_mut(seq) {
@@ -278,14 +300,7 @@ impl Queue {
     }
 
     /// A message that went out before is ready again, in its place.
-    pub(super) fn put_down(
-        &mut self,
-        seq: u64,
-        level: u8,
-        message: Option<Message>,
-        octets: u32,
-        failures: u16,
-    ) {
+    pub(super) fn put_down(&mut self, seq: u64, level: u8, message: Option<Message>, failures: u16) {
         match message {
             Some(message) => {
                 let entry = Entry {
@@ -301,7 +316,7 @@ impl Queue {
             }
         }
         if let Some(extras) = &mut self.extras {
-            extras.times.return_expiry(seq, octets);
+            extras.times.came_back(seq);
             if let Some(groups) = &mut extras.groups {
                 groups.put_down(level, seq);
             }
@@ -355,6 +370,14 @@ impl Queue {
         }
         let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
         self.bytes -= freed;
+        // In recovery nothing was said of messages that have rested.
+        let rested = self.extras.as_ref().map(|extras| extras.times.resting_in(range));
+        for seq in rested.into_iter().flatten() {
+            if let Some(resting) = self.unrest(seq) {
+                self.bytes -= resting.message.map_or(0, |message| message.memory_bytes());
+                is_changed = true;
+            }
+        }
         if freed > 0 || is_changed {
             self.tidy_expiries();
         }

@@ -27,6 +27,8 @@ pub enum Command<'a> {
     Tick,
     /// Whatever is too much goes, the oldest of the lowest priority first.
     Shed,
+    /// These messages are delayed, and are not wanted any more. Others are passed over.
+    Cancel(&'a [u64]),
     /// These messages were leaving, and stand where they were to go, or nowhere.
     Left(&'a [u64]),
 }
@@ -39,7 +41,7 @@ impl Command<'_> {
             Self::Settle(tickets) | Self::Reject(tickets) | Self::Return { tickets, .. } => {
                 tickets.is_empty()
             }
-            Self::Left(seqs) => seqs.is_empty(),
+            Self::Left(seqs) | Self::Cancel(seqs) => seqs.is_empty(),
             Self::Purge | Self::Tick | Self::Shed => false,
         }
     }

@@ -10,7 +10,8 @@ use std::collections::{HashMap, HashSet};
 
 impl Queue {
     /// Decides what a command comes to, as facts to be recorded and then applied. Of [`Command::Enqueue`] it
-    /// answers how many messages the queue takes, the first ones; of others nothing.
+    /// answers how many messages the queue takes, the first ones; of [`Command::Tick`] how many matured, which
+    /// are to be offered before the next tick, as the shortest time to live is one offer; of others nothing.
     /// At most one command is decided before its facts are applied.
     pub fn decide(&mut self, command: &Command<'_>, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         match command {
@@ -25,9 +26,10 @@ impl Queue {
             Command::Reject(tickets) => self.decide_reject(tickets, facts),
             Command::Return { tickets, failed } => self.decide_return(tickets, *failed, now_ms, facts),
             Command::Purge => self.decide_purge(facts),
-            Command::Tick => self.tick(now_ms, facts),
+            Command::Tick => return self.tick(now_ms, facts),
             Command::Shed => self.shed(facts),
             Command::Left(seqs) => self.decide_left(seqs, facts),
+            Command::Cancel(seqs) => self.decide_cancel(seqs, facts),
         }
         0
     }
@@ -143,7 +145,7 @@ impl Queue {
                 } else {
                     0
                 };
-                returned.push_failed(seq, held.persistent, failures, until);
+                returned.push_failed(seq, held.persistent, failures, until, held.octets);
             } else if has_dead_letters {
                 leaving.push(seq);
             } else {
@@ -200,6 +202,21 @@ impl Queue {
         facts.extend(gathered.settled());
     }
 
+    fn decide_cancel(&self, seqs: &[u64], facts: &mut Vec<Fact>) {
+        let Some(extras) = &self.extras else { return };
+        let mut gathered = Gathered::default();
+        for seq in seqs {
+            if let Some(entry) = extras.times.delayed.find(*seq) {
+                let octets = entry.message.envelope().body_bytes;
+                gathered.push(*seq, self.is_kept(&entry.message), octets);
+            } else if extras.times.delayed.ahead.absent.contains(*seq) {
+                let persistent = self.stored.get(true).live().contains(*seq);
+                gathered.push(*seq, persistent, extras.times.octets_of(*seq));
+            }
+        }
+        facts.extend(gathered.settled());
+    }
+
     pub(super) fn has_dead_letters(&self) -> bool {
         let extras = self.extras.as_ref();
         extras.is_some_and(|extras| extras.rules.dead_letters.is_some())
@@ -221,6 +238,7 @@ impl Queue {
         if let Some(groups) = &mut extras.groups {
             groups.forget(seq);
         }
+        extras.times.end_lease(seq);
         let leaving = &mut extras.leaving;
         if is_stored {
             leaving.ahead.absent.insert(seq);
@@ -232,7 +250,8 @@ impl Queue {
             reason,
             octets: held.octets,
             persistent: held.persistent,
-            redelivered: true,
+            // It is not said to any log that it came back.
+            redelivered: held.redelivered,
             failures: held.failures,
             level: held.level,
         };

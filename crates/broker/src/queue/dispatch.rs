@@ -287,7 +287,7 @@ impl Queue {
         if let Some(at) = expiry_ms
             && let Some(extras) = &mut self.extras
         {
-            extras.times.lend_expiry(seq, at, !no_ack);
+            extras.times.lend_expiry(seq, at, held.octets, !no_ack);
         }
         if held.message.is_none() {
             self.bytes -= memory_bytes;

@@ -59,18 +59,6 @@ impl Extras {
         self.leaving.live().chain(delayed).chain(absent).chain(resting)
     }
 
-    /// The priority that a message is served with.
-    pub(super) fn level_of(&self, message: &Message) -> u8 {
-        let Some(max) = self.rules.max_priority else {
-            return 0;
-        };
-        let envelope = message.envelope();
-        match envelope.has_priority {
-            true => envelope.priority.min(max),
-            false => self.rules.default_priority.min(max),
-        }
-    }
-
     /// The key of a message by a header.
     pub(super) fn key(&self, message: &Message, header: &str) -> Option<Key> {
         let value = self.reader.as_ref()?.header(message, header)?;
@@ -147,18 +135,18 @@ impl Extras {
         }
     }
 
-    /// Messages are done with, which may not be in memory.
-    pub(super) fn forget_absent(&mut self, gone: Range) {
-        self.times.delayed.ahead.forget(gone);
-        if self.times.wanted.first().is_some_and(|first| first <= gone.last) {
-            self.times.wanted.remove_range(gone);
-        }
+    /// Messages are done with, which may not be in memory. Answers how many of them were delayed.
+    pub(super) fn forget_absent(&mut self, gone: Range) -> u64 {
+        self.times.forget_wanted(gone);
         self.leaving.ahead.forget(gone);
         self.last.forget_all(gone);
+        self.times.delayed.ahead.forget(gone)
     }
 
     /// A message is taken away from who holds it.
     pub(super) fn take_away(&mut self, seq: u64) {
-        *self.turns.entry(seq).or_default() += 1;
+        let turn = self.turns.entry(seq).or_default();
+        // Nobody still knows the name of so long ago.
+        *turn = turn.wrapping_add(1);
     }
 }

@@ -78,6 +78,8 @@ pub enum Fact {
         failures: u16,
         /// Until when they rest, in milliseconds since 1970; 0: they do not.
         until_ms: u64,
+        /// Octets of the body of each, if they rest; otherwise 0.
+        octets: u32,
     },
     /// A key came, and is remembered: messages that have it are not taken again.
     Seen {
@@ -137,7 +139,16 @@ struct Run {
     persistent: bool,
     failures: u16,
     until_ms: u64,
+    /// Of those that rest: of each.
+    octets_each: u32,
     octets: u64,
+}
+
+impl Run {
+    /// What is the same of all messages of a run.
+    fn kind(&self) -> (bool, u16, u64, u32) {
+        (self.persistent, self.failures, self.until_ms, self.octets_each)
+    }
 }
 
 impl Gathered {
@@ -148,17 +159,26 @@ impl Gathered {
             persistent,
             failures: 0,
             until_ms: 0,
+            octets_each: 0,
             octets: u64::from(octets),
         });
     }
 
-    /// A message of which deliveries failed so often, and which rests until an hour.
-    pub(super) fn push_failed(&mut self, seq: u64, persistent: bool, failures: u16, until_ms: u64) {
+    /// A message of which deliveries failed so often, and which rests until an hour, if that is not 0.
+    pub(super) fn push_failed(
+        &mut self,
+        seq: u64,
+        persistent: bool,
+        failures: u16,
+        until_ms: u64,
+        octets: u32,
+    ) {
         self.push_run(Run {
             range: Range::one(seq),
             persistent,
             failures,
             until_ms,
+            octets_each: if until_ms > 0 { octets } else { 0 },
             octets: 0,
         });
     }
@@ -172,11 +192,7 @@ impl Gathered {
         }
         self.highest = self.highest.max(seq);
         match self.runs.last_mut() {
-            Some(run)
-                if run.range.last + 1 == new.range.first
-                    && (run.persistent, run.failures, run.until_ms)
-                        == (new.persistent, new.failures, new.until_ms) =>
-            {
+            Some(run) if run.range.last + 1 == new.range.first && run.kind() == new.kind() => {
                 run.range.last = new.range.last;
                 run.octets += new.octets;
             }
@@ -198,6 +214,7 @@ impl Gathered {
             persistent: run.persistent,
             failures: run.failures,
             until_ms: run.until_ms,
+            octets: run.octets_each,
         })
     }
 }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Messages stay in their lanes; what is noted here is which of those that were looked at belong to which
-//! group, so that nobody looks at them again for each consumer. A note of a message that went elsewhere meanwhile
-//! is dropped when it is come upon.
+//! group, so that nobody looks at them again for each consumer. A note of a message that went elsewhere
+//! meanwhile is dropped when it is come upon.
 
 use super::consumers::ConsumerKey;
 use super::keys::Key;

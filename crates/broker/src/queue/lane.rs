@@ -261,11 +261,12 @@ impl Ahead {
         self.0.is_none()
     }
 
-    /// What is done with is no longer absent.
-    pub(super) fn forget(&mut self, gone: Range) {
+    /// What is done with is no longer absent. Answers how many messages were.
+    pub(super) fn forget(&mut self, gone: Range) -> u64 {
         if self.0.is_some() && self.absent.first().is_some_and(|first| first <= gone.last) {
-            self.absent.remove_range(gone);
+            return self.absent.remove_range(gone);
         }
+        0
     }
 
     /// Gives its memory back, unless something is there or comes.

@@ -4,6 +4,7 @@
 //! one step in the log; until then a crash leaves it where it was.
 
 use super::Queue;
+use super::fact::Gathered;
 use super::lane::{Ahead, Entry};
 use super::window::Window;
 use crate::message::{Message, Reason};
@@ -115,6 +116,53 @@ impl Queue {
         match &mut self.extras {
             None => Vec::new(),
             Some(extras) => extras.leaving.first(max),
+        }
+    }
+
+    /// So many messages leave, if there are dead letters; what has to be read first leaves when this is asked
+    /// again after it was. For a queue that is deleted, and has no consumers any more.
+    pub fn leave_some(&mut self, max: usize) {
+        let mut left = 0;
+        while left < max {
+            let top = self.top();
+            let lane = self.open_lane(top);
+            let Some((seq, entry, is_stored)) = lane.pop() else {
+                break;
+            };
+            // There are dead letters, so that nothing is settled here.
+            self.leave(
+                (seq, top),
+                entry,
+                is_stored,
+                Reason::Deleted,
+                &mut Gathered::default(),
+            );
+            left += 1;
+        }
+        let out: Vec<u64> = self
+            .unsettled
+            .iter()
+            .map(|(seq, _)| seq)
+            .take(max - left)
+            .collect();
+        left += out.len();
+        out.into_iter().for_each(|seq| self.give_up(seq, Reason::Deleted));
+        self.hurry(max - left);
+    }
+
+    /// So many of the messages that are delayed or rest are ready now, or are to be read.
+    fn hurry(&mut self, max: usize) {
+        let Some(extras) = &mut self.extras else { return };
+        let risen = extras.times.rise_some(max);
+        let (hurried, octets) = extras.times.hurry(max);
+        for (seq, resting) in risen {
+            self.octets.taken_up(u64::from(resting.octets));
+            self.put_down(seq, resting.level, resting.message, resting.failures);
+        }
+        self.octets.taken_up(octets);
+        for (seq, entry, is_stored) in hurried {
+            let level = self.level_of(&entry.message);
+            self.open_lane(level).put_back(seq, entry, is_stored);
         }
     }
 }

@@ -27,6 +27,7 @@
 
 mod action;
 mod apply;
+mod browse;
 mod command;
 mod consumers;
 mod decide;
@@ -53,6 +54,7 @@ mod times;
 mod window;
 
 pub use action::{Delivery, Outlet};
+pub use browse::{Look, Scope, Standing};
 pub use command::Command;
 pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use dispatch::Take;
@@ -140,8 +142,13 @@ impl Queue {
         }
     }
 
+    /// The queue goes by these rules from now on, none of which asks for headers of messages.
+    pub fn set_rules(&mut self, rules: &Rules) {
+        self.set_rules_and_reader(rules, None);
+    }
+
     /// The queue goes by these rules from now on. `reader` reads headers of messages for it.
-    pub fn set_rules(&mut self, rules: &Rules, reader: &Arc<dyn HeaderReader>) {
+    pub fn set_rules_and_reader(&mut self, rules: &Rules, reader: Option<&Arc<dyn HeaderReader>>) {
         self.consumers
             .serve_one_at_a_time(rules.has_single_active_consumer, rules.single_active_yields);
         if self.extras.is_none() && *rules == Rules::default() {
@@ -153,7 +160,7 @@ impl Queue {
         let has_same_groups = extras.rules.group_by == rules.group_by;
         let had_last_values = extras.rules.last_value_header == rules.last_value_header;
         extras.rules = rules.clone();
-        extras.reader = Some(Arc::clone(reader));
+        extras.reader = reader.cloned();
         if !has_same_levels {
             self.sort_by_level();
         }
@@ -212,6 +219,14 @@ impl Queue {
             };
             let level = self.level_of(&entry.message);
             self.open_lane(level).put_back(seq, entry, is_stored);
+        }
+        if let Some(extras) = &mut self.extras {
+            let rules = &extras.rules;
+            for resting in extras.times.resting.values_mut() {
+                if let Some(message) = &resting.message {
+                    resting.level = rules.level_of(message);
+                }
+            }
         }
     }
 
@@ -326,7 +341,7 @@ impl Queue {
     fn level_of(&self, message: &Message) -> u8 {
         match &self.extras {
             None => 0,
-            Some(extras) => extras.level_of(message),
+            Some(extras) => extras.rules.level_of(message),
         }
     }
 

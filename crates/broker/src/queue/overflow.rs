@@ -3,6 +3,7 @@
 use super::Queue;
 use super::fact::{Fact, Gathered};
 use super::rules::{Overflow, Rules};
+use super::times::own_expiry_ms;
 use crate::message::{Message, Reason};
 
 impl Rules {
@@ -83,12 +84,15 @@ impl Queue {
         reason: Reason,
         settled: &mut Gathered,
     ) {
-        if let Some(extras) = &mut self.extras {
-            extras.times.drop_expiry(seq, &entry.message);
-        }
         let persistent = self.is_kept(&entry.message);
         let octets = entry.message.envelope().body_bytes;
-        if !self.has_dead_letters() {
+        let has_dead_letters = self.has_dead_letters();
+        if let Some(at) = own_expiry_ms(&entry.message)
+            && let Some(extras) = &mut self.extras
+        {
+            extras.times.lend_expiry(seq, at, octets, has_dead_letters);
+        }
+        if !has_dead_letters {
             settled.push(seq, persistent, octets);
         }
         self.octets.set_aside(u64::from(octets));

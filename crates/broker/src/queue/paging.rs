@@ -13,7 +13,7 @@ use super::lane::Entry;
 use super::octets::Octets;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
 use super::times::{Hour, Note};
-use super::{Queue, SeqSet};
+use super::{Queue, SeqSet, Totals};
 use crate::message::Message;
 use std::collections::BTreeMap;
 
@@ -149,19 +149,19 @@ impl Queue {
             for (seq, gone) in extras.leaving.gone.iter() {
                 note(seq, gone.level, gone.redelivered, gone.failures);
             }
+            for (seq, resting) in &extras.times.resting {
+                note(*seq, resting.level, true, resting.failures);
+            }
         }
         for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
-            for range in lane.ahead.absent.ranges() {
+            // Transient ones may be among them.
+            let absent = lane.ahead.absent.ranges().into_iter();
+            for range in absent.flat_map(|range| durable.live().head(range, u64::MAX, usize::MAX)) {
                 levels.entry(level).or_default().insert_range(range);
             }
         }
         let (mut notes, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(extras) = &self.extras {
-            for (seq, resting) in &extras.times.resting {
-                if durable.live().contains(*seq) && resting.level > 0 {
-                    levels.entry(resting.level).or_default().insert(*seq);
-                }
-            }
             notes = extras.times.notes(durable.live());
             seen = extras.seen.all();
             last.extend(
@@ -547,9 +547,17 @@ impl Queue {
         }
         if self.unsettled.is_empty() {
             self.unsettled.clear();
-            if self.ready_count() == 0 {
-                self.stored.clear();
-            }
+        }
+        let Totals {
+            ready,
+            unsettled,
+            delayed,
+            leaving,
+            ..
+        } = self.totals();
+        // As long as it holds anything, a crash before is to be known.
+        if ready + unsettled + delayed + leaving == 0 && self.stored.has_nothing_live() {
+            self.stored.clear();
         }
     }
 

@@ -3,6 +3,8 @@
 //! The machine knows neither: whoever does makes [`Rules`] of them, and gives them to the queue anew when
 //! they change.
 
+use crate::message::Message;
+
 /// What a queue does with a message that it has no room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Overflow {
@@ -174,4 +176,19 @@ pub struct Rules {
     pub last_value_header: Option<Box<str>>,
     /// Telling when the queue fills up to so many ready messages, and when it is below again.
     pub trigger_length: Option<u64>,
+}
+
+impl Rules {
+    /// The priority that a message is served with.
+    pub(super) fn level_of(&self, message: &Message) -> u8 {
+        let Some(max) = self.max_priority else {
+            return 0;
+        };
+        let envelope = message.envelope();
+        let asked = match envelope.has_priority {
+            true => envelope.priority,
+            false => self.default_priority,
+        };
+        asked.min(max)
+    }
 }

@@ -231,6 +231,11 @@ impl Chains {
         Some((durable, *chain.stretches.get(chain.find(seq)?)?))
     }
 
+    /// Whether no extent has anything that is not settled.
+    pub(super) fn has_nothing_live(&self) -> bool {
+        self.durable.live.is_empty() && self.transient.live.is_empty()
+    }
+
     pub(super) fn is_redelivered(&self, seq: u64) -> bool {
         seq < self.redelivered_below || self.redelivered.contains(seq)
     }

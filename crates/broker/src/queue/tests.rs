@@ -8,26 +8,62 @@
 )]
 
 mod model;
+mod special;
 
 use super::*;
-use crate::message::Parts;
+use crate::message::{AnnotationsWriter, Parts, Reason};
 use model::{Step, Trial};
 use proptest::prelude::*;
-use proptest::strategy::Strategy;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
-
-    #[test]
-    fn behaves_as_the_naive_queue(
-        steps in prop::collection::vec(any::<[u8; 3]>().prop_map(Step::of), 0..150),
-        stutters: bool,
-    ) {
-        let mut trial = Trial::new(stutters);
-        for step in &steps {
-            trial.run(step);
-        }
+/// Tries so many random sequences of so many steps at most. Answers how many steps that were.
+fn try_out(cases: u32, steps_max: usize) -> u64 {
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(cases)
+    };
+    let rules = prop::collection::vec(any::<[u8; 2]>(), 0..8);
+    let steps = prop::collection::vec(
+        proptest::strategy::Strategy::prop_map(any::<[u8; 3]>(), Step::of),
+        0..steps_max,
+    );
+    let count = Cell::new(0);
+    let outcome = TestRunner::new(config).run(
+        &(rules, steps, any::<bool>(), any::<u8>()),
+        |(rules, steps, stutters, max_priority)| {
+            let mut trial = Trial::new(stutters, max_priority);
+            for bytes in rules {
+                trial.run(&(Step::Twist(bytes), false));
+            }
+            steps.iter().for_each(|step| trial.run(step));
+            count.set(count.get() + steps.len() as u64);
+            Ok(())
+        },
+    );
+    if let Err(failure) = outcome {
+        panic!("{failure}");
     }
+    count.get()
+}
+
+#[test]
+fn behaves_as_the_naive_queue() {
+    try_out(3000, 150);
+}
+
+/// `cargo test --package warren-broker for_long -- --ignored --nocapture`. `WARREN_MODEL_STEPS` says how many
+/// steps instead of ten million.
+#[test]
+#[ignore = "takes some minutes"]
+fn behaves_as_the_naive_queue_for_long() {
+    let wanted = std::env::var("WARREN_MODEL_STEPS").map(|steps| steps.parse().expect("a number of steps"));
+    let wanted: u64 = wanted.unwrap_or(10_000_000);
+    let (started, mut steps) = (std::time::Instant::now(), 0);
+    while steps < wanted {
+        steps += try_out(1000, 400);
+    }
+    eprintln!("{steps} steps in {:?}", started.elapsed());
 }
 
 /// Takes everything, and remembers by whom and in which order.

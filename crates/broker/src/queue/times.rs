@@ -8,18 +8,22 @@
 //! first to expire.
 
 use super::extras::Extras;
-use super::fact::{Fact, Gathered};
+use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
 use super::leaving::Gone;
 use super::paging::merged;
 use super::stored::{Chains, Fetch};
 use super::ticket::Ticket;
+use super::window::Window;
 use super::{ConsumerKey, Queue, SeqSet};
 use crate::message::{Message, Reason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is delayed and not in memory is read so long before it is due, in milliseconds.
 const AHEAD_MS: u64 = 2_000;
+
+/// Leases that are over are not looked for while there are so few.
+const LEASES_SLACK: usize = 64;
 
 /// A message that rests before it is tried again.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Resting {
     pub(super) persistent: bool,
     pub(super) failures: u16,
     pub(super) level: u8,
+    /// Until when, in milliseconds since 1970.
+    pub(super) until_ms: u64,
 }
 
 /// A delivery that was taken away from a consumer that held it for too long.
@@ -70,22 +76,23 @@ pub struct Note {
 pub(super) struct Times {
     /// When messages with a time to live of their own expire: time and number, with the body's octets.
     expiries: BTreeMap<(u64, u64), u32>,
-    /// When those of them expire that are out, by number.
-    lent_expiries: BTreeMap<u64, u64>,
+    /// When those of them expire that stand in no lane (out, resting or leaving), by number, with the octets.
+    lent_expiries: BTreeMap<u64, (u64, u32)>,
     /// What is not ready yet.
     pub(super) delayed: Lane,
     /// When that is due: time and number, with the body's octets.
     dues: BTreeMap<(u64, u64), u32>,
     /// Of these, what is due before this hour is in memory, or being read.
     read_until_ms: u64,
-    /// What is being read.
-    pub(super) wanted: SeqSet,
+    /// What is being read, and when it is due, with the octets.
+    wanted: SeqSet,
+    wanted_dues: BTreeMap<u64, (u64, u32)>,
     pub(super) resting: BTreeMap<u64, Resting>,
     rests: BTreeSet<(u64, u64)>,
-    /// Since when deliveries are out, by rising time, if there is a limit to it.
+    /// Since when deliveries are out, by rising time, if there is a limit to it. Some are over.
     leases: VecDeque<(u64, Ticket)>,
-    /// Leases that were renewed, and when.
-    renewed: BTreeMap<Ticket, u64>,
+    /// The leases that count: since when messages are out.
+    lent_since: Window<u64>,
     timed_out: Vec<TimedOut>,
 }
 
@@ -128,31 +135,36 @@ impl Times {
         }
     }
 
-    /// A message went out: it expires when it comes back, if it does.
-    pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, stays: bool) {
+    /// A message stands in no lane for a while: it expires when it comes back, if it does. A checkpoint tells
+    /// of it all the same.
+    pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, octets: u32, stays: bool) {
         self.expiries.remove(&(at_ms, seq));
         if stays {
-            self.lent_expiries.insert(seq, at_ms);
+            self.lent_expiries.insert(seq, (at_ms, octets));
         }
     }
 
     /// A message came back to its lane.
-    pub(super) fn return_expiry(&mut self, seq: u64, octets: u32) {
-        if let Some(at) = self.lent_expiries.remove(&seq) {
+    pub(super) fn came_back(&mut self, seq: u64) {
+        self.end_lease(seq);
+        if let Some((at, octets)) = self.lent_expiries.remove(&seq) {
             self.expiries.insert((at, seq), octets);
         }
     }
 
     /// A message is done with.
     pub(super) fn forget(&mut self, seq: u64) {
+        self.end_lease(seq);
         if !self.lent_expiries.is_empty() {
             self.lent_expiries.remove(&seq);
         }
     }
 
-    /// Only what `stays` says is still there.
+    /// Only what rests and what `stays` says is still there.
     pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
-        self.expiries.retain(|(_, seq), _| stays(*seq));
+        let resting = &self.resting;
+        self.expiries
+            .retain(|(_, seq), _| stays(*seq) || resting.contains_key(seq));
     }
 
     /// A message is delayed.
@@ -183,15 +195,59 @@ impl Times {
         seqs
     }
 
-    /// A message rests until an hour.
-    pub(super) fn rest(&mut self, seq: u64, until_ms: u64, resting: Resting) {
-        self.rests.insert((until_ms, seq));
+    /// A message rests until its hour.
+    pub(super) fn rest(&mut self, seq: u64, resting: Resting) {
+        self.end_lease(seq);
+        self.rests.insert((resting.until_ms, seq));
         self.resting.insert(seq, resting);
     }
 
-    /// A delivery went out.
+    /// A message does not rest any more.
+    pub(super) fn unrest(&mut self, seq: u64) -> Option<Resting> {
+        let resting = self.resting.remove(&seq)?;
+        self.rests.remove(&(resting.until_ms, seq));
+        Some(resting)
+    }
+
+    /// Numbers of a range that rest.
+    pub(super) fn resting_in(&self, range: Range) -> Vec<u64> {
+        let resting = self.resting.range(range.first..=range.last);
+        resting.map(|(seq, _)| *seq).collect()
+    }
+
+    /// A delivery is out since now.
     pub(super) fn lend(&mut self, ticket: Ticket, now_ms: u64) {
+        if self.lent_since.find(ticket.seq()) == Some(&now_ms) {
+            return;
+        }
+        self.lent_since.insert(ticket.seq(), now_ms);
         self.leases.push_back((now_ms, ticket));
+        self.trim_leases();
+    }
+
+    /// A delivery is no longer out.
+    pub(super) fn end_lease(&mut self, seq: u64) {
+        if !self.lent_since.is_empty() {
+            self.lent_since.remove(seq);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn leases_len(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Forgets leases that are over: those at the front at once, all others when they are more than half.
+    /// Otherwise each delivery would be remembered for as long as one may be out.
+    fn trim_leases(&mut self) {
+        let lent = &self.lent_since;
+        let counts = |(since, ticket): &(u64, Ticket)| lent.find(ticket.seq()) == Some(since);
+        while self.leases.front().is_some_and(|lease| !counts(lease)) {
+            self.leases.pop_front();
+        }
+        if self.leases.len() > 2 * lent.len() + LEASES_SLACK {
+            self.leases.retain(counts);
+        }
     }
 
     /// All notes of messages that a set names.
@@ -204,18 +260,18 @@ impl Times {
         };
         let expiries = self.expiries.iter();
         let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, *at, *seq, *octets));
+        let lent = self.lent_expiries.iter();
+        let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, *seq, *octets));
         let dues = self.dues.iter();
         let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
-        // What is being read is due at once, as far as is known.
-        let wanted = self.wanted.ranges().into_iter();
-        let wanted = wanted.flat_map(|range| range.first..=range.last);
-        let wanted = wanted.map(|seq| note(Hour::Due, 0, seq, 0));
+        let wanted = self.wanted_dues.iter();
+        let wanted = wanted.map(|(seq, (at, octets))| note(Hour::Due, *at, *seq, *octets));
         let rests = self.rests.iter();
         let rests = rests.map(|(at, seq)| {
             let octets = self.resting.get(seq).map_or(0, |resting| resting.octets);
             note(Hour::Rested, *at, *seq, octets)
         });
-        let all = expiries.chain(dues).chain(wanted).chain(rests);
+        let all = expiries.chain(lent).chain(dues).chain(wanted).chain(rests);
         all.filter(|note| of.contains(note.seq)).collect()
     }
 
@@ -240,15 +296,73 @@ impl Times {
                     persistent: true,
                     failures,
                     level,
+                    until_ms: at_ms,
                 };
-                self.rest(seq, at_ms, resting);
+                self.rest(seq, resting);
             }
         }
+    }
+
+    /// So many of the messages that rest have rested enough.
+    pub(super) fn rise_some(&mut self, max: usize) -> Vec<(u64, Resting)> {
+        let mut risen = Vec::new();
+        while risen.len() < max
+            && let Some((_, seq)) = self.rests.pop_first()
+        {
+            risen.extend(self.resting.remove(&seq).map(|resting| (seq, resting)));
+        }
+        risen
+    }
+
+    /// So many of the messages that are delayed wait no longer, with the octets of their bodies; others are
+    /// to be read.
+    pub(super) fn hurry(&mut self, max: usize) -> (Vec<(u64, Entry, bool)>, u64) {
+        let mut hurried = Vec::new();
+        let mut octets = 0;
+        while hurried.len() < max
+            && let Some((seq, entry, is_stored)) = self.delayed.pop()
+        {
+            octets += entry.body_bytes();
+            hurried.push((seq, entry, is_stored));
+        }
+        if hurried.len() < max && !self.delayed.ahead.is_bare() {
+            let all = Range {
+                first: 0,
+                last: u64::MAX,
+            };
+            for range in self.delayed.ahead.absent.head(all, max as u64, max) {
+                self.wanted.insert_range(range);
+            }
+        }
+        (hurried, octets)
+    }
+
+    /// Octets of the body of a delayed message that is not in memory.
+    pub(super) fn octets_of(&self, seq: u64) -> u32 {
+        let found = self.dues.iter().find(|((_, other), _)| *other == seq);
+        found.map_or(0, |(_, octets)| *octets)
     }
 
     /// Whether a delayed message is due so soon that it has to be in memory.
     pub(super) fn is_soon(&self, message: &Message) -> bool {
         message.due_ms().is_none_or(|due| due < self.read_until_ms)
+    }
+
+    /// A delayed message that is not in memory is to be read.
+    fn want(&mut self, seq: u64, due_ms: u64, octets: u32) {
+        self.wanted.insert(seq);
+        self.wanted_dues.insert(seq, (due_ms, octets));
+    }
+
+    /// These are not to be read any more.
+    pub(super) fn forget_wanted(&mut self, gone: Range) {
+        if self.wanted.first().is_none_or(|first| first > gone.last) || self.wanted.remove_range(gone) == 0 {
+            return;
+        }
+        while let Some((seq, _)) = self.wanted_dues.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.wanted_dues.remove(&seq);
+        }
     }
 
     /// Delayed messages that are due soon and not in memory are to be read.
@@ -267,7 +381,7 @@ impl Times {
             return 0;
         }
         for seq in lost {
-            self.wanted.remove(*seq);
+            self.forget_wanted(Range::one(*seq));
         }
         let mut here = Vec::with_capacity(found.len());
         let ahead = &mut *self.delayed.ahead;
@@ -275,7 +389,7 @@ impl Times {
         let mut bytes = 0;
         for (seq, message) in here {
             bytes += message.memory_bytes();
-            self.wanted.remove(seq);
+            self.forget_wanted(Range::one(seq));
             self.note_due(seq, &message);
             self.delayed.ahead.front.insert(seq, Entry::new(message));
         }
@@ -357,24 +471,28 @@ impl Queue {
         for ticket in tickets {
             let held = self.unsettled.find(ticket.seq());
             if held.is_some_and(|held| held.turn == ticket.turn()) {
-                extras.times.renewed.insert(*ticket, now_ms);
-                extras.times.leases.push_back((now_ms, *ticket));
+                extras.times.lend(*ticket, now_ms);
             }
         }
     }
 
-    /// What is due by now happens.
-    pub(super) fn tick(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+    /// What is due by now happens. Answers how many messages matured.
+    pub(super) fn tick(&mut self, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         if self.next_due().is_none_or(|due| due > now_ms) {
-            return;
+            return 0;
         }
+        let before = facts.len();
         let mut settled = Gathered::default();
         self.rise(now_ms);
         self.expire_own(now_ms, &mut settled);
         self.expire_heads(now_ms, &mut settled);
         facts.extend(settled.settled());
         self.end_leases(now_ms, facts);
-        self.mature(now_ms, facts);
+        if facts.len() > before {
+            // What comes back may have expired, which is to be seen before anything is offered.
+            return 0;
+        }
+        self.mature(now_ms, facts)
     }
 
     /// Messages that have rested are ready again.
@@ -395,14 +513,7 @@ impl Queue {
         }
         for (seq, resting) in risen {
             self.octets.taken_up(u64::from(resting.octets));
-            let Resting {
-                message,
-                octets,
-                failures,
-                level,
-                ..
-            } = resting;
-            self.put_down(seq, level, message, octets, failures);
+            self.put_down(seq, resting.level, resting.message, resting.failures);
         }
     }
 
@@ -412,8 +523,12 @@ impl Queue {
             && let Some(first) = extras.times.expiries.first_entry()
             && first.key().0 <= now_ms
         {
-            let ((_, seq), octets) = first.remove_entry();
-            // What is out expires when it comes back.
+            let ((at_ms, seq), octets) = first.remove_entry();
+            // After recovery this may be noted of what rests: it expires when it is ready.
+            if extras.times.resting.contains_key(&seq) {
+                extras.times.lent_expiries.insert(seq, (at_ms, octets));
+                continue;
+            }
             let found = self
                 .lanes_mut()
                 .find_map(|(level, lane)| Some((level, lane.remove(seq)?)));
@@ -427,6 +542,11 @@ impl Queue {
             if let Some((level, lane)) = absent {
                 lane.ahead.absent.remove(seq);
                 self.leave_absent(seq, level, octets, settled);
+                if self.has_dead_letters()
+                    && let Some(extras) = &mut self.extras
+                {
+                    extras.times.lend_expiry(seq, at_ms, octets, true);
+                }
             }
         }
     }
@@ -496,56 +616,66 @@ impl Queue {
             && extras.lease_end().is_some_and(|end| end <= now_ms)
             && let Some((since, ticket)) = extras.times.leases.pop_front()
         {
-            match extras.times.renewed.get(&ticket) {
-                // There is a later entry of the same.
-                Some(renewed) if *renewed > since => continue,
-                Some(_) => drop(extras.times.renewed.remove(&ticket)),
-                None => {}
+            // It came back meanwhile, or there is a later lease of the same.
+            if extras.times.lent_since.find(ticket.seq()) != Some(&since) {
+                continue;
             }
+            extras.times.end_lease(ticket.seq());
+            ended.push((since, ticket));
+        }
+        // By number where they went out at once: a lease of before may have stood for one that went out again.
+        ended.sort_unstable();
+        let mut tickets = Vec::with_capacity(ended.len());
+        for (_, ticket) in ended {
             let held = self.unsettled.find(ticket.seq());
-            if let Some(held) = held.filter(|held| held.turn == ticket.turn()) {
+            if let Some(held) = held.filter(|held| held.turn == ticket.turn())
+                && let Some(extras) = &mut self.extras
+            {
                 let consumer = held.consumer;
                 extras.times.timed_out.push(TimedOut { consumer, ticket });
-                ended.push(ticket);
+                tickets.push(ticket);
             }
         }
-        if !ended.is_empty() {
+        if !tickets.is_empty() {
             // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
-            self.decide_return(&ended, false, now_ms, facts);
+            self.decide_return(&tickets, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
-                ended.iter().for_each(|ticket| extras.take_away(ticket.seq()));
+                tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
             }
         }
     }
 
     /// Delayed messages that are due stand at the end of the queue from now on; those that soon will be are
-    /// to be read.
-    fn mature(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
+    /// to be read. Answers how many were due.
+    fn mature(&mut self, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         let (durable, next_seq) = (self.durable, self.next_seq);
-        let Some(extras) = &mut self.extras else { return };
+        let Some(extras) = &mut self.extras else { return 0 };
         let times = &mut extras.times;
         let mut settled = Gathered::default();
         let mut ready = Vec::new();
         while let Some(first) = times.dues.first_entry()
             && first.key().0 <= now_ms
         {
-            let ((_, seq), octets) = first.remove_entry();
+            let ((due, seq), octets) = first.remove_entry();
             if let Some(entry) = times.delayed.find(seq) {
                 let persistent = durable && entry.message.envelope().persistent;
                 settled.push(seq, persistent, octets);
                 ready.push(entry.message.clone());
             } else if times.delayed.ahead.absent.contains(seq) {
-                times.wanted.insert(seq);
+                times.want(seq, due, octets);
             }
         }
-        times.want_until(now_ms.saturating_add(AHEAD_MS));
+        // What is due in that millisecond is among them: `next` says that it is to be looked for now.
+        times.want_until(now_ms.saturating_add(AHEAD_MS + 1));
         facts.extend(settled.settled());
+        let count = ready.len();
         let numbered = (next_seq..).zip(ready);
         facts.extend(numbered.map(|(seq, message)| Fact::Enqueued {
             seq,
             message,
             is_due: true,
         }));
+        count
     }
 }
 
@@ -559,15 +689,12 @@ impl Times {
         if self.delayed.ahead.is_bare() || self.delayed.ahead.absent.is_empty() {
             return;
         }
-        let soon: Vec<(u64, u64)> = self
-            .dues
-            .range((from, 0)..(until_ms, 0))
-            .map(|(key, _)| *key)
-            .filter(|(_, seq)| self.delayed.ahead.absent.contains(*seq))
-            .collect();
-        for key in soon {
-            self.dues.remove(&key);
-            self.wanted.insert(key.1);
+        let soon = self.dues.range((from, 0)..(until_ms, 0));
+        let soon = soon.filter(|((_, seq), _)| self.delayed.ahead.absent.contains(*seq));
+        let soon: Vec<((u64, u64), u32)> = soon.map(|(key, octets)| (*key, *octets)).collect();
+        for ((due, seq), octets) in soon {
+            self.dues.remove(&(due, seq));
+            self.want(seq, due, octets);
         }
     }
 }

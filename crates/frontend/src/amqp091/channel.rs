@@ -12,7 +12,7 @@ use warren_broker::name::{ConsumerTag, QueueName};
 use warren_broker::queue::{ConsumerKey, Ticket, Window};
 use warren_broker::route::QueueId;
 use warren_node::Position;
-use warren_node::{LiveQueue, SharedCredit};
+use warren_node::{Browser, LiveQueue, SharedCredit};
 use warren_protocol::amqp091::method::Method;
 
 /// What a channel does with publishes and acknowledgements.
@@ -40,6 +40,8 @@ pub(super) struct Consumer {
 pub(super) enum Source {
     /// A queue.
     Queue(Arc<LiveQueue>, ConsumerKey),
+    /// A queue, of which nothing is taken.
+    Browser(Arc<Browser>),
     /// Direct reply-to, under this address.
     Replies(String),
 }
@@ -120,7 +122,7 @@ impl Channel {
         let consumer = self.consumers.get(&consumer)?;
         let queue = match &consumer.source {
             Source::Queue(queue, _) if !consumer.no_ack => Some(queue),
-            Source::Queue(..) | Source::Replies(_) => None,
+            Source::Queue(..) | Source::Browser(_) | Source::Replies(_) => None,
         };
         Some(Outlet {
             channel: self.number,
@@ -299,6 +301,7 @@ pub(super) fn stop(source: &Source, shared: &mut Shared) {
     let Some(client) = &shared.client else { return };
     match source {
         Source::Queue(queue, key) => client.cancel(queue, *key, &mut shared.touched),
+        Source::Browser(browser) => client.cancel_browser(browser),
         Source::Replies(address) => client.cancel_replies(address),
     }
 }

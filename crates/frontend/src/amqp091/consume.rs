@@ -11,6 +11,7 @@ use crate::convert;
 use std::sync::Arc;
 use std::time::Instant;
 use warren_broker::name::{ConsumerTag, QueueName};
+use warren_broker::value::Value;
 use warren_node::{Address, Consume, Got, REPLY_TO};
 use warren_protocol::amqp091::method::basic;
 
@@ -62,6 +63,10 @@ impl Channel {
         };
         let source = if m.queue == REPLY_TO {
             self.consume_replies(shared, m, address)?
+        } else if is_browsing(m) {
+            let name = self.exact_queue_name(m.queue)?;
+            let arguments = convert::table(m.arguments);
+            Source::Browser(client(shared)?.browse(&name, &arguments, address)?)
         } else {
             let asked = Consume {
                 queue: self.exact_queue_name(m.queue)?,
@@ -90,8 +95,14 @@ impl Channel {
                 },
             );
         }
-        if let Source::Queue(queue, _) = source {
-            queue.serve(&mut shared.touched);
+        match source {
+            Source::Queue(queue, _) => queue.serve(&mut shared.touched),
+            Source::Browser(browser) => {
+                if let Some(client) = &shared.client {
+                    client.browse_on(&browser, &mut shared.touched);
+                }
+            }
+            Source::Replies(_) => {}
         }
         Ok(())
     }
@@ -162,6 +173,12 @@ impl Channel {
             self.consumers.remove(&number);
         }
     }
+}
+
+/// Whether a consumer only looks at what the queue holds.
+fn is_browsing(m: &basic::Consume<'_>) -> bool {
+    let arguments = convert::table(m.arguments);
+    matches!(arguments.get("x-browse"), Some(Value::Bool(true)))
 }
 
 impl Connection {

@@ -225,8 +225,8 @@ impl Shared {
     /// Deliveries of so many bytes left the mailbox for good.
     pub(super) fn free_room(&mut self, bytes: usize) {
         if bytes > 0 {
-            for (queue, consumer) in self.mailbox.free_room(bytes) {
-                queue.resume(consumer, &mut self.touched);
+            for starved in self.mailbox.free_room(bytes) {
+                starved.resume(&mut self.touched);
             }
         }
     }

@@ -43,7 +43,7 @@ impl Special {
     ) -> Result<Self, Failure> {
         let own_replies = consumers.values().find_map(|consumer| match &consumer.source {
             Source::Replies(address) => Some(address.as_str()),
-            Source::Queue(..) => None,
+            Source::Queue(..) | Source::Browser(_) => None,
         });
         let edited = edit(properties, own_replies, interceptors, now_ms)?;
         let ttl_ms = expiration(properties.expiration())?;

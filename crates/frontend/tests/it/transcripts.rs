@@ -43,12 +43,14 @@ macro_rules! transcripts {
 transcripts! {
     arguments
     bindings
+    browse
     channels
     consume
     content
     dead_letter_routes
     dead_letters
     delays
+    ends
     exchanges
     expiry
     frames

@@ -6,7 +6,8 @@
 //! after a crash all of it is there, or nothing.
 
 use super::LiveQueue;
-use super::local::{State, Worked, has_leaving, returns};
+use super::leaving::has_leaving;
+use super::local::{State, Worked};
 use crate::mailbox::Touched;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -91,11 +92,12 @@ pub(crate) fn work_together(
     order.sort_unstable_by_key(|at| shares.get(*at).map(|(queue, _)| queue.id()));
     let mut locked: Vec<(usize, Locked<'_>)> = Vec::with_capacity(order.len());
     for at in order {
-        let Some((queue, _)) = shares.get(at) else {
+        let Some((queue, share)) = shares.get(at) else {
             continue;
         };
         let state = queue.lock();
-        if queue.is_deleted() {
+        // One that is deleted may still send on what it held.
+        if queue.is_gone() || (queue.is_deleted() && share.left.is_empty()) {
             continue;
         }
         let bytes_before = state.machine.totals().bytes;
@@ -143,26 +145,28 @@ pub(crate) fn work_together(
 impl Locked<'_> {
     /// Decides a queue's share, and makes it so; the facts stay, to be recorded.
     fn decide(&mut self, share: &Share, now_ms: u64) {
+        let state = &mut *self.state;
         for command in &share.commands() {
-            let taken = self.carry_out(command, now_ms);
-            if let Command::Enqueue(messages) = command {
-                self.refused = messages.len() - taken;
-            }
-            if returns(command) {
-                // What came back too late goes before anybody gets it again.
-                self.carry_out(&Command::Tick, now_ms);
+            let taken = carry_out(state, command, now_ms);
+            match command {
+                Command::Enqueue(messages) => self.refused = messages.len() - taken,
+                // What came back may have expired while it was out.
+                Command::Return { tickets: [_, ..], .. } => drop(carry_out(state, &Command::Tick, now_ms)),
+                _ => {}
             }
         }
     }
+}
 
-    fn carry_out(&mut self, command: &Command<'_>, now_ms: u64) -> usize {
-        let state = &mut *self.state;
-        let from = state.facts.len();
-        let taken = state.machine.decide(command, now_ms, &mut state.facts);
-        let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
-        state.machine.apply(decided);
-        taken
-    }
+/// Decides a command and makes it so; the facts stay. Answers as [`Queue::decide`] does.
+///
+/// [`Queue::decide`]: warren_broker::queue::Queue::decide
+fn carry_out(state: &mut State, command: &Command<'_>, now_ms: u64) -> usize {
+    let from = state.facts.len();
+    let answer = state.machine.decide(command, now_ms, &mut state.facts);
+    let decided: Vec<Fact> = state.facts.get(from..).unwrap_or_default().to_vec();
+    state.machine.apply(decided);
+    answer
 }
 
 /// Puts what was decided into the log, in one piece. Answers the position behind it.

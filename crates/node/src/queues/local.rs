@@ -5,19 +5,21 @@
 //! (in this order, so that a settle never precedes its message in the log). Sessions are woken
 //! by the caller, after the lock is free.
 
+use super::Browser;
+use super::leaving::has_leaving;
 use super::post::Post;
 use super::{SharedCredit, marks, record};
 use crate::mailbox::{Address, Mailbox, Notice, Touched};
 use crate::storage::Backing;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use warren_broker::catalog;
 use warren_broker::message::Message;
 use warren_broker::name::VhostName;
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Leaving, Queue, Rules, Subscription, Summary, Take, Ticket, Totals,
+    Command, ConsumerKey, Delivery, Fact, Queue, Rules, Subscription, Summary, Take, Ticket, Totals,
 };
 use warren_broker::refusal::{Refusal, Subject};
 use warren_broker::route::QueueId;
@@ -96,21 +98,35 @@ pub(super) struct State {
     /// By the consumer's slot.
     pub(super) subscribers: Vec<Option<Subscriber>>,
     pub(super) facts: Vec<Fact>,
-    had_consumer: bool,
+    pub(super) had_consumer: bool,
     /// Numbers below it are reserved in the log.
     pub(super) reserved: u64,
     /// From which log position on the messages are, that begin with a number.
     pub(super) marks: VecDeque<(Position, u64)>,
     /// Sessions whose getters wait for a message to be read.
     pub(super) waiting: Vec<Arc<Mailbox>>,
+    /// Those who look at what is here.
+    pub(super) browsers: Vec<Arc<Browser>>,
     /// When the clock calls, as far as that was asked for.
-    called_at_ms: Option<u64>,
+    pub(super) called_at_ms: Option<u64>,
     /// When it was last used, if that matters.
-    used_at_ms: u64,
+    pub(super) used_at_ms: u64,
     /// Somebody is moving what leaves.
     pub(super) is_moving: bool,
     /// What leaves is not moved before this time: nobody took it.
-    move_at_ms: u64,
+    pub(super) move_at_ms: u64,
+}
+
+/// What a queue has before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Life {
+    /// It works.
+    Alive = 0,
+    /// It is deleted, and what it held is sent on before it goes.
+    Emptied = 1,
+    /// It is deleted, and nothing is left of it.
+    Gone = 2,
 }
 
 /// Numbers reserved in the log at a time: after a crash none is given out twice.
@@ -121,7 +137,8 @@ pub struct LiveQueue {
     declared: catalog::Queue,
     vhost: VhostName,
     pub(super) backing: Arc<Backing>,
-    deleted: AtomicBool,
+    /// A [`Life`].
+    life: AtomicU8,
     /// Messages may be refused: see [`Queue::refuses`].
     refuses: AtomicBool,
     state: Mutex<State>,
@@ -133,11 +150,6 @@ impl std::fmt::Debug for LiveQueue {
             .field("name", &self.declared.name)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether deliveries come back.
-pub(super) fn returns(command: &Command<'_>) -> bool {
-    matches!(command, Command::Return { tickets, .. } if !tickets.is_empty())
 }
 
 impl LiveQueue {
@@ -166,7 +178,7 @@ impl LiveQueue {
             declared,
             vhost,
             backing,
-            deleted: AtomicBool::new(false),
+            life: AtomicU8::new(Life::Alive as u8),
             refuses: AtomicBool::new(false),
             state: Mutex::new(state),
         }
@@ -184,7 +196,24 @@ impl LiveQueue {
 
     /// Whether it was deleted; then it takes and gives nothing any more.
     pub fn is_deleted(&self) -> bool {
-        self.deleted.load(Ordering::Acquire)
+        self.life() != Life::Alive
+    }
+
+    /// Whether nothing is left of it. A queue that is deleted may still have dead letters to send.
+    pub(super) fn is_gone(&self) -> bool {
+        self.life() == Life::Gone
+    }
+
+    pub(super) fn life(&self) -> Life {
+        match self.life.load(Ordering::Acquire) {
+            0 => Life::Alive,
+            1 => Life::Emptied,
+            _ => Life::Gone,
+        }
+    }
+
+    pub(super) fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::Release);
     }
 
     /// The name of its virtual host.
@@ -208,7 +237,9 @@ impl LiveQueue {
         if self.is_deleted() {
             return;
         }
-        state.machine.set_rules(&rules, &self.backing.reader);
+        state
+            .machine
+            .set_rules_and_reader(&rules, Some(&self.backing.reader));
         self.refuses.store(state.machine.refuses(), Ordering::Release);
         let now_ms = self.backing.clock.now_ms();
         if state.used_at_ms == 0 {
@@ -276,8 +307,8 @@ impl LiveQueue {
             machine.decide(command, now_ms, facts);
             let position = self.commit(&mut state, floor);
             worked.all = worked.all.max(position);
-            if returns(command) {
-                // What came back too late goes before anybody gets it again.
+            if matches!(command, Command::Return { .. }) {
+                // What came back may have expired while it was out.
                 self.tick(&mut state, now_ms);
             }
         }
@@ -289,10 +320,15 @@ impl LiveQueue {
             worked.held_bytes = state.machine.totals().bytes;
         }
         let is_leaving = has_leaving(&state);
+        let browsers = match commands.is_empty() {
+            true => Vec::new(),
+            false => state.browsers.clone(),
+        };
         drop(state);
         if is_leaving {
             self.move_on(touched);
         }
+        browsers.iter().for_each(|browser| self.browse(browser, touched));
         worked
     }
 
@@ -348,15 +384,19 @@ impl LiveQueue {
         now_ms
     }
 
+    /// Until nothing is due, or something matured: that is offered before it may expire.
     fn tick(self: &Arc<Self>, state: &mut State, now_ms: u64) {
         while state.machine.next_due().is_some_and(|due| due <= now_ms) {
             let State { machine, facts, .. } = &mut *state;
-            machine.decide(&Command::Tick, now_ms, facts);
+            let matured = machine.decide(&Command::Tick, now_ms, facts);
             if facts.is_empty() && state.machine.next_due().is_some_and(|due| due <= now_ms) {
                 // What is due waits for something else.
                 break;
             }
             self.commit(state, Position::default());
+            if matured > 0 {
+                break;
+            }
         }
     }
 
@@ -416,7 +456,7 @@ impl LiveQueue {
         self.has_expired(&self.state.lock())
     }
 
-    fn has_expired(&self, state: &State) -> bool {
+    pub(super) fn has_expired(&self, state: &State) -> bool {
         let unused = state.machine.totals().consumers == 0 && !self.is_deleted();
         let after = state.machine.rules().expires_ms.filter(|_| unused);
         after.is_some_and(|after| state.used_at_ms.saturating_add(after) <= self.backing.clock.now_ms())
@@ -528,93 +568,14 @@ impl LiveQueue {
         if self.is_deleted() {
             return (0, Position::default());
         }
+        // What has expired is not purged, nor counted.
+        self.begin(&mut state);
         let before = state.machine.totals();
         let State { machine, facts, .. } = &mut *state;
         machine.decide(&Command::Purge, 0, facts);
         let position = self.commit(&mut state, Position::default());
         self.settle_accounts(&mut state, before.bytes);
         (before.ready, position)
-    }
-
-    /// Marks the queue as deleted, unless it is in use or holds messages and must not. Answers
-    /// how many messages were ready.
-    ///
-    /// # Errors
-    /// [`Refusal::InUse`], [`Refusal::NotEmpty`].
-    pub(crate) fn stop(
-        &self,
-        if_unused: bool,
-        if_empty: bool,
-        touched: &mut Touched,
-    ) -> Result<usize, Refusal> {
-        let mut state = self.state.lock();
-        let Totals {
-            ready,
-            consumers,
-            bytes,
-            ..
-        } = state.machine.totals();
-        if if_empty && ready > 0 {
-            return Err(Refusal::NotEmpty(self.subject()));
-        }
-        if if_unused && consumers > 0 {
-            return Err(Refusal::InUse(self.subject()));
-        }
-        self.stop_locked(&mut state, touched);
-        self.backing.memory.queue_changed(bytes, 0);
-        Ok(ready)
-    }
-
-    /// Marks the queue as deleted if it is auto-delete and its last consumer is gone.
-    pub(crate) fn stop_if_abandoned(&self, touched: &mut Touched) -> bool {
-        let mut state = self.state.lock();
-        if self.is_deleted() || !self.is_abandoned(&state) {
-            return false;
-        }
-        let bytes = state.machine.totals().bytes;
-        self.stop_locked(&mut state, touched);
-        self.backing.memory.queue_changed(bytes, 0);
-        true
-    }
-
-    /// Marks the queue as deleted if nobody used it for too long.
-    pub(crate) fn stop_if_expired(&self, touched: &mut Touched) -> bool {
-        let mut state = self.state.lock();
-        if !self.has_expired(&state) {
-            return false;
-        }
-        let bytes = state.machine.totals().bytes;
-        self.stop_locked(&mut state, touched);
-        self.backing.memory.queue_changed(bytes, 0);
-        true
-    }
-
-    fn is_abandoned(&self, state: &State) -> bool {
-        self.declared.auto_delete && state.had_consumer && state.machine.totals().consumers == 0
-    }
-
-    fn stop_locked(&self, state: &mut State, touched: &mut Touched) {
-        self.deleted.store(true, Ordering::Release);
-        for subscriber in state.subscribers.drain(..).flatten() {
-            let notice = Notice::ConsumerCancelled(subscriber.address);
-            let mut open = subscriber.mailbox.open();
-            open.push_notice(notice, touched);
-            open.forget_queue(self);
-            drop(open);
-            if let Some(shared) = subscriber.shared {
-                shared.forget_queue(self);
-            }
-        }
-        if let Some(storage) = &self.backing.storage {
-            storage.release(&state.machine.release_all());
-        }
-        state.machine = Queue::default();
-        state.is_moving = false;
-        state.marks = VecDeque::new();
-        // Whoever waits for a message to be read is told that there is none.
-        for mailbox in std::mem::take(&mut state.waiting) {
-            mailbox.open().push_notice(Notice::Fetched, touched);
-        }
     }
 
     /// Records decided facts and makes them so.
@@ -727,51 +688,5 @@ impl LiveQueue {
                 storage.ask(Arc::clone(self), fetch);
             }
         }
-    }
-}
-
-/// Whether something leaves that nobody moves yet.
-pub(super) fn has_leaving(state: &State) -> bool {
-    !state.machine.is_plain() && state.machine.totals().leaving > 0 && !state.is_moving
-}
-
-/// What leaves for other queues.
-impl LiveQueue {
-    /// What leaves is moved. Not to be called with any queue's lock held.
-    pub(crate) fn move_on(self: &Arc<Self>, touched: &mut Touched) {
-        if let Some(node) = self.backing.node.get().and_then(Weak::upgrade) {
-            node.move_on(self, touched);
-        }
-    }
-
-    /// The first messages that leave; until [`LiveQueue::end_move`] nobody else gets any. `None` when there
-    /// is none, or somebody else is at it.
-    pub(crate) fn start_move(&self, max: usize) -> Option<Vec<Leaving>> {
-        let mut state = self.state.lock();
-        if self.is_deleted() || state.is_moving || state.machine.is_plain() {
-            return None;
-        }
-        if state.move_at_ms > 0 && self.backing.clock.now_ms() < state.move_at_ms {
-            return None;
-        }
-        let leaving = state.machine.leaving(max);
-        state.is_moving = !leaving.is_empty();
-        state.is_moving.then_some(leaving)
-    }
-
-    /// They were moved, or nothing is to be moved for so long, in milliseconds.
-    pub(crate) fn end_move(self: &Arc<Self>, pause_ms: u64) {
-        let mut state = self.state.lock();
-        state.is_moving = false;
-        state.move_at_ms = 0;
-        if pause_ms > 0 {
-            state.move_at_ms = self.backing.clock.now_ms().saturating_add(pause_ms);
-            self.backing.clock.call(state.move_at_ms, self);
-        }
-    }
-
-    /// Whether there is no room for a message.
-    pub(crate) fn is_full_for(&self, message: &Message) -> bool {
-        self.refuses() && !self.state.lock().machine.has_room_for(message)
     }
 }

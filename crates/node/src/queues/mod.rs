@@ -1,14 +1,19 @@
 //! Queues that run: the machine under its lock, with the consumers' mailboxes beside it.
 
+mod browse;
 mod credit;
+mod ending;
 mod joint;
+mod leaving;
 mod local;
 mod marks;
 mod post;
 pub(crate) mod record;
 mod storing;
 
+pub use browse::{Browser, From};
 pub use credit::SharedCredit;
+pub(crate) use ending::Stopped;
 pub(crate) use joint::{Share, work_together};
 pub(crate) use local::Standing;
 pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};

@@ -7,7 +7,8 @@
 //!                         with TIMED: time u64, of this message; content; with ANNOTATED: annotations
 //!                         or, with REFERENCE: place u64 of all that in an earlier record
 //!   SETTLED    one part: of each range first u64, last u64, octets of their bodies u64
-//!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not)
+//!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not),
+//!                        octets of each body u32 (0, if they do not rest)
 //!   PURGED     one part: up to u64, octets of what stays u64, then the ranges that stay
 //!   SEEN       one part: of each key u128, until when it is remembered u64 (ms; 0: until it makes room)
 //!   RESERVED   one part: u64, below which numbers may have been given out
@@ -196,12 +197,14 @@ fn put_returned(bytes: &mut Vec<u8>, fact: &Fact) {
         range,
         failures,
         until_ms,
+        octets,
         ..
     } = fact
     {
         put_range(bytes, *range);
         bytes.extend_from_slice(&failures.to_le_bytes());
         bytes.extend_from_slice(&until_ms.to_le_bytes());
+        bytes.extend_from_slice(&octets.to_le_bytes());
     }
 }
 
@@ -359,7 +362,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
 fn read_other(kind: u8, bytes: &[u8], say: &mut dyn FnMut(Said)) {
     let facts = match kind {
         kind::SETTLED => read_each(bytes, 24, read_settled),
-        kind::RETURNED => read_each(bytes, 26, read_returned),
+        kind::RETURNED => read_each(bytes, 30, read_returned),
         kind::SEEN => read_each(bytes, 24, read_seen),
         kind::PURGED => read_purged(bytes).map(|fact| vec![fact]),
         kind::RESERVED => return say(number(bytes).map_or(Said::Unreadable, Said::Reserved)),
@@ -387,12 +390,14 @@ fn read_settled(bytes: &[u8]) -> Option<Fact> {
 
 fn read_returned(bytes: &[u8]) -> Option<Fact> {
     let (range, rest) = bytes.split_at_checked(16)?;
-    let (failures, until) = rest.split_at_checked(2)?;
+    let (failures, rest) = rest.split_at_checked(2)?;
+    let (until, octets) = rest.split_at_checked(8)?;
     Some(Fact::Returned {
         range: read_range(range)?,
         persistent: true,
         failures: u16::from_le_bytes(failures.try_into().ok()?),
         until_ms: number(until)?,
+        octets: u32::from_le_bytes(octets.try_into().ok()?),
     })
 }
 
@@ -526,6 +531,7 @@ mod tests {
             persistent: true,
             failures: 300,
             until_ms: 1 << 40,
+            octets: 70_000,
         };
         bytes.clear();
         put_returned(&mut bytes, &returned);

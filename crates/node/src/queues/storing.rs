@@ -1,12 +1,13 @@
 //! What the floor of storage does with a queue: messages go to extents and come back.
 
-use super::LiveQueue;
-use super::local::{Standing, State, has_leaving};
+use super::leaving::has_leaving;
+use super::local::{Standing, State};
+use super::{Browser, LiveQueue};
 use crate::mailbox::{Mailbox, Notice, Touched};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::queue::{Fetch, Range, Released, Stretch};
+use warren_broker::queue::{Command, Fetch, Look, Range, Released, Scope, SeqSet, Stretch};
 use warren_store::Position;
 
 impl LiveQueue {
@@ -19,7 +20,7 @@ impl LiveQueue {
         touched: &mut Touched,
     ) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             return;
         }
         let before = state.machine.totals().bytes;
@@ -29,7 +30,7 @@ impl LiveQueue {
         self.end(&mut state, touched);
         self.settle_accounts(&mut state, before);
         let waiting = std::mem::take(&mut state.waiting);
-        let is_leaving = has_leaving(&state);
+        let is_leaving = has_leaving(&state) || self.is_deleted();
         drop(state);
         tell_fetched(waiting);
         if is_leaving {
@@ -57,7 +58,7 @@ impl LiveQueue {
     /// Messages stand in an extent now. See [`Queue::stored`].
     pub(crate) fn stored(self: &Arc<Self>, durable: bool, extent: u64, seqs: &[u64], keeps: bool) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             drop(state);
             return self.release(extent, seqs.len() as u64);
         }
@@ -71,7 +72,7 @@ impl LiveQueue {
     /// Messages of a stretch were copied to another extent. See [`Queue::moved`].
     pub(crate) fn moved(self: &Arc<Self>, durable: bool, from_extent: u64, copied: Stretch) {
         let mut state = self.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             drop(state);
             return self.release(copied.extent, copied.count);
         }
@@ -173,6 +174,63 @@ impl LiveQueue {
         let state = self.lock();
         let mut stretches = state.machine.chain(durable).stretches();
         stretches.any(|other| other.extent == stretch.extent && other.first <= stretch.first)
+    }
+}
+
+/// What browsers do with a queue.
+impl LiveQueue {
+    /// A browser looks, and again whenever something comes.
+    pub(crate) fn add_browser(self: &Arc<Self>, browser: &Arc<Browser>) -> bool {
+        let mut state = self.lock();
+        if self.is_deleted() {
+            return false;
+        }
+        state.browsers.push(Arc::clone(browser));
+        true
+    }
+
+    /// A browser is over.
+    pub(crate) fn remove_browser(&self, browser: &Arc<Browser>) {
+        browser.end();
+        self.lock().browsers.retain(|other| !Arc::ptr_eq(other, browser));
+    }
+
+    /// A browser looks: on the thread that reads or, where nothing has to be read, here and now.
+    pub(crate) fn browse(self: &Arc<Self>, browser: &Arc<Browser>, touched: &mut Touched) {
+        if !browser.is_to_look() {
+            return;
+        }
+        match &self.backing.storage {
+            Some(storage) => storage.ask_browser(Arc::clone(browser)),
+            None => browser.run(&|_, _| Vec::new(), touched),
+        }
+    }
+
+    /// See [`Queue::look`].
+    pub(crate) fn look(self: &Arc<Self>, from: u64, max: usize, scope: Scope) -> Vec<Look> {
+        let mut state = self.lock();
+        self.begin(&mut state);
+        state.machine.look(from, max, scope)
+    }
+
+    /// See [`Queue::places_of`].
+    pub(crate) fn places_of(&self, seqs: &SeqSet) -> Vec<Fetch> {
+        if seqs.is_empty() {
+            return Vec::new();
+        }
+        self.lock().machine.places_of(seqs)
+    }
+
+    /// Messages that are delayed, from a number on: number and when each is due, in milliseconds since 1970,
+    /// if that is known without reading it.
+    pub fn delayed(&self, from: u64, max: usize) -> Vec<(u64, Option<u64>)> {
+        self.lock().machine.delayed(from, max)
+    }
+
+    /// Messages that are delayed are not wanted any more. Answers the log position that an answer waits for.
+    pub fn cancel_delayed(self: &Arc<Self>, seqs: &[u64], touched: &mut Touched) -> Position {
+        self.work(&[Command::Cancel(seqs)], Position::default(), touched)
+            .all
     }
 }
 

@@ -29,7 +29,7 @@ pub use table::Usage;
 use crate::alarms::Memory;
 use crate::clock::Clock;
 use crate::node::Node;
-use crate::queues::LiveQueue;
+use crate::queues::{Browser, LiveQueue};
 use keeper::Trouble;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -140,7 +140,7 @@ pub(crate) struct Storage {
     reference_floor: AtomicU64,
     /// The keeper is to look when the log gets here.
     ring_at: AtomicU64,
-    fetches: Mutex<VecDeque<(Arc<LiveQueue>, Fetch)>>,
+    fetches: Mutex<VecDeque<Wish>>,
     has_fetch: Condvar,
     pub(crate) bell: Arc<Bell>,
     /// Space was wanted and not had.
@@ -155,6 +155,14 @@ pub(crate) struct Storage {
     /// What was read ahead for consumers, in bytes of memory.
     fetched_bytes: AtomicU64,
     keeping: Mutex<keeper::Keeping>,
+}
+
+/// What is asked of the thread that reads.
+enum Wish {
+    /// Messages for a queue.
+    Fetch(Arc<LiveQueue>, Fetch),
+    /// A browser is to look.
+    Browse(Arc<Browser>),
 }
 
 /// Calls the keeper.
@@ -230,7 +238,13 @@ impl Storage {
 
     /// Asks for messages to be read for a queue.
     pub(crate) fn ask(&self, queue: Arc<LiveQueue>, fetch: Fetch) {
-        self.fetches.lock().push_back((queue, fetch));
+        self.fetches.lock().push_back(Wish::Fetch(queue, fetch));
+        self.has_fetch.notify_one();
+    }
+
+    /// A browser is to look.
+    pub(crate) fn ask_browser(&self, browser: Arc<Browser>) {
+        self.fetches.lock().push_back(Wish::Browse(browser));
         self.has_fetch.notify_one();
     }
 

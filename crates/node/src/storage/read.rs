@@ -1,9 +1,9 @@
 //! Reading messages back for queues that want them.
 
-use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT};
+use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT, Wish};
 use crate::mailbox::Touched;
-use crate::queues::LiveQueue;
 use crate::queues::record::Kept;
+use crate::queues::{Browser, LiveQueue};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,9 +34,14 @@ impl Storage {
                 }
                 fetches.pop_front()
             };
-            let Some((queue, fetch)) = next else { return };
-            if let Err(shortage) = self.serve(&queue, &fetch) {
-                self.put_off(queue, fetch, &shortage);
+            match next {
+                None => return,
+                Some(Wish::Browse(browser)) => self.let_browse(&browser),
+                Some(Wish::Fetch(queue, fetch)) => {
+                    if let Err(shortage) = self.serve(&queue, &fetch) {
+                        self.put_off(queue, fetch, &shortage);
+                    }
+                }
             }
         }
     }
@@ -51,20 +56,40 @@ impl Storage {
             return;
         }
         self.has_fetch.wait_for(&mut fetches, SHORTAGE_PAUSE);
-        fetches.push_back((queue, fetch));
+        fetches.push_back(Wish::Fetch(queue, fetch));
+    }
+
+    /// A browser looks. What cannot be read it does not get.
+    fn let_browse(&self, browser: &Arc<Browser>) {
+        let mut touched = Touched::default();
+        let read = |queue: &Arc<LiveQueue>, fetch: &Fetch| match self.read(queue, fetch) {
+            Ok(outcome) => outcome.found,
+            Err(error) => {
+                tracing::warn!(%error, extent = fetch.stretch.extent, "a browser misses messages");
+                Vec::new()
+            }
+        };
+        browser.run(&read, &mut touched);
+        touched.wake_all();
     }
 
     /// Reads what is asked for now; without threads. Answers whether there was anything.
     pub(crate) fn read_once(&self) -> bool {
         let next = self.fetches.lock().pop_front();
-        let Some((queue, fetch)) = next else {
-            return false;
-        };
-        if self.serve(&queue, &fetch).is_err() {
-            self.fetches.lock().push_back((queue, fetch));
-            return false;
+        match next {
+            None => false,
+            Some(Wish::Browse(browser)) => {
+                self.let_browse(&browser);
+                true
+            }
+            Some(Wish::Fetch(queue, fetch)) => {
+                let is_served = self.serve(&queue, &fetch).is_ok();
+                if !is_served {
+                    self.fetches.lock().push_back(Wish::Fetch(queue, fetch));
+                }
+                is_served
+            }
         }
-        true
     }
 
     /// Reads what is wished for. An error is a shortage: nothing is known then, and nothing was done.

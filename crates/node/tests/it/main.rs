@@ -11,6 +11,7 @@
 )]
 
 mod broker;
+mod browse;
 mod interleavings;
 mod policies;
 mod regressions;

@@ -12,7 +12,7 @@ use warren_broker::value::Table;
 use warren_node::storage::{Options, Recovered};
 use warren_node::{
     Address, Batch, Burden, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory,
-    Node, ROOM_BYTES, SharedCredit, Touched,
+    Node, ROOM_BYTES, SharedCredit, Starved, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -276,7 +276,13 @@ fn a_consumer_that_is_cancelled_no_longer_waits_for_room() {
     }
     let kept = consume(&mut client, "q", &shared);
     let waiting = client.mailbox().free_room(ROOM_BYTES);
-    let keys: Vec<_> = waiting.into_iter().map(|(_, key)| key).collect();
+    let keys: Vec<_> = waiting
+        .into_iter()
+        .filter_map(|starved| match starved {
+            Starved::Consumer(_, key) => Some(key),
+            Starved::Browser(_) => None,
+        })
+        .collect();
     assert_eq!(keys, [kept.key]);
 }
 

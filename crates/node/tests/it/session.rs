@@ -221,8 +221,8 @@ impl Session {
         }
         self.unwritten -= bytes;
         self.is_full &= self.unwritten > ROOM_BYTES / 2;
-        for (queue, key) in self.client.mailbox().free_room(bytes) {
-            queue.resume(key, &mut self.touched);
+        for starved in self.client.mailbox().free_room(bytes) {
+            starved.resume(&mut self.touched);
         }
         self.touched.wake_all();
     }

@@ -118,8 +118,8 @@ impl Session {
                 return came;
             }
             let mut touched = Touched::default();
-            for (queue, key) in mailbox.free_room(room) {
-                queue.resume(key, &mut touched);
+            for starved in mailbox.free_room(room) {
+                starved.resume(&mut touched);
             }
             touched.wake_all();
         }

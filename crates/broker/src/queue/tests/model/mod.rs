@@ -1,0 +1,37 @@
+//! A queue without cleverness, and the two of them side by side.
+//!
+//! [`Model`](naive::Model) keeps its messages in one plain list and looks through all of it for every answer;
+//! it states each rule once. [`Trial`] does the same things to a [`Queue`] and to the model, feeds all facts to
+//! replicas that know nothing else, and panics where they differ. The property tests and the fuzz target drive
+//! the same trial, which is why everything of the crate comes in by way of `super`.
+//!
+//! ```text
+//!   step      what is done, made of any three bytes
+//!   naive     the model: messages, times, limits        line     whose turn it is
+//!   trial     both, in the order in which a node works   extents  what is written, read and moved
+//!                                                        compare  what has to be the same
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod compare;
+mod extents;
+mod line;
+mod naive;
+mod step;
+mod trial;
+
+pub(crate) use step::Step;
+pub(crate) use trial::Trial;
+
+// For the files of this folder.
+use super::{
+    AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Message,
+    Outlet, Overflow, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription, Take, Ticket,
+    Totals,
+};

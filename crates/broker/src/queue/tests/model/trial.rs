@@ -1,0 +1,588 @@
+//! The queue and the model, done the same things to in the order in which a node does them: what is due, what
+//! is asked, what can be handed out; then what is due once more, what is too much, and what can be handed out
+//! after that. The disk answers at once, but where [`Step::Evict`] says.
+
+use super::naive::{Model, Seen};
+use super::step::{Step, message, twist};
+use super::{
+    Command, ConsumerKey, Delivery, Fact, Fetch, Leaving, Message, Outlet, Queue, Rules, Subscription, Take,
+    Ticket,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// More messages than this are not queued: every look goes through all of them.
+const MESSAGES_MAX: usize = 200;
+
+/// When a trial begins, in milliseconds since 1970.
+const BEGIN_MS: u64 = 1_000_000;
+
+/// What is due again and again at one time would be due for ever.
+const ROUNDS_MAX: usize = 500;
+
+/// Which offers an outlet refuses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Refusals(u8);
+
+impl Refusals {
+    fn refuse(&mut self) -> bool {
+        let refused = self.0 & 1 != 0;
+        self.0 = self.0.rotate_right(1);
+        refused
+    }
+}
+
+struct Recorder {
+    seen: Vec<Seen>,
+    refusals: Refusals,
+}
+
+impl Outlet for Recorder {
+    fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
+        if self.refusals.refuse() {
+            return Err(delivery);
+        }
+        self.seen.push(seen(Some(consumer), &delivery));
+        Ok(())
+    }
+}
+
+fn seen(consumer: Option<ConsumerKey>, delivery: &Delivery) -> Seen {
+    let body = delivery.message.body().to_vec();
+    (
+        consumer,
+        delivery.ticket,
+        delivery.redelivered,
+        delivery.failures,
+        body,
+    )
+}
+
+/// What a log holds.
+#[derive(Debug, Clone)]
+pub(super) enum Logged {
+    Fact(Fact),
+    /// The node crashed before.
+    Crash,
+}
+
+/// A queue and the model of it, with two replicas that are fed the facts.
+#[derive(Debug, Default)]
+pub(crate) struct Trial {
+    pub(super) queue: Queue,
+    pub(super) model: Model,
+    /// Gets each fact once.
+    pub(super) replica: Queue,
+    /// Gets each fact twice in a row.
+    pub(super) stutterer: Queue,
+    /// The queue itself gets each fact twice in a row.
+    stutters: bool,
+    pub(super) log: Vec<Logged>,
+    /// What was written to extents, by extent and number, and how much of each is still needed.
+    pub(super) extents: HashMap<u64, BTreeMap<u64, Message>>,
+    pub(super) needed: HashMap<u64, u64>,
+    pub(super) last_extent: u64,
+    /// What is being read: it comes when something else was done, but for every n-th.
+    pub(super) pending: Vec<(Fetch, u8)>,
+    /// Keys of this incarnation of the queue, cancelled ones too.
+    keys: Vec<ConsumerKey>,
+    /// Deliveries that were taken away, of this incarnation.
+    void: Vec<Ticket>,
+    messages_made: u64,
+    /// The lock is held: commands go on, and nothing was handed out so far.
+    is_open: bool,
+    refusals: Refusals,
+    /// A purge was replayed over a later summary: what of it stands in extents is of unknown size.
+    pub(super) forgot_octets: bool,
+}
+
+impl Trial {
+    /// A trial of a queue that tells priorities up to `max_priority` apart, 0: none.
+    pub(crate) fn new(stutters: bool, max_priority: u8) -> Self {
+        let rules = Rules {
+            max_priority: Some(max_priority % 16).filter(|max| *max > 0),
+            default_priority: max_priority / 16 % 4,
+            ..Rules::default()
+        };
+        let mut trial = Self {
+            queue: Queue::new(true),
+            stutters,
+            ..Self::default()
+        };
+        trial.model.now_ms = BEGIN_MS;
+        trial.set_rules(rules);
+        trial
+    }
+
+    /// Does a step to both and compares them. With `goes_on`, nothing is handed out before the next step.
+    pub(crate) fn run(&mut self, (step, goes_on): &(Step, bool)) {
+        match *step {
+            Step::Wait(ms) => self.wait(ms),
+            Step::Twist(bytes) => {
+                self.finish();
+                let mut rules = self.model.rules.clone();
+                twist(&mut rules, bytes);
+                if self.forgot_octets {
+                    rules.max_length_bytes = None;
+                }
+                self.answer_pending();
+                self.set_rules(rules);
+                self.begin();
+            }
+            Step::Restart => self.restart(),
+            Step::Store { persistent, count } => self.store(persistent, count),
+            Step::Evict { but } => self.evict(but),
+            Step::Move(pick) => self.relocate(pick),
+            Step::Reopen { crashed } => self.reopen(crashed),
+            _ => {
+                self.begin();
+                self.carry_out(step);
+            }
+        }
+        if !goes_on {
+            self.finish();
+        }
+        self.settle_extents();
+        self.compare();
+    }
+
+    fn carry_out(&mut self, step: &Step) {
+        match *step {
+            Step::Enqueue(count, kind) => self.enqueue(count, kind),
+            Step::Settle(picks) => {
+                let tickets = picks.map(|pick| self.pick(pick));
+                self.settle(&tickets);
+            }
+            Step::Reject(picks) => {
+                let tickets = picks.map(|pick| self.pick(pick));
+                self.decide(&Command::Reject(&tickets));
+                self.model.reject(&tickets);
+                self.answer_pending();
+            }
+            Step::Return(picks, failed) => {
+                let tickets = &picks.map(|pick| self.pick(pick));
+                self.decide(&Command::Return { tickets, failed });
+                self.model.give_back(tickets, failed);
+                self.answer_pending();
+                // What came back may have expired meanwhile.
+                self.tick();
+            }
+            Step::Renew(picks) => {
+                let tickets = picks.map(|pick| self.pick(pick));
+                self.queue.renew(&tickets, self.model.now_ms);
+                self.model.renew(&tickets);
+            }
+            Step::Purge => {
+                self.decide(&Command::Purge);
+                self.model.purge();
+                self.answer_pending();
+            }
+            Step::Subscribe(subscription) => self.subscribe(subscription),
+            Step::Cancel(pick) => {
+                if let Some(key) = self.key(pick) {
+                    assert_eq!(self.queue.cancel(key), self.model.cancel(key));
+                }
+            }
+            Step::Resume(pick) => {
+                if let Some(key) = self.key(pick) {
+                    self.queue.resume(key);
+                    self.model.resume(key);
+                }
+            }
+            Step::Take { no_ack } => self.take(no_ack),
+            Step::Dispatch { refusals } => self.refusals = Refusals(refusals),
+            Step::Leave { max, but } => self.leave(max, but),
+            _ => unreachable!("done by `run`"),
+        }
+    }
+
+    fn set_rules(&mut self, rules: Rules) {
+        self.queue.set_rules(&rules);
+        let was_single = self.model.rules.has_single_active_consumer;
+        let is_single = rules.has_single_active_consumer;
+        self.model.rules = rules;
+        if was_single != is_single {
+            self.model.line_up_anew();
+        } else if is_single {
+            self.model.make_way();
+        }
+    }
+
+    /// The clock calls.
+    fn wait(&mut self, ms: u64) {
+        self.finish();
+        self.answer_pending();
+        self.model.now_ms += ms;
+        self.begin();
+    }
+
+    /// Before anything else: what is due happens.
+    pub(super) fn begin(&mut self) {
+        if !self.is_open {
+            self.is_open = true;
+            self.tick();
+        }
+    }
+
+    /// What is due happens, until nothing is or something matured, which is to be offered before it expires.
+    fn tick(&mut self) {
+        let now_ms = self.model.now_ms;
+        let mut matured = 0;
+        for round in 0.. {
+            assert!(round < ROUNDS_MAX, "due for ever");
+            let has_read = self.read_all();
+            // What was read is looked at before anything is offered.
+            if (matured > 0 && !has_read) || self.queue.next_due().is_none_or(|due| due > now_ms) {
+                break;
+            }
+            let mut facts = Vec::new();
+            self.model.counts = !self.queue.is_plain();
+            matured = self.queue.decide(&Command::Tick, now_ms, &mut facts);
+            let all: Vec<Message> = facts.iter().filter_map(came).collect();
+            assert_eq!(all.len(), matured);
+            let is_idle = facts.is_empty();
+            self.record(facts);
+            self.model.wake();
+            self.model.mature(&all);
+            let due = self.queue.next_due().filter(|due| *due <= now_ms && is_idle);
+            assert_eq!(due, None, "due, and a tick does nothing about it at {now_ms}");
+        }
+        let due = self
+            .model
+            .next_due_ms()
+            .filter(|due| *due <= now_ms && matured == 0);
+        assert_eq!(due, None, "due, and not done at {now_ms}");
+    }
+
+    /// After everything else: messages are handed out, what expires at once or is too much goes, and the clock
+    /// calls again as long as anything is due.
+    pub(super) fn finish(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        self.answer_pending();
+        self.dispatch();
+        for round in 0.. {
+            assert!(round < ROUNDS_MAX, "due for ever");
+            self.tick();
+            self.shed();
+            self.dispatch();
+            let timed_out = self.queue.take_timed_out().into_iter();
+            let timed_out: Vec<_> = timed_out.map(|one| (one.consumer, one.ticket)).collect();
+            self.void.extend(timed_out.iter().map(|(_, ticket)| *ticket));
+            assert_eq!(timed_out, std::mem::take(&mut self.model.timed_out));
+            let is_due = |due: Option<u64>| due.is_some_and(|due| due <= self.model.now_ms);
+            if !is_due(self.queue.next_due()) && !is_due(self.model.next_due_ms()) {
+                break;
+            }
+        }
+        self.is_open = false;
+        self.refusals = Refusals::default();
+        assert!(!self.queue.is_overfull());
+        let (due, wanted) = (self.queue.next_due(), self.model.next_due_ms());
+        assert!(
+            wanted.is_none_or(|wanted| due.is_some_and(|due| due <= wanted)),
+            "{due:?} is later than {wanted:?}"
+        );
+        self.nobody_starves();
+    }
+
+    fn shed(&mut self) {
+        assert_eq!(self.queue.is_overfull(), self.model.is_overfull());
+        for round in 0.. {
+            assert!(round < ROUNDS_MAX, "too much for ever");
+            if !self.queue.is_overfull() {
+                break;
+            }
+            self.decide(&Command::Shed);
+            self.read_all();
+        }
+        self.model.shed();
+    }
+
+    fn dispatch(&mut self) {
+        let mut recorder = Recorder {
+            seen: Vec::new(),
+            refusals: self.refusals,
+        };
+        let mut facts = Vec::new();
+        let now_ms = self.model.now_ms;
+        self.queue.dispatch(&mut recorder, now_ms, &mut facts);
+        while self.read_all() {
+            self.queue.dispatch(&mut recorder, now_ms, &mut facts);
+        }
+        let refusals = &mut self.refusals;
+        assert_eq!(recorder.seen, self.model.dispatch(|| refusals.refuse()));
+        assert_eq!(recorder.refusals, *refusals);
+        self.replicate(facts);
+    }
+
+    fn take(&mut self, no_ack: bool) {
+        self.answer_pending();
+        let mut facts = Vec::new();
+        let now_ms = self.model.now_ms;
+        let mut taken = self.queue.take(no_ack, now_ms, &mut facts);
+        while matches!(taken, Take::Absent) {
+            assert!(self.read_all(), "something is absent");
+            taken = self.queue.take(no_ack, now_ms, &mut facts);
+        }
+        let taken = match taken {
+            Take::Message(delivery) => Some(seen(None, &delivery)),
+            Take::Empty | Take::Absent => None,
+        };
+        assert_eq!(taken, self.model.take(no_ack));
+        self.replicate(facts);
+    }
+
+    fn enqueue(&mut self, count: usize, kind: u8) {
+        let count = count.min(MESSAGES_MAX.saturating_sub(self.model.items.len()));
+        let now_ms = self.model.now_ms;
+        let messages = (0..count).map(|_| {
+            self.messages_made += 1;
+            message(self.messages_made, kind, now_ms)
+        });
+        let messages: Vec<Message> = messages.collect();
+        let mut rest = &messages[..];
+        loop {
+            let room = self.model.room_for(rest);
+            let has_room = rest.first().is_none_or(|first| self.queue.has_room_for(first));
+            assert_eq!(has_room, room > 0 || rest.is_empty());
+            assert_eq!(self.decide(&Command::Enqueue(rest)), room);
+            self.model.enqueue(&rest[..room]);
+            self.answer_pending();
+            rest = &rest[room..];
+            if rest.is_empty() {
+                return;
+            }
+            // What consumers take makes room for more.
+            let before = self.model.totals().ready;
+            self.dispatch();
+            if self.model.totals().ready == before {
+                break;
+            }
+        }
+        if self.model.rules.overflow == super::Overflow::RejectPublishDlx {
+            self.queue.turn_away(rest);
+            self.model.turned_away.extend_from_slice(rest);
+        }
+    }
+
+    pub(super) fn settle(&mut self, tickets: &[Ticket]) {
+        self.decide(&Command::Settle(tickets));
+        self.model.settle(tickets);
+        self.answer_pending();
+    }
+
+    /// Some of what leaves is moved, the rest later.
+    fn leave(&mut self, max: usize, but: u8) {
+        self.answer_pending();
+        self.read_all();
+        let leaving = self.queue.leaving(max);
+        let told = |one: &Leaving| (one.seq, one.message.body().to_vec(), one.reason);
+        let told: Vec<_> = leaving.iter().map(told).collect();
+        assert_eq!(told, self.model.leaving(max));
+        let mut seqs: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
+        skip(&mut seqs, but);
+        // One that is not leaving, and one named twice.
+        seqs.push(u64::from(but));
+        seqs.extend(seqs.first().copied());
+        self.decide(&Command::Left(&seqs));
+        self.model.left(&seqs);
+    }
+
+    fn subscribe(&mut self, subscription: Subscription) {
+        let admits = self.model.admits(subscription);
+        match self.queue.subscribe(subscription) {
+            Ok(key) => {
+                assert!(admits, "{key:?} beside an exclusive consumer");
+                assert!(!self.keys.contains(&key), "{key:?} given twice");
+                self.keys.push(key);
+                self.model.subscribe(key, subscription);
+            }
+            Err(_) => assert!(!admits, "refused for no reason"),
+        }
+    }
+
+    /// Mostly a message that is out; at times one that was taken away, or any number, also one of the future.
+    fn pick(&self, pick: u8) -> Ticket {
+        let out = self.model.items.iter().filter(|item| item.place.is_out());
+        let out: Vec<Ticket> = out.map(|item| item.ticket()).collect();
+        let n = usize::from(pick / 4);
+        match pick % 16 {
+            3 => Ticket(u64::from(pick / 4) * 7 % (self.model.next_seq + 2)),
+            7 if !self.void.is_empty() => self.void[n % self.void.len()],
+            _ if !out.is_empty() => out[n % out.len()],
+            _ => Ticket(n as u64),
+        }
+    }
+
+    /// Mostly the key of a consumer; at times one that was cancelled.
+    fn key(&self, pick: u8) -> Option<ConsumerKey> {
+        let now = &self.model.consumers;
+        match usize::from(pick / 4) {
+            n if pick % 4 == 3 && !self.keys.is_empty() => Some(self.keys[n % self.keys.len()]),
+            n if !now.is_empty() => Some(now[n % now.len()].key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn decide(&mut self, command: &Command<'_>) -> usize {
+        self.model.counts = !self.queue.is_plain();
+        let mut facts = Vec::new();
+        let answer = self.queue.decide(command, self.model.now_ms, &mut facts);
+        self.record(facts);
+        answer
+    }
+
+    /// Makes facts so, here and there.
+    fn record(&mut self, facts: Vec<Fact>) {
+        for fact in &facts {
+            self.queue.apply([fact.clone()]);
+            if self.stutters {
+                self.queue.apply([fact.clone()]);
+            }
+        }
+        self.replicate(facts);
+    }
+
+    fn replicate(&mut self, facts: Vec<Fact>) {
+        self.replica.apply(facts.iter().cloned());
+        for fact in &facts {
+            self.stutterer.apply([fact.clone(), fact.clone()]);
+        }
+        self.log.extend(facts.into_iter().map(Logged::Fact));
+    }
+
+    /// The queue is another one, of which nobody holds anything.
+    fn is_anew(&mut self) {
+        self.pending.clear();
+        self.keys.clear();
+        self.void.clear();
+        self.model.restart();
+        if self.forgot_octets {
+            self.model.rules.max_length_bytes = None;
+        }
+        self.queue.set_rules(&self.model.rules);
+        self.begin();
+    }
+
+    fn restart(&mut self) {
+        self.finish();
+        let next_seq = self.queue.next_seq();
+        self.needed.clear();
+        self.queue = Queue::new(true);
+        replay(&mut self.queue, &self.log, 1);
+        self.queue.skip_to(next_seq);
+        self.is_anew();
+    }
+
+    /// Only what is durable lasts: in extents and, of the rest, in facts.
+    fn reopen(&mut self, crashed: bool) {
+        self.finish();
+        self.settle_extents();
+        let is_purge = |logged: &Logged| matches!(logged, Logged::Fact(Fact::Purged { .. }));
+        self.forgot_octets |= self.log.iter().any(is_purge);
+        let summary = self.queue.summary();
+        let next_seq = self.queue.next_seq();
+        for stretch in self.queue.chain(false).stretches() {
+            self.needed.remove(&stretch.extent);
+        }
+        self.model.items.retain(|item| item.message.envelope().persistent);
+        // From here on the replicas know more than the queue: they are made anew of what it knows.
+        self.log = std::mem::take(&mut self.log)
+            .into_iter()
+            .filter_map(as_logged)
+            .collect();
+        self.queue = Queue::restore(summary);
+        self.replica = Queue::default();
+        self.stutterer = Queue::default();
+        // The summary knows of crashes before it.
+        let facts = self.log.iter().filter(|logged| matches!(logged, Logged::Fact(_)));
+        replay(&mut self.queue, facts, 1);
+        if crashed {
+            self.log.push(Logged::Crash);
+            self.queue.mark_redelivered();
+        }
+        replay(&mut self.replica, &self.log, 1);
+        replay(&mut self.stutterer, &self.log, 2);
+        for queue in [&mut self.queue, &mut self.replica, &mut self.stutterer] {
+            queue.skip_to(next_seq);
+        }
+        self.queue.take_released();
+        if crashed {
+            let is_waiting = |item: &super::naive::Item| item.place == super::naive::Place::Delayed;
+            let items = self.model.items.iter_mut().filter(|item| !is_waiting(item));
+            items.for_each(|item| item.redelivered = true);
+        }
+        self.is_anew();
+    }
+
+    /// Follows from the comparison if the model is right; this does not lean on its line.
+    fn nobody_starves(&self) {
+        for consumer in &self.model.consumers {
+            let held = self.model.held(consumer.key);
+            let Subscription { no_ack, prefetch, .. } = consumer.subscription;
+            assert!(
+                no_ack || prefetch == 0 || held <= prefetch as usize,
+                "{consumer:?} holds {held}"
+            );
+            let idle = consumer.refused
+                || !self.queue.is_active(consumer.key)
+                // It is to make way as soon as it holds nothing.
+                || (held > 0 && self.model.is_fading())
+                || (!no_ack && prefetch != 0 && held == prefetch as usize);
+            assert!(idle || self.queue.totals().ready == 0, "{consumer:?} starves");
+        }
+    }
+}
+
+/// The message of a fact that tells of one.
+fn came(fact: &Fact) -> Option<Message> {
+    match fact {
+        Fact::Enqueued { message, is_due, .. } => {
+            assert!(is_due);
+            Some(message.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Every n-th is left out, if n is not too small.
+pub(super) fn skip<T>(all: &mut Vec<T>, but: u8) {
+    let every = usize::from(but % 8);
+    if every > 1 {
+        let mut at = 0;
+        all.retain(|_| {
+            at += 1;
+            at % every != 0
+        });
+    }
+}
+
+/// What a log holds of this: nothing that tells of transient messages.
+fn as_logged(logged: Logged) -> Option<Logged> {
+    match logged {
+        Logged::Fact(Fact::Purged {
+            up_to,
+            except,
+            kept_persistent,
+            ..
+        }) => Some(Logged::Fact(Fact::Purged {
+            up_to,
+            except,
+            kept_octets: kept_persistent,
+            kept_persistent,
+        })),
+        Logged::Fact(fact) if !fact.is_durable() => None,
+        other => Some(other),
+    }
+}
+
+/// A queue learns what a log holds, each fact so many times in a row.
+fn replay<'a>(queue: &mut Queue, log: impl IntoIterator<Item = &'a Logged>, times: usize) {
+    for logged in log {
+        match logged {
+            Logged::Fact(fact) => queue.apply(std::iter::repeat_n(fact.clone(), times)),
+            Logged::Crash => queue.mark_redelivered(),
+        }
+    }
+}
