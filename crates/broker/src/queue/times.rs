@@ -609,7 +609,7 @@ impl Queue {
         }
     }
 
-    /// Deliveries that are out for too long come back.
+    /// Deliveries that are out for too long come back; as in RabbitMQ that is no failure.
     fn end_leases(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
         let mut ended = Vec::new();
         while let Some(extras) = &mut self.extras
@@ -637,7 +637,6 @@ impl Queue {
             }
         }
         if !tickets.is_empty() {
-            // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
             self.decide_return(&tickets, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
                 tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
