@@ -1,3 +1,5 @@
+//! Names that stand for queues, and queues made after models.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
