@@ -152,7 +152,7 @@ fn what_it_is_told_of_itself_is_in_the_overview() {
     assert_eq!(overview["cluster_name"], "north");
     assert_eq!(overview["rabbitmq_version"], "4.0.5");
     assert_eq!(overview["object_totals"]["connections"], 1);
-    assert_eq!(overview["object_totals"]["exchanges"], 6);
+    assert_eq!(overview["object_totals"]["exchanges"], 7);
     let http = &overview["listeners"][1];
     assert_eq!(http["protocol"], "http");
     assert_eq!(http["port"], program.http().port());
