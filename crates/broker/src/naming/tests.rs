@@ -1,3 +1,5 @@
+//! Aliases and models: what they take, and what comes of them.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
