@@ -7,8 +7,8 @@
 use libfuzzer_sys::fuzz_target;
 use warren_broker::message::{AnnotationsWriter, Message, Parts, Reason};
 use warren_broker::queue::{
-    Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Outlet, Overflow, Queue, Retried,
-    Retry, Rules, Stretch, Subscription, Summary, Take, Ticket, Totals,
+    Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Outlet, Overflow, Queue,
+    Retried, Retry, Rules, Stretch, Subscription, Summary, Take, Ticket, Totals,
 };
 
 #[path = "../../crates/broker/src/queue/tests/model/mod.rs"]

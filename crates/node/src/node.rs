@@ -557,10 +557,6 @@ impl Node {
     }
 
     fn add_queue(&self, vhost: &VhostName, queue: catalog::Queue, rules: Rules) {
-        let idle = queue.idle_arguments();
-        if !idle.is_empty() {
-            tracing::warn!(queue = %queue.name, ?idle, "queue arguments without effect so far");
-        }
         self.within(vhost, |live| {
             let backing = Arc::clone(&self.backing);
             let machine = Queue::new(queue.durable);

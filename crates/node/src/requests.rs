@@ -279,7 +279,8 @@ impl Client {
     /// position that the answer has to wait for.
     ///
     /// # Errors
-    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], [`Refusal::NotImplemented`], or denied.
+    /// [`Refusal::Locked`], [`Refusal::InUse`], [`Refusal::NotEmpty`], [`Refusal::NotImplemented`], or
+    /// denied.
     pub fn delete_queue(
         &mut self,
         name: &QueueName,
@@ -299,15 +300,7 @@ impl Client {
             Err(Refusal::NotFound(_)) => return Ok((0, self.node.catalog_position())),
             Err(refusal) => return Err(refusal),
         };
-        let flag = [(if_unused, "if-unused"), (if_empty, "if-empty")]
-            .into_iter()
-            .find(|(is_set, _)| *is_set);
-        if let (QueueType::Quorum, Some((_, flag))) = (queue.declared().queue_type, flag) {
-            return Err(Refusal::NotImplemented(format!(
-                "cannot delete {}. queue.delete operations with {flag} flag set are not supported by quorum queues",
-                queue.subject()
-            )));
-        }
+        check_deletion(&queue, if_unused, if_empty)?;
         let stop = |queue: &LiveQueue, touched: &mut Touched| {
             let is_there = !queue.is_deleted();
             is_there
@@ -595,4 +588,17 @@ impl Node {
             let _ = self.delete(&queue, stop, touched);
         }
     }
+}
+
+/// Whether a queue of this type may be deleted under conditions.
+fn check_deletion(queue: &LiveQueue, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
+    let flag = match (queue.declared().queue_type, if_unused, if_empty) {
+        (QueueType::Quorum, true, _) => "if-unused",
+        (QueueType::Quorum, false, true) => "if-empty",
+        _ => return Ok(()),
+    };
+    Err(Refusal::NotImplemented(format!(
+        "cannot delete {}. queue.delete operations with {flag} flag set are not supported by quorum queues",
+        queue.subject()
+    )))
 }

@@ -125,9 +125,6 @@ const ARGUMENTS: &[Argument] = &[
     stream("x-initial-cluster-size"),
 ];
 
-/// Arguments that are checked and kept, and that no queue acts on yet.
-pub(super) const IDLE: &[&str] = &["x-dead-letter-on-delete"];
-
 impl Argument {
     fn is_for(&self, queue_type: QueueType) -> bool {
         match queue_type {

@@ -105,14 +105,6 @@ pub struct Queue {
     pub arguments: Table,
 }
 
-impl Queue {
-    /// Arguments that are kept and have no effect yet, of those that it was declared with.
-    pub fn idle_arguments(&self) -> Vec<&str> {
-        let names = self.arguments.iter().map(|(name, _)| name);
-        names.filter(|name| arguments::IDLE.contains(name)).collect()
-    }
-}
-
 /// What exists in one virtual host.
 #[derive(Debug)]
 pub struct VhostContent {

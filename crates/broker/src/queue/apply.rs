@@ -222,8 +222,8 @@ impl Queue {
             };
             return self.lay(seq, resting);
         }
-        // In recovery nothing is out: it is among the ready ones, or rests since before, as nothing is said of
-        // its being ready again.
+        // In recovery nothing is out: it is among the ready ones, or rests since before, as nothing is said
+        // of its being ready again.
         if let Some(rested) = self.unrest(seq) {
             let resting = Resting {
                 failures,

@@ -86,8 +86,8 @@ struct Single {
 }
 
 impl Consumers {
-    /// From now on one consumer at a time is served, or all are again. With `yields` the one makes way for one
-    /// of a higher priority.
+    /// From now on one consumer at a time is served, or all are again. With `yields` it makes way for one of
+    /// a higher priority.
     pub(super) fn serve_one_at_a_time(&mut self, one: bool, yields: bool) {
         if let Some(single) = &mut self.single
             && one

@@ -10,9 +10,9 @@ use std::collections::{HashMap, HashSet};
 
 impl Queue {
     /// Decides what a command comes to, as facts to be recorded and then applied. Of [`Command::Enqueue`] it
-    /// answers how many messages the queue takes, the first ones; of [`Command::Tick`] how many matured, which
-    /// are to be offered before the next tick, as the shortest time to live is one offer; of others nothing.
-    /// At most one command is decided before its facts are applied.
+    /// answers how many messages the queue takes, the first ones; of [`Command::Tick`] how many matured,
+    /// which are to be offered before the next tick, as the shortest time to live is one offer; of others
+    /// nothing. At most one command is decided before its facts are applied.
     pub fn decide(&mut self, command: &Command<'_>, now_ms: u64, facts: &mut Vec<Fact>) -> usize {
         match command {
             Command::Enqueue(messages) => return self.decide_enqueue(messages, now_ms, facts),

@@ -625,7 +625,7 @@ impl Queue {
         }
     }
 
-    /// Deliveries that are out for too long come back.
+    /// Deliveries that are out for too long come back; as in RabbitMQ that is no failure.
     fn end_leases(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
         let mut ended = Vec::new();
         while let Some(extras) = &mut self.extras
@@ -639,7 +639,8 @@ impl Queue {
             extras.times.end_lease(ticket.seq());
             ended.push((since, ticket));
         }
-        // By number where they went out at once: a lease of before may have stood for one that went out again.
+        // By number where they went out at once: a lease of before may have stood for one that went out
+        // again.
         ended.sort_unstable();
         let mut tickets = Vec::with_capacity(ended.len());
         for (_, ticket) in ended {
@@ -653,7 +654,6 @@ impl Queue {
             }
         }
         if !tickets.is_empty() {
-            // Who held it may be at fault, or only slow: RabbitMQ does not count it either.
             self.decide_return(&tickets, false, now_ms, facts);
             if let Some(extras) = &mut self.extras {
                 tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));

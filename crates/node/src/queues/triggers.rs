@@ -2,11 +2,9 @@
 //!
 //! ```text
 //!   ready   0 1 2 3 4 5 4 3 4 3 2 1 2 3 4          a trigger of 4
-//!                   ^           ^       ^
-//!                   high        low     high
+//!                   ^           ^     ^
+//!                   high        low   high         low at half of it: no flood around it
 //! ```
-//!
-//! It is low at half of that, so that a queue around it does not flood.
 //!
 //! A queue that has a trigger from now on, or again after a restart, is taken to have been low: one that is
 //! high already says so.
@@ -166,8 +164,8 @@ mod tests {
             let mut is_high = false;
             for (at, count) in (0..).zip(&ready) {
                 let crossed = trigger.look(*count, || at);
-                let ready = *count as u64;
-                let expected = if is_high { ready <= threshold / 2 } else { ready >= threshold };
+                let count = *count as u64;
+                let expected = if is_high { count <= threshold / 2 } else { count >= threshold };
                 prop_assert_eq!(crossed, expected.then_some(at));
                 is_high ^= expected;
             }

@@ -1,4 +1,4 @@
-"""A quorum queue's delivery limit with pika: what fails too often becomes a dead letter, and says so before."""
+"""A quorum queue's delivery limit with pika: what fails too often is counted, and becomes a dead letter."""
 
 import broker
 

@@ -1,4 +1,4 @@
-"""`x-consumer-timeout` with pika: a delivery that is held for too long goes to another, and nobody is closed on."""
+"""`x-consumer-timeout` with pika: what is held for too long goes to another, and nobody is closed on."""
 
 import broker
 

@@ -1,6 +1,6 @@
-//! Whose turn it is, without rings: whoever can take a message waits in line, from when that became so or from
-//! the last message taken; next is who waits longest among those of the highest priority. Where one consumer at
-//! a time is served, the others do not wait at all.
+//! Whose turn it is, without rings: whoever can take a message waits in line, from when that became so or
+//! from the last message taken; next is who waits longest among those of the highest priority. Where one
+//! consumer at a time is served, the others do not wait at all.
 
 use super::naive::{Model, Place};
 use super::{ConsumerKey, Subscription};
@@ -19,6 +19,9 @@ impl Model {
     pub(super) fn released(&mut self, place: &Place) {
         if let Place::Out { to: Some(key), .. } = place {
             self.queue_up(*key);
+            if self.is_fading() {
+                self.make_way();
+            }
         }
     }
 
@@ -35,7 +38,36 @@ impl Model {
 
     /// Whether it is served at all.
     pub(super) fn is_served(&self, key: ConsumerKey) -> bool {
-        !self.rules.has_single_active_consumer || self.active == Some(key)
+        !self.rules.has_single_active_consumer || self.active == Some(key) && !self.is_fading()
+    }
+
+    /// Whether somebody waits whom the one that is served makes way for.
+    pub(super) fn is_fading(&self) -> bool {
+        let rank = |key| self.consumers.iter().find(|one| one.key == key);
+        let Some(active) = self.active.and_then(rank) else {
+            return false;
+        };
+        let priority = active.subscription.priority;
+        self.rules.single_active_yields
+            && self.rules.has_single_active_consumer
+            && self
+                .consumers
+                .iter()
+                .any(|one| one.subscription.priority > priority)
+    }
+
+    /// The one that is served goes on, or makes way once it holds nothing.
+    pub(super) fn make_way(&mut self) {
+        let Some(active) = self.active else { return };
+        if !self.is_fading() {
+            return self.queue_up(active);
+        }
+        let left = self.consumers.iter_mut().filter(|one| one.key == active);
+        left.for_each(|one| one.waits_since = None);
+        if self.held(active) == 0 {
+            self.active = None;
+            self.choose_active();
+        }
     }
 
     pub(super) fn queue_up(&mut self, key: ConsumerKey) {
@@ -52,8 +84,8 @@ impl Model {
 
     pub(super) fn admits(&self, asked: Subscription) -> bool {
         let taken = self.consumers.iter().any(|other| other.subscription.exclusive);
-        let is_single = self.rules.has_single_active_consumer;
-        !taken && (!asked.exclusive || (self.consumers.is_empty() && !is_single))
+        let may_be_alone = self.consumers.is_empty() && !self.rules.has_single_active_consumer;
+        !taken && (!asked.exclusive || may_be_alone)
     }
 
     pub(super) fn subscribe(&mut self, key: ConsumerKey, subscription: Subscription) {
@@ -65,6 +97,7 @@ impl Model {
         });
         self.choose_active();
         self.queue_up(key);
+        self.make_way();
     }
 
     pub(super) fn cancel(&mut self, key: ConsumerKey) -> bool {
@@ -73,6 +106,9 @@ impl Model {
         if self.active == Some(key) {
             self.active = None;
             self.choose_active();
+        }
+        if self.consumers.len() < before {
+            self.make_way();
         }
         self.consumers.len() < before
     }

@@ -1,9 +1,9 @@
 //! A queue without cleverness, and the two of them side by side.
 //!
 //! [`Model`](naive::Model) keeps its messages in one plain list and looks through all of it for every answer;
-//! it states each rule once. [`Trial`] does the same things to a [`Queue`] and to the model, feeds all facts to
-//! replicas that know nothing else, and panics where they differ. The property tests and the fuzz target drive
-//! the same trial, which is why everything of the crate comes in by way of `super`.
+//! it states each rule once. [`Trial`] does the same things to a [`Queue`] and to the model, feeds all facts
+//! to replicas that know nothing else, and panics where they differ. The property tests and the fuzz target
+//! drive the same trial, which is why everything of the crate comes in by way of `super`.
 //!
 //! ```text
 //!   step      what is done, made of any three bytes

@@ -57,8 +57,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// Any three bytes are a step; zeros are a simple one, for the sake of shrinking. And whether the next one
-    /// is done under the same lock, before anything is handed out.
+    /// Any three bytes are a step; zeros are a simple one, for the sake of shrinking. And whether the next
+    /// one is done under the same lock, before anything is handed out.
     pub(crate) fn of([kind, a, b]: [u8; 3]) -> (Self, bool) {
         let both = a.wrapping_add(b);
         let step = match kind % 64 {
@@ -133,7 +133,10 @@ pub(super) fn twist(rules: &mut Rules, [which, how]: [u8; 2]) {
         4 | 5 => rules.dead_letters = is_on.then(DeadLetters::default),
         6 => rules.delivery_limit = some(u64::from(how / 4 % 4)),
         7 => rules.counts_deliveries = is_on,
-        8 => rules.has_single_active_consumer = how % 2 == 0,
+        8 => {
+            rules.has_single_active_consumer = how % 2 == 0;
+            rules.single_active_yields = how % 4 == 0;
+        }
         // With none at all, who takes messages at once would be given them for ever.
         9 => rules.consumer_timeout_ms = some(span_ms(how / 4).max(1)),
         10 => rules.retry = is_on.then(|| retry(how / 4)),
@@ -168,7 +171,7 @@ fn retry(pick: u8) -> Retry {
 pub(super) fn message(nth: u64, kind: u8, now_ms: u64) -> Message {
     let mut body = nth.to_be_bytes().to_vec();
     body.resize(body.len() + nth as usize % 32, 0);
-    let has = |bit: u8| kind & bit != 0 && (nth + u64::from(kind)) % 3 != 0;
+    let has = |bit: u8| kind & bit != 0 && !(nth + u64::from(kind)).is_multiple_of(3);
     // Any number of few, not the same for neighbours.
     let pick = (nth.wrapping_mul(37) as u8).wrapping_add(kind);
     let mut noted = AnnotationsWriter::default();
@@ -184,7 +187,7 @@ pub(super) fn message(nth: u64, kind: u8, now_ms: u64) -> Message {
         persistent: !nth.is_multiple_of(5),
         priority: has(4).then_some(pick % 12),
         published_ms: match has(8) {
-            true if pick % 8 == 0 => 0,
+            true if pick.is_multiple_of(8) => 0,
             true => now_ms - u64::from(pick % 8),
             false => now_ms,
         },

@@ -93,8 +93,9 @@ pub(crate) struct Trial {
     /// The lock is held: commands go on, and nothing was handed out so far.
     is_open: bool,
     refusals: Refusals,
-    /// Messages were published when they come, or not and then the queue has no time to live of its own, which
-    /// looks at the first message alone: which one that is hangs on what else happens in the same millisecond.
+    /// Messages were published when they come, or not and then the queue has no time to live of its own,
+    /// which looks at the first message alone: which one that is hangs on what else happens in the same
+    /// millisecond.
     is_orderly: bool,
     /// A purge was replayed over a later summary: what of it stands in extents is of unknown size.
     pub(super) forgot_octets: bool,
@@ -215,6 +216,8 @@ impl Trial {
         self.model.rules = rules;
         if was_single != is_single {
             self.model.line_up_anew();
+        } else if is_single {
+            self.model.make_way();
         }
     }
 
@@ -264,8 +267,8 @@ impl Trial {
         assert_eq!(due, None, "due, and not done at {now_ms}");
     }
 
-    /// After everything else: messages are handed out, what expires at once or is too much goes, and the clock
-    /// calls again as long as anything is due.
+    /// After everything else: messages are handed out, what expires at once or is too much goes, and the
+    /// clock calls again as long as anything is due.
     pub(super) fn finish(&mut self) {
         if !self.is_open {
             return;
@@ -543,6 +546,8 @@ impl Trial {
             );
             let idle = consumer.refused
                 || !self.queue.is_active(consumer.key)
+                // It is to make way as soon as it holds nothing.
+                || (held > 0 && self.model.is_fading())
                 || (!no_ack && prefetch != 0 && held == prefetch as usize);
             assert!(idle || self.queue.totals().ready == 0, "{consumer:?} starves");
         }
