@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-//! Aliases and models: what they take, and what comes of them.
-=======
 //! Names that stand for queues, and queues made after models.
->>>>>>> main
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
