@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   ready   0 1 2 3 4 5 4 3 4 3 2 1 2 3 4          a trigger of 4
-//!                   ^           ^     ^
-//!                   high        low   high         low at half of it: no flood around it
+//!                   ^           ^       ^
+//!                   high        low     high       low at half of it: no flood around it
 //! ```
 //!
 //! A queue that has a trigger from now on, or again after a restart, is taken to have been low: one that is
