@@ -65,8 +65,8 @@ impl Queue {
                     up_to,
                     except,
                     kept_octets,
-                    ..
-                } => self.purge(up_to, &except, kept_octets),
+                    kept_persistent,
+                } => self.purge(up_to, &except, (kept_octets, kept_persistent)),
             }
         }
     }
@@ -323,7 +323,8 @@ impl Queue {
         }
     }
 
-    fn purge(&mut self, up_to: u64, except: &[Range], kept_octets: u64) {
+    /// What stays are so many octets, and so many of persistent messages.
+    fn purge(&mut self, up_to: u64, except: &[Range], (kept, kept_persistent): (u64, u64)) {
         let mut is_changed = false;
         let mut first = 0;
         for kept in except {
@@ -338,28 +339,39 @@ impl Queue {
             is_changed |= self.purge_range(Range { first, last: up_to });
         }
         if is_changed {
-            let (unstored, later) = self.unstored_octets(up_to);
-            self.octets.purged(kept_octets + later, unstored);
+            let mut later = 0;
+            let mut stored = kept_persistent;
+            self.each_unstored(&mut |seq, octets, persistent| {
+                let is_later = seq > up_to;
+                later += if is_later { octets } else { 0 };
+                if persistent && !is_later {
+                    stored = stored.saturating_sub(octets);
+                }
+            });
+            self.octets.purged(kept + later, stored);
         }
     }
 
-    /// Octets of what stands in no extent, and of what of it came behind a number.
-    fn unstored_octets(&self, behind: u64) -> (u64, u64) {
-        let ready = self.lanes().flat_map(|(_, lane)| lane.ready.iter());
-        let ready = ready.map(|(seq, entry)| (seq, entry.body_bytes()));
-        let out = self.unsettled.iter().filter(|(_, held)| held.message.is_some());
-        let out = out.map(|(seq, held)| (seq, u64::from(held.octets)));
-        let leaving = self.extras.iter().flat_map(|extras| extras.leaving.gone.iter());
-        let leaving = leaving.filter(|(_, gone)| !gone.is_stored);
-        let leaving = leaving.map(|(seq, gone)| (seq, u64::from(gone.octets)));
-        let waiting = self.extras.iter().flat_map(|extras| extras.times.unstored(0));
-        let waiting = waiting.map(|(seq, message)| (seq, u64::from(message.envelope().body_bytes)));
-        let (mut unstored, mut later) = (0, 0);
-        for (seq, octets) in ready.chain(out).chain(leaving).chain(waiting) {
-            unstored += octets;
-            later += if seq > behind { octets } else { 0 };
+    /// Number and octets of everything that stands in no extent, and whether it survives a restart.
+    fn each_unstored(&self, each: &mut dyn FnMut(u64, u64, bool)) {
+        let mut message = |seq, message: &Message| {
+            let octets = u64::from(message.envelope().body_bytes);
+            each(seq, octets, self.is_kept(message));
+        };
+        for (seq, entry) in self.lanes().flat_map(|(_, lane)| lane.ready.iter()) {
+            message(seq, &entry.message);
         }
-        (unstored, later)
+        for (seq, held) in self.unsettled.iter() {
+            held.message.iter().for_each(|held| message(seq, held));
+        }
+        let Some(extras) = &self.extras else { return };
+        extras
+            .times
+            .unstored(0)
+            .for_each(|(seq, waiting)| message(seq, waiting));
+        for (seq, gone) in extras.leaving.gone.iter().filter(|(_, gone)| !gone.is_stored) {
+            each(seq, u64::from(gone.octets), gone.persistent);
+        }
     }
 
     /// Everything in the range that is not out goes. Answers whether there was anything.

@@ -79,9 +79,9 @@ impl Octets {
         self.aside = self.aside.saturating_sub(octets);
     }
 
-    /// What was ready is gone: of the rest so much is known to stay, and so much of all is not in extents.
-    pub(super) fn purged(&mut self, kept: u64, unstored: u64) {
+    /// What was ready is gone: so much is known to stay, and so much of it in extents that last.
+    pub(super) fn purged(&mut self, kept: u64, stored: u64) {
         self.live = self.live.min(kept.max(self.out + self.aside));
-        self.stored = self.stored.min(self.live.saturating_sub(unstored));
+        self.stored = self.stored.min(stored);
     }
 }

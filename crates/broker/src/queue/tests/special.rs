@@ -464,3 +464,22 @@ fn a_purge_tells_apart_which_octets_stay_after_a_restart() {
     };
     assert_eq!((kept_octets, kept_persistent), (13, 4));
 }
+
+#[test]
+fn a_purge_leaves_the_octets_of_what_stays_in_extents() {
+    let mut queue = Queue::new(true);
+    let transient = Message::of(&Parts {
+        body: b"transient",
+        ..Parts::default()
+    });
+    enqueue(
+        &mut queue,
+        &[transient.unwrap(), noted(|_| {}, None), noted(|_| {}, None)],
+    );
+    // The first one is out, and all stand in extents.
+    take(&mut queue, NOW_MS).unwrap();
+    store(&mut queue, 1);
+    queue.stored(false, 2, &[0], 0);
+    at(&mut queue, &Command::Purge, NOW_MS);
+    assert_eq!((queue.summary().octets, queue.totals().unsettled_octets), (0, 9));
+}

@@ -65,6 +65,16 @@ pub(super) enum Logged {
     Crash,
 }
 
+/// A summary, with the part of the log that goes with it.
+#[derive(Debug)]
+struct Checkpoint {
+    summary: Summary,
+    /// How much the log held then.
+    log_end: usize,
+    /// The log is not needed before: what was in no extent then is behind it.
+    log_floor: usize,
+}
+
 /// A queue and the model of it, with two replicas that are fed the facts.
 #[derive(Debug, Default)]
 pub(crate) struct Trial {
@@ -77,8 +87,8 @@ pub(crate) struct Trial {
     /// The queue itself gets each fact twice in a row.
     stutters: bool,
     pub(super) log: Vec<Logged>,
-    /// A summary of this incarnation of the queue, and how much the log held then.
-    checkpoint: Option<(Summary, usize)>,
+    /// A summary of this incarnation of the queue.
+    checkpoint: Option<Checkpoint>,
     /// What was written to extents, by extent and number, and how much of each is still needed.
     pub(super) extents: HashMap<u64, BTreeMap<u64, Message>>,
     pub(super) needed: HashMap<u64, u64>,
@@ -145,7 +155,7 @@ impl Trial {
             Step::Reopen { crashed } => self.reopen(crashed),
             Step::Checkpoint => {
                 self.finish();
-                self.checkpoint = Some((self.queue.summary(), self.log.len()));
+                self.checkpoint = Some(self.checkpoint_now());
             }
             _ => {
                 self.begin();
@@ -491,15 +501,39 @@ impl Trial {
         self.is_anew();
     }
 
+    fn checkpoint_now(&self) -> Checkpoint {
+        let first = self.queue.first_unstored();
+        let is_first = |logged: &Logged| match logged {
+            Logged::Fact(Fact::Enqueued { seq, .. }) => Some(*seq) == first,
+            _ => false,
+        };
+        let log_end = self.log.len();
+        Checkpoint {
+            summary: self.queue.summary(),
+            log_end,
+            log_floor: self.log.iter().position(is_first).unwrap_or(log_end),
+        }
+    }
+
     /// Only what is durable lasts: in extents and, of the rest, in facts.
     fn reopen(&mut self, crashed: bool) {
         self.finish();
-        let (summary, at) = match self.checkpoint.take() {
-            Some(checkpoint) => checkpoint,
-            None => (self.queue.summary(), self.log.len()),
-        };
+        let checkpoint = self.checkpoint.take();
+        let Checkpoint {
+            summary,
+            log_end,
+            mut log_floor,
+        } = checkpoint.unwrap_or_else(|| self.checkpoint_now());
+        // More of it may be there.
+        if self.model.next_seq.is_multiple_of(3) {
+            log_floor = 0;
+        }
         let is_purge = |logged: &Logged| matches!(logged, Logged::Fact(Fact::Purged { .. }));
-        self.forgot_octets |= self.log[..at].iter().any(is_purge);
+        self.forgot_octets |= self.log[log_floor..log_end].iter().any(is_purge);
+        // The summary knows of crashes before it, and there was none since.
+        let is_fact = |logged: &Logged| matches!(logged, Logged::Fact(_));
+        let needed = self.log[log_floor..].iter().filter(|logged| is_fact(logged));
+        let needed: Vec<Logged> = needed.cloned().filter_map(as_logged).collect();
         let next_seq = self.queue.next_seq();
         self.model.items.retain(|item| item.message.envelope().persistent);
         // From here on the replicas know more than the queue: they are made anew of what it knows.
@@ -510,9 +544,7 @@ impl Trial {
         self.queue = Queue::restore(summary);
         self.replica = Queue::default();
         self.stutterer = Queue::default();
-        // The summary knows of crashes before it, and there was none since.
-        let facts = self.log.iter().filter(|logged| matches!(logged, Logged::Fact(_)));
-        replay(&mut self.queue, facts, 1);
+        replay(&mut self.queue, &needed, 1);
         if crashed {
             self.log.push(Logged::Crash);
             self.queue.mark_redelivered();
