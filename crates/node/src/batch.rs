@@ -113,7 +113,8 @@ impl Batch {
 
     /// Does everything gathered, all of it or, after a crash, nothing.
     pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Worked {
-        if self.queues.len() < 2 {
+        // One queue does one thing in one step.
+        if self.queues.len() < 2 && self.queues.iter().all(|(_, work)| work.share.is_simple()) {
             return self.flush(floor, touched);
         }
         let (mut shares, mut tokens) = (Vec::new(), Vec::new());

@@ -46,39 +46,65 @@ impl Node {
         waiting: &mut Vec<Arc<LiveQueue>>,
         touched: &mut Touched,
     ) -> bool {
-        let floor = self.appended();
         let rules = source.rules();
         let vhost = self.vhost(source.vhost().as_str());
-        let mut shares: Vec<(Arc<LiveQueue>, Share)> = vec![(Arc::clone(source), Share::default())];
+        let mut letters = Vec::with_capacity(leaving.len());
         let mut is_done = true;
         for one in leaving {
             let dead_letters = rules.dead_letters.as_ref();
-            let sent = match (&vhost, dead_letters) {
-                (Some(vhost), Some(dead_letters)) => {
-                    self.address(vhost, source, &one, dead_letters, &mut shares)
-                }
-                _ => true,
+            let letter = match (&vhost, dead_letters) {
+                (Some(vhost), Some(dead_letters)) => self.address(vhost, source, &one, dead_letters),
+                _ => Some(Letter::to_nobody(&one)),
             };
-            is_done &= sent;
-            if sent && let (Some(seq), Some((_, share))) = (one.seq, shares.first_mut()) {
-                share.left.push(seq);
-            }
+            is_done &= letter.is_some();
+            letters.extend(letter);
         }
-        let outcome = work_together(&shares, floor, touched);
-        let others = outcome.leaving.into_iter();
-        waiting.extend(others.filter(|queue| !Arc::ptr_eq(queue, source)));
+        let dead_letters = rules.dead_letters.as_ref();
+        let is_kept = dead_letters.is_some_and(|rule| rule.strategy == Strategy::AtLeastOnce);
+        let mut send = |letters: &[Letter]| self.send(source, letters, is_kept, waiting, touched);
+        // What does not fit together may do so one by one.
+        if send(&letters) {
+            return is_done;
+        }
+        letters
+            .iter()
+            .for_each(|letter| is_done &= send(std::slice::from_ref(letter)));
         is_done
     }
 
-    /// Finds where a dead letter goes, and gives it to those queues. Answers whether it is done with here.
+    /// Moves letters to their queues in one step. Answers whether it did: where they are `kept`, those queues
+    /// take all of them, or nothing happens.
+    fn send(
+        &self,
+        source: &Arc<LiveQueue>,
+        letters: &[Letter],
+        is_kept: bool,
+        waiting: &mut Vec<Arc<LiveQueue>>,
+        touched: &mut Touched,
+    ) -> bool {
+        let mut shares: Vec<(Arc<LiveQueue>, Share)> = vec![(Arc::clone(source), Share::default())];
+        for letter in letters {
+            for queue in &letter.targets {
+                give(&mut shares, queue, letter.message.clone(), is_kept);
+            }
+            if let (Some(seq), Some((_, share))) = (letter.seq, shares.first_mut()) {
+                share.left.push(seq);
+            }
+        }
+        let outcome = work_together(&shares, self.appended(), touched);
+        let others = outcome.leaving.into_iter();
+        waiting.extend(others.filter(|queue| !Arc::ptr_eq(queue, source)));
+        !outcome.is_undone
+    }
+
+    /// Finds where a dead letter goes. `None`: it stays until it is taken somewhere.
     fn address(
         &self,
         vhost: &LiveVhost,
         source: &LiveQueue,
         leaving: &Leaving,
         rules: &DeadLetters,
-        shares: &mut Vec<(Arc<LiveQueue>, Share)>,
-    ) -> bool {
+    ) -> Option<Letter> {
         let is_kept = rules.strategy == Strategy::AtLeastOnce;
         let now_ms = self.backing.clock.now_ms();
         let name = source.declared().name.as_str();
@@ -91,7 +117,8 @@ impl Node {
             rules.key.as_deref(),
         );
         // Exchange and key were accepted when the rule was made.
-        let Ok(letter) = letter else { return !is_kept };
+        let nowhere = || (!is_kept).then(|| Letter::to_nobody(leaving));
+        let Ok(letter) = letter else { return nowhere() };
         let mut route = self.route_of(vhost, &letter);
         let mut targets = std::mem::take(&mut route.queues);
         let deaths = letter.annotations().deaths();
@@ -101,23 +128,23 @@ impl Node {
         });
         drop(deaths);
         if is_kept && targets.is_empty() {
-            return false;
+            return None;
         }
         if is_kept && targets.iter().any(|queue| queue.is_full_for(&letter)) {
-            return false;
+            return None;
         }
         self.remember(&route, &letter);
-        let Some((last, others)) = targets.split_last() else {
-            return true;
-        };
-        if !others.is_empty() {
+        if targets.is_empty() {
+            return nowhere();
+        }
+        if targets.len() > 1 {
             letter.expect_sharing();
         }
-        for queue in others {
-            give(shares, queue, letter.clone());
-        }
-        give(shares, last, letter);
-        true
+        Some(Letter {
+            seq: leaving.seq,
+            message: letter,
+            targets,
+        })
     }
 
     /// Where a message without a session goes.
@@ -189,7 +216,7 @@ impl Node {
                 }
             };
             for queue in &queues {
-                give(&mut shares, queue, message.clone());
+                give(&mut shares, queue, message.clone(), false);
             }
         }
         for (queue, share) in shares {
@@ -223,13 +250,35 @@ impl Headers for Told<'_> {
     }
 }
 
-fn give(shares: &mut Vec<(Arc<LiveQueue>, Share)>, queue: &Arc<LiveQueue>, message: Message) {
+/// A dead letter, and where it goes.
+struct Letter {
+    /// As [`Leaving::seq`].
+    seq: Option<u64>,
+    message: Message,
+    targets: Vec<Arc<LiveQueue>>,
+}
+
+impl Letter {
+    /// One that is dropped.
+    fn to_nobody(leaving: &Leaving) -> Self {
+        Self {
+            seq: leaving.seq,
+            message: leaving.message.clone(),
+            targets: Vec::new(),
+        }
+    }
+}
+
+fn give(shares: &mut Vec<(Arc<LiveQueue>, Share)>, queue: &Arc<LiveQueue>, message: Message, must_fit: bool) {
     match shares.iter_mut().find(|(other, _)| Arc::ptr_eq(other, queue)) {
-        Some((_, share)) => share.messages.push(message),
+        Some((_, share)) => {
+            share.messages.push(message);
+            share.must_fit |= must_fit;
+        }
         None => {
-            let messages = vec![message];
             let share = Share {
-                messages,
+                messages: vec![message],
+                must_fit,
                 ..Share::default()
             };
             shares.push((Arc::clone(queue), share));

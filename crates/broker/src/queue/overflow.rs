@@ -31,6 +31,11 @@ impl Queue {
         self.room_for(std::slice::from_ref(message)) > 0
     }
 
+    /// Whether all of these messages may be queued.
+    pub fn has_room_for_all(&self, messages: &[Message]) -> bool {
+        self.room_for(messages) == messages.len()
+    }
+
     /// How many of these messages, the first ones, may be queued.
     pub(super) fn room_for(&self, messages: &[Message]) -> usize {
         let Some(extras) = &self.extras else {

@@ -30,6 +30,8 @@ pub(crate) struct Share {
     pub(crate) messages: Vec<Message>,
     /// These have left.
     pub(crate) left: Vec<u64>,
+    /// If any of the messages is not taken, nothing of this and of what is done with it happens.
+    pub(crate) must_fit: bool,
 }
 
 impl Share {
@@ -59,6 +61,16 @@ impl Share {
         self.failed.clear();
         self.messages.clear();
         self.left.clear();
+        self.must_fit = false;
+    }
+
+    /// Whether it is of one kind, so that a queue does it in one step by itself.
+    pub(crate) fn is_simple(&self) -> bool {
+        self.commands()
+            .iter()
+            .filter(|command| !command.is_empty())
+            .count()
+            < 2
     }
 }
 
@@ -68,6 +80,8 @@ struct Locked<'a> {
     state: MutexGuard<'a, State>,
     bytes_before: usize,
     refused: usize,
+    /// Some of the messages came before.
+    has_duplicates: bool,
 }
 
 /// What came of it.
@@ -80,6 +94,8 @@ pub(crate) struct Outcome {
     pub(crate) refused: Vec<Option<usize>>,
     /// Queues that something leaves now.
     pub(crate) leaving: Vec<Arc<LiveQueue>>,
+    /// Nothing was done: what had to fit did not.
+    pub(crate) is_undone: bool,
 }
 
 /// Does all of it. `floor` is a log position from before: bodies logged since then may be referred to.
@@ -108,18 +124,30 @@ pub(crate) fn work_together(
                 state,
                 bytes_before,
                 refused: 0,
+                has_duplicates: false,
             },
         ));
     }
-    for (at, one) in &mut locked {
-        let now_ms = one.queue.begin(&mut one.state);
-        if let Some((_, share)) = shares.get(*at) {
+    let times: Vec<u64> = locked
+        .iter_mut()
+        .map(|(_, one)| one.queue.begin(&mut one.state))
+        .collect();
+    let is_undone = !is_fitting(shares, &locked);
+    for ((at, one), now_ms) in locked.iter_mut().zip(times) {
+        if let Some((_, share)) = shares.get(*at).filter(|_| !is_undone) {
             one.decide(share, now_ms);
         }
     }
-    let position = record(&mut locked, floor);
+    let mut position = record(&mut locked, floor);
+    if locked.iter().any(|(_, one)| one.has_duplicates) {
+        // Who sent them again waits for what came then.
+        position = locked
+            .first()
+            .map_or(position, |(_, one)| one.queue.backing.log.appended());
+    }
     let mut outcome = Outcome {
         refused: vec![None; shares.len()],
+        is_undone,
         ..Outcome::default()
     };
     let worked = &mut outcome.worked;
@@ -142,14 +170,34 @@ pub(crate) fn work_together(
     outcome
 }
 
+/// Whether all that must fit does.
+fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], locked: &[(usize, Locked<'_>)]) -> bool {
+    let is_taken = |(at, (_, share)): (usize, &(_, Share))| {
+        let target = locked.iter().find(|(locked_at, _)| *locked_at == at);
+        // What is deleted takes nothing.
+        !share.must_fit || target.is_some_and(|(_, one)| one.state.machine.has_room_for_all(&share.messages))
+    };
+    shares.iter().enumerate().all(is_taken)
+}
+
 impl Locked<'_> {
     /// Decides a queue's share, and makes it so; the facts stay, to be recorded.
     fn decide(&mut self, share: &Share, now_ms: u64) {
         let state = &mut *self.state;
         for command in &share.commands() {
+            let from = state.facts.len();
             let taken = carry_out(state, command, now_ms);
             match command {
-                Command::Enqueue(messages) => self.refused = messages.len() - taken,
+                Command::Enqueue(messages) => {
+                    let decided = state.facts.get(from..).unwrap_or_default();
+                    let came = decided
+                        .iter()
+                        .filter(|fact| matches!(fact, Fact::Enqueued { .. }));
+                    self.has_duplicates = came.count() < taken;
+                    let refused = messages.get(taken..).unwrap_or_default();
+                    self.refused = refused.len();
+                    self.queue.refuse(state, refused);
+                }
                 // What came back may have expired while it was out.
                 Command::Return { tickets: [_, ..], .. } => drop(carry_out(state, &Command::Tick, now_ms)),
                 _ => {}

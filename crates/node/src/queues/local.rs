@@ -350,11 +350,12 @@ impl LiveQueue {
             let State { machine, facts, .. } = &mut *state;
             let taken = machine.decide(&Command::Enqueue(rest), now_ms, facts);
             let came = facts.iter().filter(|fact| matches!(fact, Fact::Enqueued { .. }));
-            if taken > 0 && came.count() < taken {
+            let has_duplicates = came.count() < taken;
+            let mut position = self.commit(state, floor);
+            if has_duplicates {
                 // Some came before: who sent them again waits for what came then.
-                worked.queued = worked.queued.max(self.backing.log.appended());
+                position = position.max(self.backing.log.appended());
             }
-            let position = self.commit(state, floor);
             worked.all = worked.all.max(position);
             worked.queued = worked.queued.max(position);
             rest = rest.get(taken..).unwrap_or_default();
@@ -372,7 +373,7 @@ impl LiveQueue {
     }
 
     /// Messages are not taken. They may have to go elsewhere.
-    fn refuse(&self, state: &mut State, messages: &[Message]) {
+    pub(super) fn refuse(&self, state: &mut State, messages: &[Message]) {
         if state.machine.rules().overflow == warren_broker::queue::Overflow::RejectPublishDlx {
             state.machine.turn_away(messages);
         }

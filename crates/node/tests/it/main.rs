@@ -20,3 +20,4 @@ mod routes;
 mod session;
 mod sim;
 mod stress;
+mod together;
