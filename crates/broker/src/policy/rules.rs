@@ -48,7 +48,8 @@ pub fn queue_rules(queue: &Queue, policy: Option<&Policy>, operators: Option<&Po
         counts_deliveries: both.is_quorum,
         has_single_active_consumer: both.is_set("single-active-consumer"),
         single_active_yields: both.is_quorum && both.is_set("single-active-consumer"),
-        consumer_timeout_ms: both.least("consumer-timeout"),
+        // None at all would take every delivery back at once, and hand it out again for ever.
+        consumer_timeout_ms: both.least("consumer-timeout").filter(|timeout| *timeout > 0),
         retry: both.retry(),
         group_by: both.group_by(),
         deduplication: both.deduplication(),

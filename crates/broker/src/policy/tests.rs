@@ -392,6 +392,13 @@ fn a_quorum_queue_has_rules_of_its_own() {
 }
 
 #[test]
+fn a_timeout_of_nothing_is_no_timeout() {
+    let asked = [("x-consumer-timeout", Value::I32(0))];
+    let queue = queue(QueueType::Classic, &asked);
+    assert_eq!(queue_rules(&queue, None, None).consumer_timeout_ms, None);
+}
+
+#[test]
 fn an_exchange_has_an_alternate_by_argument_or_policy() {
     let exchange = |arguments: &[(&str, Value)]| crate::catalog::Exchange {
         id: ExchangeId(1),
