@@ -7,30 +7,34 @@ use std::collections::{HashMap, VecDeque};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Until when keys are remembered, in milliseconds since 1970; 0: until they have to make room.
-    until: HashMap<Key, u64>,
-    /// Keys in the order in which they came, with the hour that was noted then.
-    order: VecDeque<(Key, u64)>,
+    /// Until when keys are remembered, in milliseconds since 1970; 0: until they have to make room. And which
+    /// of all that came is the last with this key.
+    until: HashMap<Key, (u64, u64)>,
+    /// Keys in the order in which they came, with the hour that was noted then, and the how-many-th it was.
+    order: VecDeque<(Key, u64, u64)>,
+    /// So many came.
+    count: u64,
 }
 
 impl Seen {
     /// Whether a key came, and is remembered.
     pub(super) fn has(&self, key: Key, now_ms: u64) -> bool {
         let until = self.until.get(&key);
-        until.is_some_and(|until| *until == 0 || *until > now_ms)
+        until.is_some_and(|(until, _)| *until == 0 || *until > now_ms)
     }
 
-    /// A key came.
+    /// A key came. In recovery one may come that is known already: then it is the newest all the same, for
+    /// those that a log tells of before it have come once more, too.
     pub(super) fn insert(&mut self, key: Key, until_ms: u64) {
-        if self.until.insert(key, until_ms) != Some(until_ms) {
-            self.order.push_back((key, until_ms));
-        }
+        self.count += 1;
+        self.until.insert(key, (until_ms, self.count));
+        self.order.push_back((key, until_ms, self.count));
     }
 
     /// Forgets the oldest beyond so many, and those whose time is over as far as they are the oldest.
     pub(super) fn tidy(&mut self, keys_max: u64, now_ms: u64) {
-        while let Some((key, until)) = self.order.front().copied() {
-            let is_stale = self.until.get(&key) != Some(&until);
+        while let Some((key, until, nth)) = self.order.front().copied() {
+            let is_stale = self.until.get(&key) != Some(&(until, nth));
             let is_over = until != 0 && until <= now_ms;
             if !is_stale && !is_over && self.until.len() as u64 <= keys_max {
                 break;
@@ -44,8 +48,12 @@ impl Seen {
 
     /// All keys that are remembered, in order, with the hours.
     pub(super) fn all(&self) -> Vec<(Key, u64)> {
-        let fresh = |entry: &&(Key, u64)| self.until.get(&entry.0) == Some(&entry.1);
-        self.order.iter().filter(fresh).copied().collect()
+        let fresh = |(key, until, nth): &&(Key, u64, u64)| self.until.get(key) == Some(&(*until, *nth));
+        self.order
+            .iter()
+            .filter(fresh)
+            .map(|(key, until, _)| (*key, *until))
+            .collect()
     }
 }
 
@@ -65,5 +73,15 @@ mod tests {
         seen.tidy(3, 200);
         assert!(seen.has(4, 200), "it came again");
         assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
+    }
+
+    #[test]
+    fn what_a_log_tells_again_leaves_the_newest_the_newest() {
+        let mut seen = Seen::default();
+        // A checkpoint has the newest two; the log behind it begins with what came before them.
+        (3..=4).chain(1..=4).for_each(|key| seen.insert(key, 0));
+        seen.insert(5, 0);
+        seen.tidy(2, 0);
+        assert_eq!(seen.all(), [(4, 0), (5, 0)]);
     }
 }
