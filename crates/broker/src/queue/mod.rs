@@ -193,6 +193,15 @@ impl Queue {
                     found.extend(extras.key(&entry.message, header).map(|key| (seq, key, octets)));
                 }
             }
+            // What waits stands for its key, too.
+            let delayed = extras.times.delayed.in_memory();
+            let delayed = delayed.map(|(seq, entry)| (seq, &entry.message));
+            let resting = extras.times.resting.iter();
+            let resting = resting.filter_map(|(seq, resting)| Some((*seq, resting.message.as_ref()?)));
+            for (seq, message) in delayed.chain(resting) {
+                let octets = message.envelope().body_bytes;
+                found.extend(extras.key(message, header).map(|key| (seq, key, octets)));
+            }
             found.sort_unstable_by_key(|(seq, ..)| *seq);
             for (seq, key, octets) in found {
                 extras.last.insert(key, seq, octets);
