@@ -4,7 +4,7 @@ use super::model::{Drained, id_of};
 use std::sync::Arc;
 use warren_broker::access::{Permission, User};
 use warren_broker::name::{QueueName, UserName};
-use warren_broker::queue::ConsumerKey;
+use warren_broker::queue::{ConsumerKey, Ticket};
 use warren_broker::route::NoHeaders;
 use warren_broker::value::Table;
 use warren_node::{
@@ -28,6 +28,19 @@ pub(crate) struct Held {
     pub(crate) message: u64,
     /// `None`: a getter has it.
     address: Option<Address>,
+}
+
+/// How a delivery is let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It is done with.
+    Settle,
+    /// It is rejected for good.
+    Reject,
+    /// It goes back.
+    Return,
+    /// It goes back, and counts as failed.
+    Fail,
 }
 
 /// A delivery that came.
@@ -94,6 +107,7 @@ impl Session {
                     drained: Drained {
                         seq: delivery.ticket.seq(),
                         redelivered: delivery.redelivered,
+                        failures: delivery.failures,
                         message: delivery.message.clone(),
                     },
                 });
@@ -189,6 +203,7 @@ impl Session {
                         drained: Drained {
                             seq,
                             redelivered: delivery.redelivered,
+                            failures: delivery.failures,
                             message: delivery.message,
                         },
                     }));
@@ -214,13 +229,18 @@ impl Session {
 
     /// Settles or gives back, in the batch.
     pub(crate) fn let_go(&mut self, at: usize, settles: bool) -> (u64, u64) {
+        self.let_go_so(at, if settles { Way::Settle } else { Way::Return })
+    }
+
+    /// Lets go of a delivery, in the batch.
+    pub(crate) fn let_go_so(&mut self, at: usize, way: Way) -> (u64, u64) {
         let held = self.held.remove(at);
-        if settles {
-            self.batch
-                .settle(&held.queue, warren_broker::queue::Ticket(held.seq));
-        } else {
-            self.batch
-                .give_back(&held.queue, warren_broker::queue::Ticket(held.seq), false);
+        let (batch, ticket) = (&mut self.batch, Ticket(held.seq));
+        match way {
+            Way::Settle => batch.settle(&held.queue, ticket),
+            Way::Reject => batch.reject(&held.queue, ticket),
+            Way::Return => batch.give_back(&held.queue, ticket, false),
+            Way::Fail => batch.give_back(&held.queue, ticket, true),
         }
         if held.address.is_some() {
             assert!(self.shared.release(1).is_empty());
@@ -231,6 +251,14 @@ impl Session {
     pub(crate) fn flush(&mut self) -> Worked {
         let mut touched = Touched::default();
         let worked = self.client.flush(&mut self.batch, &mut touched);
+        touched.wake_all();
+        worked
+    }
+
+    /// The same, all of it at once.
+    pub(crate) fn flush_together(&mut self) -> Worked {
+        let mut touched = Touched::default();
+        let worked = self.client.flush_together(&mut self.batch, &mut touched);
         touched.wake_all();
         worked
     }

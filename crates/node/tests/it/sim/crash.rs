@@ -138,7 +138,8 @@ impl Past {
     }
 }
 
-fn brief(operation: &Operation) -> String {
+/// An operation, without what it writes.
+pub(crate) fn brief(operation: &Operation) -> String {
     match operation {
         Operation::Write { file, offset, bytes } => {
             format!(

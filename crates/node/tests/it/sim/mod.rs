@@ -15,6 +15,7 @@ mod damage;
 mod life;
 mod meanwhile;
 mod model;
+mod paths;
 mod runs;
 mod said;
 #[path = "../../../../testkit/src/sim_disk.rs"]
@@ -114,6 +115,16 @@ fn guarded(seed: u64, run: fn(u64) -> Result<Counts, String>) -> Result<Counts, 
 #[test]
 fn nothing_confirmed_is_lost_wherever_a_node_dies() {
     run_all("deaths", runs::deaths);
+}
+
+#[test]
+fn what_moves_waits_or_comes_twice_is_in_one_place_wherever_a_node_dies() {
+    run_all("paths", paths::deaths);
+}
+
+#[test]
+fn what_is_one_step_is_whole_though_the_log_is_written_all_the_time() {
+    run_all("races", paths::races);
 }
 
 #[test]

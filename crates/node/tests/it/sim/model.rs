@@ -144,6 +144,8 @@ impl Declared {
 pub(crate) struct Drained {
     pub(crate) seq: u64,
     pub(crate) redelivered: bool,
+    /// How often deliveries of it failed, where the queue tells.
+    pub(crate) failures: Option<u16>,
     pub(crate) message: Message,
 }
 
