@@ -18,7 +18,7 @@ use std::fmt;
 
 pub(crate) use connection::{Connection, Options};
 pub(crate) use ops::QueueKind;
-pub(crate) use wire::{put_long, put_short};
+pub(crate) use wire::{Fields, put_long, put_short};
 
 /// The one channel of most connections.
 pub(crate) const CHANNEL: u16 = 1;

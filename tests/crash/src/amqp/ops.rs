@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wire::{Cursor, Method};
+use super::wire::{Cursor, Fields, Method};
 use super::{CHANNEL, Connection, Trouble};
 
 /// How long a call may take. A broker that closes its log or waits for a slow disk may be late, not silent.
@@ -40,17 +40,24 @@ impl Connection {
     }
 
     pub(crate) fn declare_queue(&mut self, name: &str, kind: QueueKind) -> Result<(), Trouble> {
-        self.declare(CHANNEL, name, kind.bits())?;
+        self.declare(CHANNEL, name, kind.bits(), &Fields::default())?;
+        Ok(())
+    }
+
+    /// A durable queue that does something by itself.
+    pub(crate) fn declare_special(&mut self, name: &str, arguments: &Fields) -> Result<(), Trouble> {
+        self.declare(CHANNEL, name, QueueKind::Durable.bits(), arguments)?;
         Ok(())
     }
 
     /// How many messages are ready in a queue.
     pub(crate) fn count(&mut self, channel: u16, name: &str) -> Result<u32, Trouble> {
-        self.declare(channel, name, PASSIVE)
+        self.declare(channel, name, PASSIVE, &Fields::default())
     }
 
-    fn declare(&mut self, channel: u16, name: &str, bits: u8) -> Result<u32, Trouble> {
-        let method = Method::new(50, 10).u16(0).short(name).u8(bits).long(&[]);
+    fn declare(&mut self, channel: u16, name: &str, bits: u8, arguments: &Fields) -> Result<u32, Trouble> {
+        let method = Method::new(50, 10).u16(0).short(name).u8(bits);
+        let method = method.long(arguments.bytes());
         let arguments = self.call(channel, &method, (50, 11), CALL_LIMIT)?;
         let mut cursor = Cursor::new(&arguments);
         cursor.short();
@@ -121,6 +128,21 @@ impl Connection {
 
     pub(crate) fn reject(&mut self, tag: u64) {
         self.send(CHANNEL, &Method::new(60, 90).u64(tag).u8(1));
+    }
+
+    /// Rejects for good.
+    pub(crate) fn discard(&mut self, tag: u64) {
+        self.send(CHANNEL, &Method::new(60, 90).u64(tag).u8(0));
+    }
+
+    pub(crate) fn tx_select(&mut self) -> Result<(), Trouble> {
+        self.call(CHANNEL, &Method::new(90, 10), (90, 11), CALL_LIMIT)?;
+        Ok(())
+    }
+
+    pub(crate) fn tx_commit(&mut self) -> Result<(), Trouble> {
+        self.call(CHANNEL, &Method::new(90, 20), (90, 21), CALL_LIMIT)?;
+        Ok(())
     }
 
     /// Publishes with the mandatory flag, so that what no queue takes comes back.

@@ -100,6 +100,36 @@ impl Method {
     }
 }
 
+/// The fields of a table, built from the front.
+#[derive(Clone, Default)]
+pub(crate) struct Fields(Vec<u8>);
+
+impl Fields {
+    pub(crate) fn text(mut self, name: &str, text: &str) -> Fields {
+        put_short(&mut self.0, name);
+        self.0.push(b'S');
+        put_long(&mut self.0, text.as_bytes());
+        self
+    }
+
+    pub(crate) fn number(mut self, name: &str, number: u64) -> Fields {
+        put_short(&mut self.0, name);
+        self.0.push(b'l');
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    pub(crate) fn flag(mut self, name: &str) -> Fields {
+        put_short(&mut self.0, name);
+        self.0.extend(b"t\x01");
+        self
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 pub(crate) fn put_short(into: &mut Vec<u8>, text: &str) {
     // Names of this harness are short; what is not would be cut and then not be found.
     let length = text.len().min(255);

@@ -5,6 +5,7 @@
 //! power      power: unsynced bytes and names are lost
 //! disk       disk-full, slow-disk: the disk is full or late
 //! errors     sync-fails, write-fails, odd-io: system calls fail
+//! queues     moves, delays, keys, tx: what queues do by themselves, when the process ends
 //! mutate     mutate: the files are damaged while the broker is down
 //! ```
 
@@ -13,6 +14,7 @@ mod errors;
 mod kill;
 mod mutate;
 mod power;
+mod queues;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -59,6 +61,30 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "SIGKILL under load, and again while it recovers",
         missing: nothing,
         run: kill::recover_kill,
+    },
+    Scenario {
+        name: "moves",
+        about: "SIGKILL while dead letters move: each message is in one place of its path",
+        missing: nothing,
+        run: queues::moves::run,
+    },
+    Scenario {
+        name: "delays",
+        about: "SIGKILL while messages wait: each comes once, and not before it is due",
+        missing: nothing,
+        run: queues::delays::run,
+    },
+    Scenario {
+        name: "dedup",
+        about: "SIGKILL, and the same keys again: each key once, and of last values the last",
+        missing: nothing,
+        run: queues::keys::run,
+    },
+    Scenario {
+        name: "tx",
+        about: "SIGKILL amid commits over several queues: each is whole or was never",
+        missing: nothing,
+        run: queues::tx::run,
     },
     Scenario {
         name: "failpoints",
