@@ -48,6 +48,21 @@ pub(super) enum Next {
     Absent(u64),
 }
 
+impl Next {
+    /// The lowest of the first numbers of what stands in no extent, what was read, and what is absent.
+    fn lowest(ready: Option<u64>, front: Option<u64>, absent: Option<u64>) -> Option<Self> {
+        let here = match (ready, front) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match (here, absent) {
+            (Some(here), Some(absent)) if absent > here => Some(Self::Here(here)),
+            (_, Some(absent)) => Some(Self::Absent(absent)),
+            (here, None) => here.map(Self::Here),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
@@ -74,15 +89,7 @@ impl Lane {
             return ready.map(Next::Here);
         }
         let front = self.ahead.front.first().map(|(seq, _)| seq);
-        let here = match (ready, front) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        match (here, self.ahead.absent.first()) {
-            (Some(here), Some(absent)) if absent > here => Some(Next::Here(here)),
-            (_, Some(absent)) => Some(Next::Absent(absent)),
-            (here, None) => here.map(Next::Here),
-        }
+        Next::lowest(ready, front, self.ahead.absent.first())
     }
 
     /// The message with the lowest number, if it is in memory.
@@ -107,20 +114,13 @@ impl Lane {
         if self.ahead.is_bare() {
             return ready.map(Next::Here);
         }
-        let here = match (ready, first(&self.ahead.front)) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
         let behind = Range {
             first: seq,
             last: u64::MAX,
         };
         let absent = self.ahead.absent.head(behind, 1, 1);
-        match (here, absent.first().map(|range| range.first)) {
-            (Some(here), Some(absent)) if absent > here => Some(Next::Here(here)),
-            (_, Some(absent)) => Some(Next::Absent(absent)),
-            (here, None) => here.map(Next::Here),
-        }
+        let absent = absent.first().map(|range| range.first);
+        Next::lowest(ready, first(&self.ahead.front), absent)
     }
 
     /// Takes out the message with the lowest number, with whether it stands in an extent. `None` when there
