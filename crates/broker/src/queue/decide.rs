@@ -237,20 +237,14 @@ impl Queue {
         let octets = u64::from(held.octets);
         self.octets.came_in(octets);
         self.octets.set_aside(octets);
-        let is_stored = held.message.is_none();
         let extras = self.extras.get_or_insert_default();
         if let Some(groups) = &mut extras.groups {
             groups.forget(seq);
         }
         extras.times.end_lease(seq);
-        let leaving = &mut extras.leaving;
-        if is_stored {
-            leaving.ahead.absent.insert(seq);
-            leaving.ahead.is_hungry = true;
-        }
         let gone = Gone {
+            is_stored: held.message.is_none(),
             message: held.message,
-            is_stored,
             reason,
             octets: held.octets,
             persistent: held.persistent,
@@ -259,6 +253,6 @@ impl Queue {
             failures: held.failures,
             level: held.level,
         };
-        leaving.gone.insert(seq, gone);
+        extras.leaving.add(seq, gone, true);
     }
 }

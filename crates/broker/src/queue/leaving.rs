@@ -75,6 +75,15 @@ impl Exit {
             failures: entry.failures,
             level,
         };
+        self.add(seq, gone, false);
+    }
+
+    /// A message leaves. `needs_body`: if it is not in memory, it has to be read first.
+    pub(super) fn add(&mut self, seq: u64, gone: Gone, needs_body: bool) {
+        if needs_body && gone.message.is_none() {
+            self.ahead.absent.insert(seq);
+            self.ahead.is_hungry = true;
+        }
         self.gone.insert(seq, gone);
     }
 
@@ -153,12 +162,8 @@ impl Queue {
     /// So many of the messages that are delayed or rest are ready now, or are to be read.
     fn hurry(&mut self, max: usize) {
         let Some(extras) = &mut self.extras else { return };
-        let risen = extras.times.rise_some(max);
         let (hurried, octets) = extras.times.hurry(max);
-        for (seq, resting) in risen {
-            self.octets.taken_up(u64::from(resting.octets));
-            self.put_down(seq, resting.level, resting.message, resting.failures);
-        }
+        self.rise(u64::MAX, max);
         self.octets.taken_up(octets);
         for (seq, entry, is_stored) in hurried {
             let level = self.level_of(&entry.message);

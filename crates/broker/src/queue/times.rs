@@ -319,10 +319,12 @@ impl Times {
         }
     }
 
-    /// So many of the messages that rest have rested enough.
-    pub(super) fn rise_some(&mut self, max: usize) -> Vec<(u64, Resting)> {
+    /// So many of the messages that rest until an hour, or a time before, have rested enough.
+    fn rise(&mut self, until_ms: u64, max: usize) -> Vec<(u64, Resting)> {
         let mut risen = Vec::new();
         while risen.len() < max
+            && let Some((at, _)) = self.rests.first()
+            && *at <= until_ms
             && let Some((_, seq)) = self.rests.pop_first()
         {
             risen.extend(self.resting.remove(&seq).map(|resting| (seq, resting)));
@@ -499,7 +501,7 @@ impl Queue {
         }
         let before = facts.len();
         let mut settled = Gathered::default();
-        self.rise(now_ms);
+        self.rise(now_ms, usize::MAX);
         self.expire_own(now_ms, &mut settled);
         self.expire_heads(now_ms, &mut settled);
         facts.extend(settled.settled());
@@ -511,23 +513,10 @@ impl Queue {
         self.mature(now_ms, facts)
     }
 
-    /// Messages that have rested are ready again.
-    fn rise(&mut self, now_ms: u64) {
+    /// So many of the messages that rest until an hour, or a time before, are ready again.
+    pub(super) fn rise(&mut self, until_ms: u64, max: usize) {
         let Some(extras) = &mut self.extras else { return };
-        let mut risen = Vec::new();
-        while let Some(first) = extras.times.rests.first().copied()
-            && first.0 <= now_ms
-        {
-            extras.times.rests.remove(&first);
-            risen.extend(
-                extras
-                    .times
-                    .resting
-                    .remove(&first.1)
-                    .map(|resting| (first.1, resting)),
-            );
-        }
-        for (seq, resting) in risen {
+        for (seq, resting) in extras.times.rise(until_ms, max) {
             self.octets.taken_up(u64::from(resting.octets));
             self.put_down(seq, resting.level, resting.message, resting.failures);
         }
@@ -585,12 +574,8 @@ impl Queue {
             failures: self.stored.failures_of(seq),
             level,
         };
-        let leaving = &mut self.extras.get_or_insert_default().leaving;
-        leaving.gone.insert(seq, gone);
-        if needs_body {
-            leaving.ahead.absent.insert(seq);
-            leaving.ahead.is_hungry = true;
-        }
+        let extras = self.extras.get_or_insert_default();
+        extras.leaving.add(seq, gone, needs_body);
     }
 
     /// The first messages of lanes leave while the queue's time to live is over for them.
