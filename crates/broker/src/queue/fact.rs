@@ -5,6 +5,7 @@
 //! that was not settled is ready again.
 
 use super::keys::Key;
+use super::seq_set::SeqSet;
 use crate::message::Message;
 
 /// A range of sequence numbers, both ends included.
@@ -130,6 +131,9 @@ pub(super) fn push_seq(ranges: &mut Vec<Range>, seq: u64) {
 pub(super) struct Gathered {
     runs: Vec<Run>,
     highest: u64,
+    /// All of them, from when one came that does not rise: looking through the runs for each would take the
+    /// square of their number where somebody settles from the last to the first.
+    known: Option<SeqSet>,
 }
 
 /// Numbers that follow each other, of messages alike.
@@ -187,7 +191,8 @@ impl Gathered {
     fn push_run(&mut self, new: Run) {
         let seq = new.range.first;
         // Mostly they rise.
-        if seq <= self.highest && self.runs.iter().any(|run| run.range.contains(seq)) {
+        let falls = seq <= self.highest && !self.runs.is_empty();
+        if (falls || self.known.is_some()) && !self.is_new(seq) {
             return;
         }
         self.highest = self.highest.max(seq);
@@ -198,6 +203,18 @@ impl Gathered {
             }
             _ => self.runs.push(new),
         }
+    }
+
+    /// Whether the number came for the first time; it has come then.
+    fn is_new(&mut self, seq: u64) -> bool {
+        let known = self.known.get_or_insert_with(|| {
+            let mut known = SeqSet::default();
+            self.runs.iter().for_each(|run| known.insert_range(run.range));
+            known
+        });
+        let before = known.len();
+        known.insert(seq);
+        known.len() > before
     }
 
     pub(super) fn settled(self) -> impl Iterator<Item = Fact> {
@@ -216,5 +233,42 @@ impl Gathered {
             until_ms: run.until_ms,
             octets: run.octets_each,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn numbers_are_gathered_once_in_whatever_order_they_come(
+            pushed in proptest::collection::vec((0_u64..200, any::<bool>()), 0..300),
+            falls in any::<bool>(),
+        ) {
+            let mut pushed = pushed;
+            if falls {
+                pushed.sort_unstable_by(|a, b| b.cmp(a));
+            }
+            let mut gathered = Gathered::default();
+            let (mut first_of_each, mut seen) = (Vec::new(), BTreeSet::new());
+            for (seq, persistent) in pushed {
+                gathered.push(seq, persistent, 3);
+                if seen.insert(seq) {
+                    first_of_each.push((seq, persistent));
+                }
+            }
+            let mut settled = Vec::new();
+            for fact in gathered.settled() {
+                let Fact::Settled { range, persistent, octets } = fact else {
+                    panic!("{fact:?}");
+                };
+                prop_assert_eq!(octets, 3 * range.len());
+                settled.extend((range.first..=range.last).map(|seq| (seq, persistent)));
+            }
+            prop_assert_eq!(settled, first_of_each);
+        }
     }
 }
