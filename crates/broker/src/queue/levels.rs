@@ -100,4 +100,17 @@ mod tests {
         levels.open(64).ready.insert(1, entry());
         assert_eq!(levels.highest(), Some(64));
     }
+
+    #[test]
+    fn a_lane_into_which_something_is_read_is_not_forgotten() {
+        let mut levels = Levels::default();
+        levels.open(3).ahead.is_fetching = true;
+        levels.open(4).ahead.absent.insert(7);
+        levels.open(5);
+        levels.tidy();
+        assert_eq!(levels.iter().map(|(level, _)| level).collect::<Vec<_>>(), [3, 4]);
+        // One that is absent counts, one that is to come does not.
+        assert_eq!(levels.highest(), Some(4));
+        assert!(levels.get_mut(5).is_none());
+    }
 }

@@ -85,3 +85,54 @@ impl Octets {
         self.stored = self.stored.min(stored);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_or_set_aside_is_not_ready() {
+        let mut octets = Octets::restored(100);
+        octets.came(11);
+        octets.went_out(20);
+        octets.set_aside(30);
+        assert_eq!((octets.ready(), octets.out(), octets.aside()), (61, 20, 30));
+        octets.came_in(20);
+        octets.gone(20, 20);
+        octets.taken_up(30);
+        assert_eq!((octets.ready(), octets.stored()), (91, 80));
+    }
+
+    #[test]
+    fn transient_messages_are_in_no_extent_that_lasts() {
+        let mut octets = Octets::default();
+        octets.came(5);
+        octets.came(7);
+        octets.stored_one(5, false);
+        octets.stored_one(7, true);
+        assert_eq!(octets.stored(), 7);
+    }
+
+    #[test]
+    fn a_purge_leaves_at_least_what_is_known_to_be_there() {
+        let mut octets = Octets::restored(100);
+        octets.went_out(20);
+        octets.set_aside(30);
+        // A log that is older than what stands here may tell less, or more.
+        octets.purged(0, 0);
+        assert_eq!((octets.ready(), octets.stored()), (0, 0));
+        octets.purged(1000, 1000);
+        assert_eq!((octets.ready(), octets.out(), octets.aside()), (0, 20, 30));
+    }
+
+    #[test]
+    fn sums_that_a_damaged_log_tells_never_fall_below_nothing() {
+        let mut octets = Octets::restored(10);
+        octets.gone(11, 12);
+        octets.came_in(1);
+        octets.taken_up(1);
+        assert_eq!(octets, Octets::default());
+        octets.set_aside(5);
+        assert_eq!(octets.ready(), 0);
+    }
+}

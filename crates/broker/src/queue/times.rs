@@ -699,3 +699,76 @@ impl Times {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::message::{AnnotationsWriter, Parts};
+
+    fn message(published_ms: u64, ttl_ms: Option<u64>, due_ms: Option<u64>) -> Message {
+        let mut noted = AnnotationsWriter::default();
+        ttl_ms.into_iter().for_each(|ttl| noted.ttl_ms(ttl));
+        due_ms.into_iter().for_each(|due| noted.due_ms(due));
+        let annotations = noted.bytes();
+        Message::of(&Parts {
+            published_ms,
+            annotations,
+            ..Parts::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_time_to_live_counts_from_the_later_hour() {
+        let expiry = |published, due| own_expiry_ms(&message(published, Some(7), due));
+        assert_eq!(expiry(100, None), Some(107));
+        assert_eq!(expiry(100, Some(150)), Some(157));
+        assert_eq!(expiry(100, Some(50)), Some(107));
+        // Nobody knows when it was published, or how long it has.
+        assert_eq!(expiry(0, None), None);
+        assert_eq!(own_expiry_ms(&message(100, None, None)), None);
+        assert_eq!(own_expiry_ms(&message(100, Some(u64::MAX), None)), Some(u64::MAX));
+    }
+
+    #[test]
+    fn what_was_due_when_it_was_published_is_not_delayed() {
+        let delayed = |due| is_delayed(&message(100, None, due));
+        assert_eq!(
+            [None, Some(99), Some(100), Some(101)].map(delayed),
+            [false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn an_hour_that_is_noted_for_later_replaces_the_one_of_before() {
+        let resting = |until_ms| Resting {
+            message: None,
+            octets: 4,
+            persistent: true,
+            failures: 1,
+            level: 0,
+            until_ms,
+        };
+        let mut times = Times::default();
+        times.rest(3, resting(10));
+        assert_eq!(times.next(), Some(10));
+        times.unrest(3).unwrap();
+        times.rest(3, resting(20));
+        assert_eq!((times.next(), times.waiting()), (Some(20), 1));
+    }
+
+    #[test]
+    fn what_is_wanted_is_forgotten_when_it_is_done_with() {
+        let mut times = Times::default();
+        for seq in 0..5 {
+            times.want(seq, 10, 4);
+        }
+        times.forget_wanted(Range { first: 1, last: 3 });
+        assert_eq!(times.wanted.ranges(), [Range::one(0), Range::one(4)]);
+        assert_eq!(times.wanted_dues.len(), 2);
+        // Nothing in it was wanted.
+        times.forget_wanted(Range { first: 2, last: 3 });
+        assert_eq!(times.wanted_dues.len(), 2);
+    }
+}
