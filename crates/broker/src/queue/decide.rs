@@ -73,6 +73,8 @@ impl Queue {
                 let old = came.insert(key, (next, octets)).or(extras.last.find(key));
                 if let Some((old, octets)) = old
                     && self.unsettled.find(old).is_none()
+                    // It stands here until it stands where it is to go.
+                    && extras.leaving.gone.find(old).is_none()
                 {
                     facts.push(Fact::Settled {
                         range: Range::one(old),

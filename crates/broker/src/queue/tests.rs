@@ -12,6 +12,7 @@ mod special;
 
 use super::*;
 use crate::message::{AnnotationsWriter, Parts, Reason};
+use crate::value::Value;
 use model::{Step, Trial};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

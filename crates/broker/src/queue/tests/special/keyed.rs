@@ -1,0 +1,63 @@
+//! Promises of messages that are told apart by keys, by name: groups, duplicates, last values.
+
+use super::*;
+
+/// Every header of a message is its body.
+#[derive(Debug)]
+struct Bodies;
+
+impl HeaderReader for Bodies {
+    fn header(&self, message: &Message, name: &str) -> Option<Value> {
+        (name != "x-cache-ttl").then(|| Value::String(message.body().into()))
+    }
+}
+
+fn go_by(queue: &mut Queue, rules: &Rules) {
+    let reader: Arc<dyn HeaderReader> = Arc::new(Bodies);
+    queue.set_rules_and_reader(rules, Some(&reader));
+}
+
+fn keyed(rules: &Rules) -> Queue {
+    let mut queue = Queue::new(true);
+    go_by(&mut queue, rules);
+    queue
+}
+
+/// A message published now, all of whose headers are `key`, and which belongs to the group `group`.
+fn of_key(key: &str, group: &str, persistent: bool, note: impl FnOnce(&mut AnnotationsWriter)) -> Message {
+    let mut noted = AnnotationsWriter::default();
+    note(&mut noted);
+    Message::of(&Parts {
+        key: group,
+        body: key.as_bytes(),
+        persistent,
+        published_ms: NOW_MS,
+        annotations: noted.bytes(),
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+fn plain(key: &str) -> Message {
+    of_key(key, "g", true, |_| {})
+}
+
+fn last_values() -> Rules {
+    Rules {
+        last_value_header: Some("any".into()),
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn a_newer_value_does_not_take_the_place_of_a_dead_letter_that_did_not_arrive_yet() {
+    let mut queue = keyed(&Rules {
+        dead_letters: Some(DeadLetters::default()),
+        ..last_values()
+    });
+    enqueue(&mut queue, &[of_key("a", "g", true, |noted| noted.ttl_ms(10))]);
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    enqueue(&mut queue, &[plain("a")]);
+    assert_eq!((queue.totals().leaving, queue.totals().ready), (1, 1));
+    assert_eq!(queue.leaving(5).first().unwrap().seq, Some(0));
+}
