@@ -95,7 +95,13 @@ impl Queue {
         if let Some(extras) = &mut self.extras
             && let Some(key) = extras.last_key(&entry.message)
         {
-            extras.last.insert(key, seq, entry.message.envelope().body_bytes);
+            let octets = entry.message.envelope().body_bytes;
+            if is_due {
+                // It came when it was published, and took its place then.
+                extras.last.add(key, seq, octets);
+            } else {
+                extras.last.insert(key, seq, octets);
+            }
         }
         if is_due || !is_delayed(&entry.message) {
             let level = self.level_of(&entry.message);
@@ -264,6 +270,7 @@ impl Queue {
         if let Some(groups) = &mut extras.groups {
             groups.rest(seq);
         }
+        extras.last.came_back(seq);
         extras.times.rest(seq, resting);
     }
 
@@ -320,6 +327,7 @@ impl Queue {
             if let Some(groups) = &mut extras.groups {
                 groups.put_down(level, seq);
             }
+            extras.last.came_back(seq);
         }
     }
 

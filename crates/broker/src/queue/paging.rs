@@ -94,7 +94,7 @@ impl Queue {
                 extras.seen.insert(key, until_ms);
             }
             for (seq, key, octets) in last {
-                extras.last.insert(key, seq, octets);
+                extras.last.add(key, seq, octets);
             }
         }
         queue

@@ -61,3 +61,43 @@ fn a_newer_value_does_not_take_the_place_of_a_dead_letter_that_did_not_arrive_ye
     assert_eq!((queue.totals().leaving, queue.totals().ready), (1, 1));
     assert_eq!(queue.leaving(5).first().unwrap().seq, Some(0));
 }
+
+fn seqs(queue: &Queue) -> Vec<u64> {
+    queue.live().map(|(seq, ..)| seq).collect()
+}
+
+#[test]
+fn a_value_that_came_back_goes_when_the_next_one_comes() {
+    let mut queue = keyed(&last_values());
+    enqueue(&mut queue, &[plain("a")]);
+    let tickets = &[take(&mut queue, NOW_MS).unwrap().ticket];
+    enqueue(&mut queue, &[plain("a")]);
+    let failed = false;
+    at(&mut queue, &Command::Return { tickets, failed }, NOW_MS);
+    assert_eq!(seqs(&queue), [0, 1]);
+    store(&mut queue, 1);
+    // The same behind a restart.
+    let mut again = Queue::restore(queue.summary());
+    go_by(&mut again, &last_values());
+    for queue in [&mut queue, &mut again] {
+        enqueue(queue, &[plain("b"), plain("a")]);
+        assert_eq!(seqs(queue), [2, 3]);
+    }
+}
+
+#[test]
+fn a_value_that_came_back_goes_though_one_that_was_delayed_is_ready_meanwhile() {
+    let mut queue = keyed(&last_values());
+    enqueue(&mut queue, &[plain("a")]);
+    let tickets = &[take(&mut queue, NOW_MS).unwrap().ticket];
+    enqueue(
+        &mut queue,
+        &[of_key("a", "g", true, |noted| noted.due_ms(NOW_MS + 10))],
+    );
+    let failed = false;
+    at(&mut queue, &Command::Return { tickets, failed }, NOW_MS);
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    assert_eq!(seqs(&queue), [0, 2]);
+    enqueue(&mut queue, &[plain("a")]);
+    assert_eq!(seqs(&queue), [3]);
+}
