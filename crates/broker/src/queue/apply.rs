@@ -60,7 +60,14 @@ impl Queue {
                         }
                     }
                 }
-                Fact::Seen { key, until_ms, .. } => self.extras.get_or_insert_default().see(key, until_ms),
+                Fact::Seen {
+                    key,
+                    until_ms,
+                    persistent,
+                } => {
+                    let extras = self.extras.get_or_insert_default();
+                    extras.see(key, until_ms, persistent);
+                }
                 Fact::Purged {
                     up_to,
                     except,

@@ -91,7 +91,7 @@ impl Queue {
         if !seen.is_empty() || !last.is_empty() {
             let extras = queue.extras.get_or_insert_default();
             for (key, until_ms) in seen {
-                extras.seen.insert(key, until_ms);
+                extras.seen.insert(key, until_ms, true);
             }
             for (seq, key, octets) in last {
                 extras.last.add(key, seq, octets);
@@ -163,7 +163,7 @@ impl Queue {
         let (mut notes, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(extras) = &self.extras {
             notes = extras.times.notes(durable.live());
-            seen = extras.seen.all();
+            seen = extras.seen.lasting();
             last.extend(
                 extras
                     .last

@@ -101,3 +101,26 @@ fn a_value_that_came_back_goes_though_one_that_was_delayed_is_ready_meanwhile() 
     enqueue(&mut queue, &[plain("a")]);
     assert_eq!(seqs(&queue), [3]);
 }
+
+fn deduplicating() -> Rules {
+    Rules {
+        deduplication: Some(Deduplication {
+            keys_max: 9,
+            ttl_ms: None,
+        }),
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn a_transient_message_that_a_restart_took_may_come_again() {
+    let mut queue = keyed(&deduplicating());
+    let (lasts, goes) = (plain("a"), of_key("b", "g", false, |_| {}));
+    enqueue(&mut queue, &[lasts.clone(), goes.clone()]);
+    store(&mut queue, 1);
+    let mut queue = Queue::restore(queue.summary());
+    go_by(&mut queue, &deduplicating());
+    queue.skip_to(2);
+    enqueue(&mut queue, &[lasts, goes]);
+    assert_eq!(seqs(&queue), [0, 2]);
+}
