@@ -18,6 +18,8 @@ struct Sum {
     octets: u64,
     /// Octets of those of them that stood in extents that last.
     kept: u64,
+    /// One stood in an extent that lasts.
+    lasts: bool,
 }
 
 impl Sum {
@@ -28,8 +30,8 @@ impl Sum {
         self.kept += if is_stored && persistent { octets } else { 0 };
     }
 
-    /// Octets of those of unknown size, if `told` is what all were said to be. Only in recovery is there
-    /// anything of unknown size, and it lasts.
+    /// Octets of those of unknown size, if `told` is what all were said to be. They are of one kind: in
+    /// recovery all of them last, and otherwise a fact tells of one kind alone.
     fn unknown(&self, told: u64) -> u64 {
         match self.stored > self.known {
             true => told.saturating_sub(self.octets),
@@ -133,7 +135,9 @@ impl Queue {
         let mut sum = Sum::default();
         let mut absent_delayed = 0;
         if !self.stored.is_bare() {
-            sum.stored = self.stored.settle(range);
+            let (durable, transient) = self.stored.settle(range);
+            sum.stored = durable + transient;
+            sum.lasts = durable > 0;
             for (_, lane) in self.lanes_mut() {
                 lane.ahead.forget(range);
             }
@@ -156,7 +160,8 @@ impl Queue {
             // They are settled when they are due, together with others of their kind alone.
             self.octets.taken_up(unknown);
         }
-        self.octets.gone(sum.octets + unknown, sum.kept + unknown);
+        let kept = if sum.lasts { unknown } else { 0 };
+        self.octets.gone(sum.octets + unknown, sum.kept + kept);
     }
 
     #[inline]
@@ -393,7 +398,8 @@ impl Queue {
     fn purge_range(&mut self, range: Range) -> bool {
         let mut is_changed = false;
         if !self.stored.is_bare() {
-            is_changed = self.stored.settle(range) > 0;
+            let (durable, transient) = self.stored.settle(range);
+            is_changed = durable + transient > 0;
         }
         let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
         self.bytes -= freed;

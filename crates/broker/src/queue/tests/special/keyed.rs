@@ -124,3 +124,29 @@ fn a_transient_message_that_a_restart_took_may_come_again() {
     enqueue(&mut queue, &[lasts, goes]);
     assert_eq!(seqs(&queue), [0, 2]);
 }
+
+/// Everything that is in no extent goes to one, those that last and then the others.
+fn store_all(queue: &mut Queue) {
+    store(queue, 1);
+    let all = queue.unstored(false, 0, usize::MAX, usize::MAX);
+    let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
+    queue.stored(false, 2, &seqs, 0);
+}
+
+#[test]
+fn a_transient_value_that_makes_way_takes_no_octets_of_those_that_last() {
+    let mut queue = keyed(&last_values());
+    enqueue(
+        &mut queue,
+        &[
+            of_key("a", "g", false, |_| {}),
+            plain("bcd"),
+            of_key("e", "g", false, |noted| noted.due_ms(NOW_MS + 9000)),
+        ],
+    );
+    store_all(&mut queue);
+    enqueue(&mut queue, &[plain("a")]);
+    assert_eq!((queue.totals().ready_octets, queue.summary().octets), (4, 3));
+    at(&mut queue, &Command::Cancel(&[2]), NOW_MS);
+    assert_eq!((queue.totals().ready_octets, queue.summary().octets), (4, 3));
+}
