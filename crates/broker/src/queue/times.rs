@@ -357,6 +357,9 @@ impl Times {
 
     /// Octets of the body of a delayed message that is not in memory.
     pub(super) fn octets_of(&self, seq: u64) -> u32 {
+        if let Some((_, octets)) = self.wanted_dues.get(&seq) {
+            return *octets;
+        }
         let found = self.dues.iter().find(|((_, other), _)| *other == seq);
         found.map_or(0, |(_, octets)| *octets)
     }

@@ -150,3 +150,19 @@ fn a_transient_value_that_makes_way_takes_no_octets_of_those_that_last() {
     at(&mut queue, &Command::Cancel(&[2]), NOW_MS);
     assert_eq!((queue.totals().ready_octets, queue.summary().octets), (4, 3));
 }
+
+#[test]
+fn the_octets_of_a_delayed_message_are_known_while_it_is_read() {
+    let mut queue = Queue::new(true);
+    enqueue(
+        &mut queue,
+        &[of_key("abc", "g", true, |noted| noted.due_ms(NOW_MS + 3000))],
+    );
+    store(&mut queue, 1);
+    at(&mut queue, &Command::Tick, NOW_MS + 2000);
+    assert!(queue.fetch(1000).is_some());
+    at(&mut queue, &Command::Cancel(&[0]), NOW_MS + 2000);
+    assert_eq!((queue.totals(), queue.summary().octets), (Totals::default(), 0));
+    enqueue(&mut queue, &[plain("x")]);
+    assert_eq!(queue.totals().ready_octets, 1);
+}
