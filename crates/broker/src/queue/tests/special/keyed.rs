@@ -166,3 +166,25 @@ fn the_octets_of_a_delayed_message_are_known_while_it_is_read() {
     enqueue(&mut queue, &[plain("x")]);
     assert_eq!(queue.totals().ready_octets, 1);
 }
+
+#[test]
+fn a_delayed_message_was_not_out_before_a_crash() {
+    let mut queue = Queue::new(true);
+    let delayed = || of_key("a", "g", true, |noted| noted.due_ms(NOW_MS + 60_000));
+    enqueue(&mut queue, &[delayed(), plain("b")]);
+    store(&mut queue, 1);
+    let mut queue = Queue::restore(queue.summary());
+    queue.apply([Fact::Enqueued {
+        seq: 2,
+        message: delayed(),
+        is_due: false,
+    }]);
+    queue.mark_redelivered();
+    let scope = Scope {
+        delayed: true,
+        ..Scope::default()
+    };
+    let looks = queue.look(0, 9, scope);
+    let told: Vec<_> = looks.iter().map(|look| (look.seq, look.redelivered)).collect();
+    assert_eq!(told, [(0, false), (1, true), (2, false)]);
+}
