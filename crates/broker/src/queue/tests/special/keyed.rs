@@ -188,3 +188,23 @@ fn a_delayed_message_was_not_out_before_a_crash() {
     let told: Vec<_> = looks.iter().map(|look| (look.seq, look.redelivered)).collect();
     assert_eq!(told, [(0, false), (1, true), (2, false)]);
 }
+
+fn grouped() -> Rules {
+    Rules {
+        group_by: Some(GroupBy::KeyPart(0)),
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn nobody_waits_for_what_expired_before_it_was_read() {
+    let mut queue = keyed(&grouped());
+    enqueue(&mut queue, &[of_key("a", "g", true, |noted| noted.ttl_ms(10))]);
+    store(&mut queue, 1);
+    assert!(matches!(queue.take(false, NOW_MS, &mut Vec::new()), Take::Absent));
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    assert!(matches!(
+        queue.take(false, NOW_MS + 10, &mut Vec::new()),
+        Take::Empty
+    ));
+}
