@@ -403,6 +403,9 @@ impl Queue {
         }
         let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
         self.bytes -= freed;
+        if let Some(extras) = &mut self.extras {
+            extras.forget_purged(range);
+        }
         // In recovery nothing was said of messages that have rested.
         let rested = self.extras.as_ref().map(|extras| extras.times.resting_in(range));
         for seq in rested.into_iter().flatten() {

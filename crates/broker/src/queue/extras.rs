@@ -143,6 +143,18 @@ impl Extras {
         self.times.delayed.ahead.forget(gone)
     }
 
+    /// Messages that were ready are purged.
+    pub(super) fn forget_purged(&mut self, gone: Range) {
+        while let Some((seq, _)) = self.turns.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.turns.remove(&seq);
+        }
+        self.last.forget_all(gone);
+        if let Some(groups) = &mut self.groups {
+            groups.forget_all(gone);
+        }
+    }
+
     /// A message is taken away from who holds it.
     pub(super) fn take_away(&mut self, seq: u64) {
         let turn = self.turns.entry(seq).or_default();

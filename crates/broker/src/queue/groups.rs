@@ -10,6 +10,7 @@
 //! meanwhile is dropped when it is come upon.
 
 use super::consumers::ConsumerKey;
+use super::fact::Range;
 use super::keys::Key;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -112,6 +113,14 @@ impl Groups {
                 });
             }
             Some((_, Place::Rests)) | None => {}
+        }
+    }
+
+    /// Messages are done with, wherever they were.
+    pub(super) fn forget_all(&mut self, gone: Range) {
+        while let Some((seq, _)) = self.known.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.forget(seq);
         }
     }
 

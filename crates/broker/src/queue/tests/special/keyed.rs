@@ -208,3 +208,29 @@ fn nobody_waits_for_what_expired_before_it_was_read() {
         Take::Empty
     ));
 }
+
+#[test]
+fn what_is_purged_does_not_stand_in_the_way_of_other_groups() {
+    let mut queue = keyed(&grouped());
+    let others: Vec<Message> = vec![plain("x"); 65 * 1024];
+    enqueue(&mut queue, &others);
+    let [a, b] = [1, 1].map(|prefetch| queue.subscribe(prefetching(prefetch, 0)).unwrap());
+    assert_eq!(dispatched(&mut queue), [(a, 0, false)], "the rest waits for it");
+    at(&mut queue, &Command::Purge, NOW_MS);
+    enqueue(&mut queue, &[of_key("y", "another", true, |_| {})]);
+    assert_eq!(dispatched(&mut queue), [(b, 65 * 1024, false)]);
+}
+
+#[test]
+fn nothing_is_noted_of_what_is_purged() {
+    let mut queue = keyed(&Rules {
+        consumer_timeout_ms: Some(10),
+        ..last_values()
+    });
+    enqueue(&mut queue, &[plain("a")]);
+    take(&mut queue, NOW_MS).unwrap();
+    at(&mut queue, &Command::Tick, NOW_MS + 10);
+    at(&mut queue, &Command::Purge, NOW_MS + 10);
+    let facts = enqueue(&mut queue, &[plain("a")]);
+    assert!(matches!(&facts[..], [Fact::Enqueued { seq: 1, .. }]), "{facts:?}");
+}
