@@ -4,6 +4,9 @@
 use super::keys::Key;
 use std::collections::{HashMap, VecDeque};
 
+/// Keys that came again since are not looked for while there are so few.
+const STALE_SLACK: usize = 64;
+
 /// A key that came.
 #[derive(Debug, Clone, Copy)]
 struct Came {
@@ -46,6 +49,12 @@ impl Seen {
             nth: self.count,
             persistent,
         });
+        // Behind one that stays, those that expire and come again would pile up.
+        if self.order.len() > 2 * self.until.len() + STALE_SLACK {
+            let until = &self.until;
+            self.order
+                .retain(|came| until.get(&came.key) == Some(&(came.until_ms, came.nth)));
+        }
     }
 
     fn is_stale(&self, came: &Came) -> bool {
@@ -103,6 +112,18 @@ mod tests {
         seen.insert(5, 0, true);
         seen.tidy(2, 0);
         assert_eq!(seen.lasting(), [(4, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn keys_that_come_again_and_again_do_not_pile_up() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0, true);
+        for now_ms in 0..1000 {
+            seen.insert(2, now_ms + 1, true);
+            seen.tidy(128, 0);
+        }
+        assert!(seen.order.len() < 100, "{}", seen.order.len());
+        assert_eq!(seen.lasting(), [(1, 0), (2, 1000)]);
     }
 
     #[test]
