@@ -206,7 +206,7 @@ impl Queue {
         let Some(extras) = &mut self.extras else {
             return false;
         };
-        let (message, octets) = if let Some((entry, is_stored)) = extras.times.delayed.remove(seq) {
+        let (message, octets) = if let Some((entry, is_stored)) = extras.times.undelay(seq) {
             let octets = entry.body_bytes();
             let persistent = self.durable && entry.message.envelope().persistent;
             sum.add(octets, is_stored, persistent);

@@ -173,6 +173,14 @@ impl Times {
         self.dues.insert((message.due_ms().unwrap_or(0), seq), octets);
     }
 
+    /// A message that is delayed, and in memory, is done with: takes it out, with whether it stands in an
+    /// extent.
+    pub(super) fn undelay(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        let (entry, is_stored) = self.delayed.remove(seq)?;
+        self.dues.remove(&(entry.message.due_ms().unwrap_or(0), seq));
+        Some((entry, is_stored))
+    }
+
     /// Messages that are delayed or rest, and stand in no extent, by rising number from `from` on.
     pub(super) fn unstored(&self, from: u64) -> impl Iterator<Item = (u64, &Message)> {
         let delayed = self.delayed.ready.iter_from(from);

@@ -234,3 +234,15 @@ fn nothing_is_noted_of_what_is_purged() {
     let facts = enqueue(&mut queue, &[plain("a")]);
     assert!(matches!(&facts[..], [Fact::Enqueued { seq: 1, .. }]), "{facts:?}");
 }
+
+#[test]
+fn nothing_is_due_of_a_delayed_message_that_is_not_wanted_any_more() {
+    let mut queue = Queue::new(true);
+    enqueue(
+        &mut queue,
+        &[of_key("a", "g", true, |noted| noted.due_ms(NOW_MS + 10))],
+    );
+    assert_eq!(queue.next_due(), Some(NOW_MS + 10));
+    at(&mut queue, &Command::Cancel(&[0]), NOW_MS);
+    assert_eq!(queue.next_due(), None);
+}
