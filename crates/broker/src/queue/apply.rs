@@ -133,7 +133,8 @@ impl Queue {
 
     fn settle(&mut self, range: Range, octets: u64) {
         let mut sum = Sum::default();
-        let mut absent_delayed = 0;
+        // What of those of unknown size was delayed.
+        let mut delayed = 0;
         if !self.stored.is_bare() {
             let (durable, transient) = self.stored.settle(range);
             sum.stored = durable + transient;
@@ -142,7 +143,10 @@ impl Queue {
                 lane.ahead.forget(range);
             }
             if let Some(extras) = &mut self.extras {
-                absent_delayed = extras.forget_absent(range);
+                let octets = extras.times.octets_among(range, sum.stored);
+                if extras.forget_absent(range) > 0 {
+                    delayed = octets.unwrap_or(u64::MAX);
+                }
             }
         }
         for seq in range.first..=range.last.min(self.next_seq) {
@@ -156,10 +160,7 @@ impl Queue {
             }
         }
         let unknown = sum.unknown(octets);
-        if absent_delayed > 0 {
-            // They are settled when they are due, together with others of their kind alone.
-            self.octets.taken_up(unknown);
-        }
+        self.octets.taken_up(delayed.min(unknown));
         let kept = if sum.lasts { unknown } else { 0 };
         self.octets.gone(sum.octets + unknown, sum.kept + kept);
     }

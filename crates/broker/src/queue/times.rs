@@ -372,6 +372,21 @@ impl Times {
         found.map_or(0, |(_, octets)| *octets)
     }
 
+    /// Octets of the bodies of those delayed messages of a range that are not in memory. `None` where none
+    /// or all of so many are: they are settled when they are due, and then without others.
+    pub(super) fn octets_among(&self, range: Range, all: u64) -> Option<u64> {
+        let absent = &self.delayed.ahead.absent;
+        let count = absent.count(range);
+        if count == 0 || count >= all {
+            return None;
+        }
+        let dues = self.dues.iter().map(|((_, seq), octets)| (*seq, *octets));
+        let wanted = self.wanted_dues.iter().map(|(seq, (_, octets))| (*seq, *octets));
+        let found = dues.chain(wanted);
+        let found = found.filter(|(seq, _)| range.contains(*seq) && absent.contains(*seq));
+        Some(found.map(|(_, octets)| u64::from(octets)).sum())
+    }
+
     /// Whether a delayed message is due so soon that it has to be in memory.
     pub(super) fn is_soon(&self, message: &Message) -> bool {
         message.due_ms().is_none_or(|due| due < self.read_until_ms)

@@ -246,3 +246,19 @@ fn nothing_is_due_of_a_delayed_message_that_is_not_wanted_any_more() {
     at(&mut queue, &Command::Cancel(&[0]), NOW_MS);
     assert_eq!(queue.next_due(), None);
 }
+
+#[test]
+fn what_is_delayed_and_what_is_not_leave_together_when_the_log_is_replayed() {
+    let mut queue = Queue::new(true);
+    let delayed = of_key("bc", "g", true, |noted| noted.due_ms(NOW_MS + 60_000));
+    enqueue(&mut queue, &[plain("a"), delayed.clone(), plain("def"), delayed]);
+    store(&mut queue, 1);
+    let mut queue = Queue::restore(queue.summary());
+    queue.apply([Fact::Settled {
+        range: Range { first: 0, last: 1 },
+        persistent: true,
+        octets: 3,
+    }]);
+    let totals = queue.totals();
+    assert_eq!((totals.ready, totals.delayed, totals.ready_octets), (1, 1, 3));
+}
