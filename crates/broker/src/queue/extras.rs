@@ -155,6 +155,14 @@ impl Extras {
         }
     }
 
+    /// Numbers of all messages that something is noted of, but for their times.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> impl Iterator<Item = u64> {
+        let grouped = self.groups.iter().flat_map(Groups::noted);
+        let last = self.last.all().map(|(seq, ..)| seq);
+        self.turns.keys().copied().chain(last).chain(grouped)
+    }
+
     /// A message is taken away from who holds it.
     pub(super) fn take_away(&mut self, seq: u64) {
         let turn = self.turns.entry(seq).or_default();

@@ -152,6 +152,13 @@ impl Groups {
         }
     }
 
+    /// Numbers of all messages that something is noted of.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> impl Iterator<Item = u64> {
+        let waiting = self.groups.values().flat_map(|group| &group.waiting);
+        self.known.keys().copied().chain(waiting.map(|(_, seq)| *seq))
+    }
+
     fn wait(&mut self, level: u8, seq: u64, key: Key) {
         self.known.insert(seq, (key, Place::Waits(level)));
         self.waiting += 1;
