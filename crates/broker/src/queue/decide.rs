@@ -1,5 +1,6 @@
 //! The door of commands: what they come to, as facts.
 
+use super::extras::Extras;
 use super::fact::{Fact, Gathered};
 use super::keys::Key;
 use super::leaving::Gone;
@@ -54,6 +55,10 @@ impl Queue {
         let mut next = self.next_seq;
         // What the batch itself brings is not applied yet.
         let mut came: HashMap<Key, (u64, u32)> = HashMap::new();
+        let may_go = |extras: &Extras, seq| {
+            // One that is out is left to who holds it, and one that leaves arrives where it is to go.
+            self.unsettled.find(seq).is_none() && extras.leaving.gone.find(seq).is_none()
+        };
         let mut brought: HashSet<Key> = HashSet::new();
         for message in messages {
             let persistent = self.is_kept(message);
@@ -70,16 +75,18 @@ impl Queue {
             }
             if let Some(key) = extras.last_key(message) {
                 let octets = message.envelope().body_bytes;
-                let old = came.insert(key, (next, octets)).or(extras.last.find(key));
-                if let Some((old, octets)) = old
-                    && self.unsettled.find(old).is_none()
-                {
-                    facts.push(Fact::Settled {
-                        range: Range::one(old),
-                        // Of a transient message nothing is in the log, so that this does no harm there.
-                        persistent: true,
-                        octets: u64::from(octets),
-                    });
+                let settled = |(old, octets)| Fact::Settled {
+                    range: Range::one(old),
+                    // Of a transient message nothing is in the log, so that this does no harm there.
+                    persistent: true,
+                    octets: u64::from(octets),
+                };
+                match came.insert(key, (next, octets)) {
+                    Some(old) => facts.push(settled(old)),
+                    None => {
+                        let old = extras.last.find(key);
+                        facts.extend(old.filter(|(old, _)| may_go(extras, *old)).map(settled));
+                    }
                 }
             }
             facts.push(Fact::Enqueued {
@@ -196,13 +203,19 @@ impl Queue {
 
     fn decide_left(&self, seqs: &[u64], facts: &mut Vec<Fact>) {
         let Some(extras) = &self.extras else { return };
-        let mut gathered = Gathered::default();
+        // What a replay may take for delayed is told by itself: it knows the octets of neither kind alone.
+        let (mut gathered, mut hurried) = (Gathered::default(), Gathered::default());
         for seq in seqs {
             if let Some(gone) = extras.leaving.gone.find(*seq) {
-                gathered.push(*seq, gone.persistent, gone.octets);
+                let of_kind = match extras.times.was_hurried(*seq) {
+                    true => &mut hurried,
+                    false => &mut gathered,
+                };
+                of_kind.push(*seq, gone.persistent, gone.octets);
             }
         }
         facts.extend(gathered.settled());
+        facts.extend(hurried.settled());
     }
 
     fn decide_cancel(&self, seqs: &[u64], facts: &mut Vec<Fact>) {

@@ -169,9 +169,10 @@ impl Queue {
         self.extras.as_ref().is_some_and(|extras| extras.groups.is_some())
     }
 
-    /// Whether something has to be read before more can go out.
+    /// Whether something has to be read before more can go out. What was wanted may be gone by now.
     fn is_hungry(&self) -> bool {
-        self.lanes().any(|(_, lane)| lane.ahead.is_hungry)
+        let mut lanes = self.lanes().map(|(_, lane)| &lane.ahead);
+        lanes.any(|ahead| ahead.is_hungry && !ahead.absent.is_empty())
     }
 
     /// A message of a group goes out.

@@ -204,9 +204,8 @@ impl Queue {
                 let octets = message.envelope().body_bytes;
                 found.extend(extras.key(message, header).map(|key| (seq, key, octets)));
             }
-            found.sort_unstable_by_key(|(seq, ..)| *seq);
             for (seq, key, octets) in found {
-                extras.last.insert(key, seq, octets);
+                extras.last.add(key, seq, octets);
             }
         }
         self.extras = Some(extras);

@@ -111,10 +111,10 @@ impl Queue {
         if !seen.is_empty() || !last.is_empty() {
             let extras = queue.extras.get_or_insert_default();
             for (key, until_ms) in seen {
-                extras.seen.insert(key, until_ms);
+                extras.seen.insert(key, until_ms, true);
             }
             for (seq, key, octets) in last {
-                extras.last.insert(key, seq, octets);
+                extras.last.add(key, seq, octets);
             }
         }
         queue
@@ -182,7 +182,7 @@ impl Queue {
             delayed = extras.times.delayed_among(durable.live());
             delayed_octets = extras.times.stored_octets;
             rests = extras.times.rests(durable.live());
-            seen = extras.seen.all();
+            seen = extras.seen.lasting();
             last.extend(
                 extras
                     .last

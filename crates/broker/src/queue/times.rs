@@ -98,6 +98,8 @@ pub(super) struct Times {
     timed_out: Vec<TimedOut>,
     /// Notes of messages in extents that are not in memory.
     pub(super) pages: Pages,
+    /// What was delayed and leaves before it is due: who replays that may still take it for delayed.
+    hurried: SeqSet,
     /// Octets of what is delayed and stands in extents that last.
     pub(super) stored_octets: u64,
     /// Octets of what is delayed and does not survive a restart.
@@ -197,9 +199,15 @@ impl Times {
         }
     }
 
+    /// Whether the message was delayed, and did not wait until it was due.
+    pub(super) fn was_hurried(&self, seq: u64) -> bool {
+        self.hurried.contains(seq)
+    }
+
     /// A message is done with.
     pub(super) fn forget(&mut self, seq: u64) {
         self.end_lease(seq);
+        self.hurried.remove(seq);
         if !self.lent_expiries.is_empty() {
             self.lent_expiries.remove(&seq);
         }
@@ -216,6 +224,14 @@ impl Times {
     pub(super) fn note_due(&mut self, seq: u64, message: &Message) {
         let octets = message.envelope().body_bytes;
         self.dues.insert((message.due_ms().unwrap_or(0), seq), octets);
+    }
+
+    /// A message that is delayed, and in memory, is done with: takes it out, with whether it stands in an
+    /// extent.
+    pub(super) fn undelay(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        let (entry, is_stored) = self.delayed.remove(seq)?;
+        self.dues.remove(&(entry.message.due_ms().unwrap_or(0), seq));
+        Some((entry, is_stored))
     }
 
     /// Messages that are delayed or rest, and stand in no extent, by rising number from `from` on.
@@ -373,6 +389,7 @@ impl Times {
             && let Some((seq, entry, is_stored)) = self.delayed.pop()
         {
             octets += entry.body_bytes();
+            self.hurried.insert(seq);
             hurried.push((seq, entry, is_stored));
         }
         if hurried.len() < max && !self.delayed.ahead.is_bare() {

@@ -1,5 +1,7 @@
 //! Promises of what a plain queue does not have, by name: priorities, times, limits, dead letters.
 
+mod keyed;
+
 use super::model::pages_for;
 use super::*;
 
