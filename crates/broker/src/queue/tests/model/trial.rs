@@ -114,8 +114,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// A trial of a queue that tells priorities up to `max_priority` apart, 0: none. Bits of `kind`: the queue
-    /// gets each fact twice; it keeps last values.
+    /// A trial of a queue that tells priorities up to `max_priority` apart, 0: none. Bits of `kind`: the
+    /// queue gets each fact twice; it keeps last values.
     pub(crate) fn new(kind: u8, max_priority: u8) -> Self {
         let rules = Rules {
             max_priority: Some(max_priority % 16).filter(|max| *max > 0),
