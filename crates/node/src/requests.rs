@@ -412,7 +412,7 @@ impl Client {
     }
 
     /// Starts a browser: it gets copies of what the queue holds and of what comes to it, and takes nothing.
-    /// Arguments: `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
+    /// Arguments: `x-browse` (that it is one), `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
     /// `x-browse-delayed` (whether it sees these, too). It goes on once [`Client::browse_on`] is called.
     ///
     /// # Errors
@@ -425,7 +425,16 @@ impl Client {
     ) -> Result<Arc<Browser>, Refusal> {
         self.refresh();
         let queue = self.readable(queue)?;
-        let is_set = |name| matches!(arguments.get(name), Some(Value::Bool(true)));
+        let is_set = |argument| match arguments.get(argument) {
+            None => Ok(false),
+            Some(Value::Bool(is_set)) => Ok(*is_set),
+            Some(other) => Err(Refusal::InvalidArgument {
+                argument,
+                subject: queue.subject(),
+                fault: ArgumentFault::WrongType(other.type_name()),
+            }),
+        };
+        is_set("x-browse")?;
         let from = match arguments.get("x-browse-from") {
             None => From::First,
             Some(Value::Timestamp(seconds)) => From::Time(seconds.saturating_mul(1000)),
@@ -443,8 +452,8 @@ impl Client {
             },
         };
         let scope = Scope {
-            unsettled: is_set("x-browse-unsettled"),
-            delayed: is_set("x-browse-delayed"),
+            unsettled: is_set("x-browse-unsettled")?,
+            delayed: is_set("x-browse-delayed")?,
         };
         let browser = Browser::new(&queue, &self.mailbox, address, from, scope);
         if queue.add_browser(&browser) {

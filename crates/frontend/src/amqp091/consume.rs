@@ -175,10 +175,11 @@ impl Channel {
     }
 }
 
-/// Whether a consumer only looks at what the queue holds.
+/// Whether a consumer only looks at what the queue holds. One that says so in a way that is not understood is
+/// refused as a browser: as a consumer it would take what it meant to leave.
 fn is_browsing(m: &basic::Consume<'_>) -> bool {
     let arguments = convert::table(m.arguments);
-    matches!(arguments.get("x-browse"), Some(Value::Bool(true)))
+    !matches!(arguments.get("x-browse"), None | Some(Value::Bool(false)))
 }
 
 impl Connection {
