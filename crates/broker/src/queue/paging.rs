@@ -13,7 +13,7 @@ use super::lane::Entry;
 use super::octets::Octets;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
 use super::times::{Hour, Note};
-use super::{Queue, SeqSet, Totals};
+use super::{Queue, SeqSet};
 use crate::message::Message;
 use std::collections::BTreeMap;
 
@@ -548,15 +548,8 @@ impl Queue {
         if self.unsettled.is_empty() {
             self.unsettled.clear();
         }
-        let Totals {
-            ready,
-            unsettled,
-            delayed,
-            leaving,
-            ..
-        } = self.totals();
         // As long as it holds anything, a crash before is to be known.
-        if ready + unsettled + delayed + leaving == 0 && self.stored.has_nothing_live() {
+        if self.totals().messages() == 0 && self.stored.has_nothing_live() {
             self.stored.clear();
         }
     }

@@ -23,7 +23,7 @@ impl LiveQueue {
         if self.is_gone() {
             return;
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         state.machine.fetched(fetch.lane, fetch.ticket, found, lost);
         self.begin(&mut state);
         self.dispatch(&mut state, touched);
@@ -62,7 +62,7 @@ impl LiveQueue {
             drop(state);
             return self.release(extent, seqs.len() as u64);
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let ahead_bytes = if keeps { self.backing.ahead_bytes() } else { 0 };
         let keep_bytes = state.machine.keep_bytes(ahead_bytes);
         state.machine.stored(durable, extent, seqs, keep_bytes);
@@ -76,7 +76,7 @@ impl LiveQueue {
             drop(state);
             return self.release(copied.extent, copied.count);
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         state.machine.moved(durable, from_extent, copied);
         self.settle_accounts(&mut state, before);
     }
@@ -90,7 +90,7 @@ impl LiveQueue {
     /// Drops what is in memory and in an extent, but for so much as is read ahead of consumers.
     pub(crate) fn evict(self: &Arc<Self>) {
         let mut state = self.lock();
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let keep_bytes = state.machine.keep_bytes(self.backing.ahead_bytes());
         state.machine.evict(keep_bytes);
         self.settle_accounts(&mut state, before);
