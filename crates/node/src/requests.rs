@@ -5,7 +5,9 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Browser, From, Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
+use crate::queues::{
+    Browser, From, Got, LiveQueue, Page, Peek, Peeking, SharedCredit, Stopped, Subscriber, Worked,
+};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -452,6 +454,24 @@ impl Client {
         } else {
             Err(Refusal::NotFound(queue.subject()))
         }
+    }
+
+    /// Looks once at what a queue holds, and takes nothing. `then` is told what was seen: mostly later, on the
+    /// thread that reads, where it must not wait; on a node that has no disk before this returns. When the
+    /// broker stops first it is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn peek(
+        &mut self,
+        queue: &QueueName,
+        asked: Peek,
+        then: impl FnOnce(Page) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        self.refresh();
+        let queue = self.readable(queue)?;
+        queue.peek(Peeking::new(&queue, asked, Box::new(then)));
+        Ok(())
     }
 
     /// A browser begins to look.

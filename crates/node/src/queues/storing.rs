@@ -2,7 +2,7 @@
 
 use super::leaving::has_leaving;
 use super::local::{Standing, State};
-use super::{Browser, LiveQueue};
+use super::{Browser, LiveQueue, Peeking};
 use crate::mailbox::{Mailbox, Notice, Touched};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -203,6 +203,17 @@ impl LiveQueue {
         match &self.backing.storage {
             Some(storage) => storage.ask_browser(Arc::clone(browser)),
             None => browser.run(&|_, _| Vec::new(), touched),
+        }
+    }
+
+    /// Somebody peeks: on the thread that reads or, where nothing has to be read, here and now.
+    pub(crate) fn peek(self: &Arc<Self>, peeking: Peeking) {
+        if let Some(storage) = &self.backing.storage {
+            return storage.ask_peek(peeking);
+        }
+        let mut more = Some(peeking);
+        while let Some(peeking) = more {
+            more = peeking.run(&|_, _| Vec::new());
         }
     }
 

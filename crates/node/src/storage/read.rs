@@ -3,7 +3,7 @@
 use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT, Wish};
 use crate::mailbox::Touched;
 use crate::queues::record::Kept;
-use crate::queues::{Browser, LiveQueue};
+use crate::queues::{Browser, LiveQueue, Peeking};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,6 +37,7 @@ impl Storage {
             match next {
                 None => return,
                 Some(Wish::Browse(browser)) => self.let_browse(&browser),
+                Some(Wish::Peek(peeking)) => self.let_peek(peeking),
                 Some(Wish::Fetch(queue, fetch)) => {
                     if let Err(shortage) = self.serve(&queue, &fetch) {
                         self.put_off(queue, fetch, &shortage);
@@ -62,15 +63,27 @@ impl Storage {
     /// A browser looks. What cannot be read it does not get.
     fn let_browse(&self, browser: &Arc<Browser>) {
         let mut touched = Touched::default();
-        let read = |queue: &Arc<LiveQueue>, fetch: &Fetch| match self.read(queue, fetch) {
+        browser.run(&|queue, fetch| self.read_to_show(queue, fetch), &mut touched);
+        touched.wake_all();
+    }
+
+    /// Somebody peeks, for a while, and then others are served. What cannot be read is not seen.
+    fn let_peek(&self, peeking: Peeking) {
+        if let Some(more) = peeking.run(&|queue, fetch| self.read_to_show(queue, fetch)) {
+            if !self.is_closing.load(Ordering::Acquire) {
+                self.ask_peek(more);
+            }
+        }
+    }
+
+    fn read_to_show(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> Vec<(u64, Message)> {
+        match self.read(queue, fetch) {
             Ok(outcome) => outcome.found,
             Err(error) => {
                 tracing::warn!(%error, extent = fetch.stretch.extent, "a browser misses messages");
                 Vec::new()
             }
-        };
-        browser.run(&read, &mut touched);
-        touched.wake_all();
+        }
     }
 
     /// Reads what is asked for now; without threads. Answers whether there was anything.
@@ -80,6 +93,10 @@ impl Storage {
             None => false,
             Some(Wish::Browse(browser)) => {
                 self.let_browse(&browser);
+                true
+            }
+            Some(Wish::Peek(peeking)) => {
+                self.let_peek(peeking);
                 true
             }
             Some(Wish::Fetch(queue, fetch)) => {
