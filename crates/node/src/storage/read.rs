@@ -69,10 +69,10 @@ impl Storage {
 
     /// Somebody peeks, for a while, and then others are served. What cannot be read is not seen.
     fn let_peek(&self, peeking: Peeking) {
-        if let Some(more) = peeking.run(&|queue, fetch| self.read_to_show(queue, fetch)) {
-            if !self.is_closing.load(Ordering::Acquire) {
-                self.ask_peek(more);
-            }
+        if let Some(more) = peeking.run(&|queue, fetch| self.read_to_show(queue, fetch))
+            && !self.is_closing.load(Ordering::Acquire)
+        {
+            self.ask_peek(more);
         }
     }
 
