@@ -41,7 +41,7 @@ pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Starved, 
 pub use node::{Config, Node};
 pub use publish::Keys;
 pub use queues::{
-    Browser, From, Got, LiveQueue, Page, Peek, Peeked, SharedCredit, Subscriber, Taken, Worked,
+    Browser, From, Glimpse, Got, LiveQueue, Peek, Peeked, SharedCredit, Subscriber, Taken, Worked,
 };
 pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};

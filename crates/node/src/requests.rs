@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
 use crate::queues::{
-    Browser, From, Got, LiveQueue, Page, Peek, Peeking, SharedCredit, Stopped, Subscriber, Worked,
+    Browser, From, Glimpse, Got, LiveQueue, Peek, Peeking, SharedCredit, Stopped, Subscriber, Worked,
 };
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
@@ -466,7 +466,7 @@ impl Client {
         &mut self,
         queue: &QueueName,
         asked: Peek,
-        then: impl FnOnce(Page) + Send + 'static,
+        then: impl FnOnce(Glimpse) + Send + 'static,
     ) -> Result<(), Refusal> {
         self.refresh();
         let queue = self.readable(queue)?;

@@ -20,5 +20,5 @@ pub(crate) use joint::{Share, work_together};
 pub(crate) use local::Standing;
 pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};
 pub(crate) use peek::Peeking;
-pub use peek::{Page, Peek, Peeked};
+pub use peek::{Glimpse, Peek, Peeked};
 pub(crate) use triggers::Crossing;

@@ -38,7 +38,7 @@ pub struct Peeked {
 
 /// What was seen, by rising number.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct Glimpse {
     /// The messages.
     pub messages: Vec<Peeked>,
     /// Where to go on, if a bound was reached. There may be nothing more.
@@ -46,7 +46,7 @@ pub struct Page {
 }
 
 /// Who is told what was seen, on the thread that reads, without any lock.
-pub(crate) type Then = Box<dyn FnOnce(Page) + Send>;
+pub(crate) type Then = Box<dyn FnOnce(Glimpse) + Send>;
 
 /// A peek under way.
 pub(crate) struct Peeking {
@@ -56,7 +56,7 @@ pub(crate) struct Peeking {
     /// The next number to look at.
     cursor: u64,
     bytes: usize,
-    page: Page,
+    glimpse: Glimpse,
     then: Then,
 }
 
@@ -69,7 +69,7 @@ impl Peeking {
             since_ms,
             cursor,
             bytes: 0,
-            page: Page::default(),
+            glimpse: Glimpse::default(),
             then,
         }
     }
@@ -79,7 +79,7 @@ impl Peeking {
         if self.look(read) {
             return Some(self);
         }
-        (self.then)(self.page);
+        (self.then)(self.glimpse);
         None
     }
 
@@ -88,9 +88,9 @@ impl Peeking {
         if self.queue.is_deleted() {
             return false;
         }
-        let left = self.asked.messages_max - self.page.messages.len();
+        let left = self.asked.messages_max - self.glimpse.messages.len();
         if left == 0 {
-            self.page.next = Some(self.cursor);
+            self.glimpse.next = Some(self.cursor);
             return false;
         }
         let looks = self
@@ -108,12 +108,12 @@ impl Peeking {
                 && message.published_ms() >= self.since_ms
             {
                 let bytes = message.memory_bytes();
-                if bytes > bytes_left && !self.page.messages.is_empty() {
-                    self.page.next = Some(look.seq);
+                if bytes > bytes_left && !self.glimpse.messages.is_empty() {
+                    self.glimpse.next = Some(look.seq);
                     return false;
                 }
                 self.bytes += bytes;
-                self.page.messages.push(Peeked {
+                self.glimpse.messages.push(Peeked {
                     seq: look.seq,
                     standing: look.standing,
                     redelivered: look.redelivered,

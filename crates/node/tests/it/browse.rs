@@ -13,7 +13,7 @@ use warren_broker::refusal::Refusal;
 use warren_broker::value::{Table, Value};
 use warren_node::storage::Options;
 use warren_node::{
-    Address, Batch, Client, Config, From, Got, Inbox, LiveQueue, Node, Page, Peek, Starved, Touched,
+    Address, Batch, Client, Config, From, Glimpse, Got, Inbox, LiveQueue, Node, Peek, Starved, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -94,7 +94,7 @@ const ALL: Peek = Peek {
 };
 
 /// What a peek shows once all is read that has to be.
-fn peek(node: &Node, client: &mut Client, asked: Peek) -> Page {
+fn peek(node: &Node, client: &mut Client, asked: Peek) -> Glimpse {
     let seen = Arc::new(Mutex::new(None));
     let told = Arc::clone(&seen);
     let name = QueueName::new("q").unwrap();
@@ -106,7 +106,7 @@ fn peek(node: &Node, client: &mut Client, asked: Peek) -> Page {
     page.expect("somebody was told")
 }
 
-fn seqs(page: &Page) -> Vec<u64> {
+fn seqs(page: &Glimpse) -> Vec<u64> {
     page.messages.iter().map(|peeked| peeked.seq).collect()
 }
 
