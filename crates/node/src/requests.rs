@@ -5,7 +5,9 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Browser, From, Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
+use crate::queues::{
+    Browser, From, Glimpse, Got, LiveQueue, Peek, Peeking, SharedCredit, Stopped, Subscriber, Worked,
+};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -463,6 +465,24 @@ impl Client {
         }
     }
 
+    /// Looks once at what a queue holds, and takes nothing. `then` is told what was seen: mostly later, on the
+    /// thread that reads, where it must not wait; on a node that has no disk before this returns. When the
+    /// broker stops first it is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn peek(
+        &mut self,
+        queue: &QueueName,
+        asked: Peek,
+        then: impl FnOnce(Glimpse) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        self.refresh();
+        let queue = self.readable(queue)?;
+        queue.peek(Peeking::new(&queue, asked, Box::new(then)));
+        Ok(())
+    }
+
     /// A browser begins to look.
     pub fn browse_on(&self, browser: &Arc<Browser>, touched: &mut Touched) {
         browser.queue().browse(browser, touched);
@@ -511,17 +531,24 @@ impl Client {
 
     /// Does what is gathered and tells of alarms that it caused.
     pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        if batch.is_empty() {
-            return Worked::default();
-        }
-        let worked = batch.flush(self.node.appended(), touched);
-        self.node.spread_alarms();
-        worked
+        self.flush_by(Batch::flush, batch, touched)
     }
 
     /// The same, all of it at once: after a crash all of it was done, or nothing.
     pub fn flush_together(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        let worked = batch.flush_together(self.node.appended(), touched);
+        self.flush_by(Batch::flush_together, batch, touched)
+    }
+
+    fn flush_by(
+        &self,
+        flush: fn(&mut Batch, Position, &mut Touched) -> Worked,
+        batch: &mut Batch,
+        touched: &mut Touched,
+    ) -> Worked {
+        if batch.is_empty() {
+            return Worked::default();
+        }
+        let worked = flush(batch, self.node.appended(), touched);
         self.node.spread_alarms();
         worked
     }

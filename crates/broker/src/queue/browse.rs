@@ -114,14 +114,18 @@ impl Queue {
             for range in &wanted {
                 left.remove_range(*range);
             }
-            places.push(super::Fetch {
-                lane: 0,
-                ticket: 0,
-                durable,
-                stretch,
-                wanted,
-                bytes_max: usize::MAX,
-            });
+            // It may be settled by now, between others that are not.
+            left.remove(first);
+            if !wanted.is_empty() {
+                places.push(super::Fetch {
+                    lane: 0,
+                    ticket: 0,
+                    durable,
+                    stretch,
+                    wanted,
+                    bytes_max: usize::MAX,
+                });
+            }
         }
         places
     }

@@ -118,6 +118,13 @@ pub struct Totals {
     pub bytes: usize,
 }
 
+impl Totals {
+    /// All messages, wherever they are.
+    pub fn messages(&self) -> usize {
+        self.ready + self.unsettled + self.delayed + self.leaving
+    }
+}
+
 /// The state of one queue.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -160,7 +167,7 @@ impl Queue {
         let has_same_levels = extras.rules.max_priority == rules.max_priority
             && extras.rules.default_priority == rules.default_priority;
         let has_same_groups = extras.rules.group_by == rules.group_by;
-        let had_last_values = extras.rules.last_value_header == rules.last_value_header;
+        let has_same_last_values = extras.rules.last_value_header == rules.last_value_header;
         extras.rules = rules.clone();
         extras.reader = reader.cloned();
         if !has_same_levels {
@@ -169,7 +176,7 @@ impl Queue {
         if !has_same_groups {
             self.group_anew();
         }
-        if !had_last_values {
+        if !has_same_last_values {
             self.find_last_values();
         }
     }
@@ -264,6 +271,11 @@ impl Queue {
             consumers: self.consumers.len(),
             bytes: self.bytes,
         }
+    }
+
+    /// Memory of the messages that are in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many messages of each priority are ready: priority and count, by rising priority, without those

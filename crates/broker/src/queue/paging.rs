@@ -14,7 +14,7 @@ use super::octets::Octets;
 use super::pages::Page;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
 use super::times::{Note, own_expiry_ms};
-use super::{Queue, SeqSet, Totals};
+use super::{Queue, SeqSet};
 use crate::message::Message;
 use std::collections::BTreeMap;
 
@@ -584,15 +584,8 @@ impl Queue {
         if self.unsettled.is_empty() {
             self.unsettled.clear();
         }
-        let Totals {
-            ready,
-            unsettled,
-            delayed,
-            leaving,
-            ..
-        } = self.totals();
         // As long as it holds anything, a crash before is to be known.
-        if ready + unsettled + delayed + leaving == 0 && self.stored.has_nothing_live() {
+        if self.totals().messages() == 0 && self.stored.has_nothing_live() {
             self.stored.clear();
         }
     }

@@ -2,18 +2,19 @@
 //!
 //! A browser goes on when something came, when its session has room again, or when what it wants was read. It
 //! runs on the thread that reads, so that nobody else waits for it, and holds the queue's lock only to look.
+//! Who wants to look just once peeks, see [`peek`](super::peek).
 
 use super::LiveQueue;
-use crate::mailbox::{Address, Mailbox, Parcel, Touched};
+use crate::mailbox::{Address, Mailbox, Parcel, ROOM_BYTES, Touched};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use warren_broker::message::Message;
-use warren_broker::queue::{Delivery, Fetch, Look, Scope, SeqSet, Standing, Ticket};
+use warren_broker::queue::{Delivery, Fetch, Look, Range, Scope, SeqSet, Standing, Ticket};
 
 /// Messages looked at at a time.
-const LOOKED_MAX: usize = 256;
+pub(super) const LOOKED_MAX: usize = 256;
 
 /// Reads messages of a queue that stand in an extent.
 pub(crate) type Read<'a> = dyn Fn(&Arc<LiveQueue>, &Fetch) -> Vec<(u64, Message)> + 'a;
@@ -30,6 +31,18 @@ pub enum From {
     Time(u64),
     /// Only what comes from now on.
     Next,
+}
+
+impl From {
+    /// The first number to look at, and since when what is seen was published.
+    pub(super) fn start(self, queue: &Arc<LiveQueue>) -> (u64, u64) {
+        match self {
+            Self::First => (0, 0),
+            Self::Seq(seq) => (seq, 0),
+            Self::Time(since_ms) => (0, since_ms),
+            Self::Next => (queue.next_seq(), 0),
+        }
+    }
 }
 
 /// See the module.
@@ -55,17 +68,13 @@ impl Browser {
         from: From,
         scope: Scope,
     ) -> Arc<Self> {
-        let cursor = match from {
-            From::First | From::Time(_) => 0,
-            From::Seq(seq) => seq,
-            From::Next => queue.next_seq(),
-        };
+        let (cursor, since_ms) = from.start(queue);
         Arc::new(Self {
             queue: Arc::clone(queue),
             mailbox: Arc::clone(mailbox),
             address,
             scope,
-            since_ms: if let From::Time(since) = from { since } else { 0 },
+            since_ms,
             cursor: Mutex::new(cursor),
             is_due: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -102,17 +111,11 @@ impl Browser {
             let Some(last) = looks.last().map(|look| look.seq) else {
                 return;
             };
-            let mut absent = SeqSet::default();
-            for look in looks.iter().filter(|look| look.message.is_none()) {
-                absent.insert(look.seq);
-            }
-            let mut found: HashMap<u64, Message> = HashMap::new();
-            for place in self.queue.places_of(&absent) {
-                found.extend(read(&self.queue, &place));
-            }
+            let mut absent = Absent::of(&looks);
             for look in looks {
                 let seq = look.seq;
-                let message = look.message.clone().or_else(|| found.remove(&seq));
+                let message = look.message.clone();
+                let message = message.or_else(|| absent.take(&self.queue, seq, ROOM_BYTES, read));
                 if let Some(message) = message
                     && message.published_ms() >= self.since_ms
                     && !self.push(&look, message, touched)
@@ -141,5 +144,62 @@ impl Browser {
         let to = self.address;
         open.push(Parcel { to, delivery }, touched);
         true
+    }
+}
+
+/// Messages that were looked at and stand in extents only. They are read as they are needed, by rising number, and
+/// not all at once.
+#[derive(Debug)]
+pub(super) struct Absent {
+    left: SeqSet,
+    read: HashMap<u64, Message>,
+}
+
+/// A message that cannot be found where it stands has perhaps moved: it is looked for so often.
+const TRIES_MAX: usize = 3;
+
+impl Absent {
+    pub(super) fn of(looks: &[Look]) -> Self {
+        let mut left = SeqSet::default();
+        for look in looks.iter().filter(|look| look.message.is_none()) {
+            left.insert(look.seq);
+        }
+        Self {
+            left,
+            read: HashMap::new(),
+        }
+    }
+
+    /// The message with a number that is higher than those before. `None` when it is not there any more, or
+    /// cannot be read. So many bytes are read at a time, and one message at least.
+    pub(super) fn take(
+        &mut self,
+        queue: &Arc<LiveQueue>,
+        seq: u64,
+        bytes_max: usize,
+        read: &Read<'_>,
+    ) -> Option<Message> {
+        for _ in 0..TRIES_MAX {
+            if let Some(message) = self.read.remove(&seq) {
+                return Some(message);
+            }
+            if !self.left.contains(seq) {
+                return None;
+            }
+            if let Some(before) = seq.checked_sub(1) {
+                self.left.remove_range(Range {
+                    first: 0,
+                    last: before,
+                });
+            }
+            let mut place = queue.places_of(&self.left).into_iter().next()?;
+            place.bytes_max = bytes_max;
+            let found = read(queue, &place);
+            for (seq, message) in found {
+                self.left.remove(seq);
+                self.read.insert(seq, message);
+            }
+        }
+        None
     }
 }

@@ -116,7 +116,7 @@ pub(crate) fn work_together(
         if queue.is_gone() || (queue.is_deleted() && share.left.is_empty()) {
             continue;
         }
-        let bytes_before = state.machine.totals().bytes;
+        let bytes_before = state.machine.bytes();
         locked.push((
             at,
             Locked {
@@ -158,7 +158,7 @@ pub(crate) fn work_together(
         worked.all = worked.all.max(queue.dispatch(state, touched));
         worked.all = worked.all.max(queue.end(state, touched));
         queue.settle_accounts(state, one.bytes_before);
-        worked.held_bytes = worked.held_bytes.max(state.machine.totals().bytes);
+        worked.held_bytes = worked.held_bytes.max(state.machine.bytes());
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }
@@ -190,10 +190,7 @@ impl Locked<'_> {
             match command {
                 Command::Enqueue(messages) => {
                     let decided = state.facts.get(from..).unwrap_or_default();
-                    let came = decided
-                        .iter()
-                        .filter(|fact| matches!(fact, Fact::Enqueued { .. }));
-                    self.has_duplicates = came.count() < taken;
+                    self.has_duplicates = have_duplicates(decided, taken);
                     let refused = messages.get(taken..).unwrap_or_default();
                     self.refused = refused.len();
                     self.queue.refuse(state, refused);
@@ -204,6 +201,14 @@ impl Locked<'_> {
             }
         }
     }
+}
+
+/// Whether some of the messages that a queue took came before: so many were taken, and this was decided.
+pub(super) fn have_duplicates(decided: &[Fact], taken: usize) -> bool {
+    let came = decided
+        .iter()
+        .filter(|fact| matches!(fact, Fact::Enqueued { .. }));
+    came.count() < taken
 }
 
 /// Decides a command and makes it so; the facts stay. Answers as [`Queue::decide`] does.
