@@ -63,6 +63,7 @@ pub use keys::{HeaderReader, Key};
 pub use leaving::Leaving;
 pub use paging::Summary;
 pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
+pub use seen::Sighting;
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
 pub use ticket::Ticket;

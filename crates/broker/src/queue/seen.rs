@@ -2,7 +2,49 @@
 //! its time.
 
 use super::keys::Key;
+use super::{Fact, Queue};
+use crate::message::Message;
 use std::collections::{HashMap, VecDeque};
+
+/// So many places of keys that came again are left, beside as many as there are keys.
+const STALE_MAX: usize = 64;
+
+/// What a queue that remembers keys knows of a message's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// The key.
+    pub key: Key,
+    /// It came before, and is remembered.
+    pub is_known: bool,
+    until_ms: u64,
+    persistent: bool,
+}
+
+impl Sighting {
+    /// That it came now.
+    pub fn fact(&self) -> Fact {
+        Fact::Seen {
+            key: self.key,
+            until_ms: self.until_ms,
+            persistent: self.persistent,
+        }
+    }
+}
+
+impl Queue {
+    /// Looks whether a message's key came before, for an exchange that keeps its keys in this queue. `None`
+    /// when the message has none.
+    pub fn sighting(&self, message: &Message, now_ms: u64) -> Option<Sighting> {
+        let extras = self.extras.as_ref()?;
+        let (key, until_ms) = extras.dedup_key(message, now_ms)?;
+        Some(Sighting {
+            key,
+            is_known: extras.seen.has(key, now_ms),
+            until_ms,
+            persistent: self.is_kept(message),
+        })
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -44,6 +86,12 @@ impl Seen {
                 self.until.remove(&key);
             }
         }
+        // One that stays for long may have many behind it that came again and again.
+        if self.order.len() > 2 * self.until.len() + STALE_MAX {
+            let until = &self.until;
+            self.order
+                .retain(|(key, at, nth)| until.get(key) == Some(&(*at, *nth)));
+        }
     }
 
     /// All keys that are remembered, in order, with the hours.
@@ -73,6 +121,18 @@ mod tests {
         seen.tidy(3, 200);
         assert!(seen.has(4, 200), "it came again");
         assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
+    }
+
+    #[test]
+    fn a_key_that_comes_again_and_again_takes_no_more_room() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0);
+        for hour in 1..10_000 {
+            seen.insert(2, hour);
+            seen.tidy(1_000, 0);
+        }
+        assert!(seen.order.len() <= 4 + STALE_MAX, "{}", seen.order.len());
+        assert_eq!(seen.all(), [(1, 0), (2, 9_999)]);
     }
 
     #[test]
