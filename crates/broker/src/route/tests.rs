@@ -330,7 +330,8 @@ fn what_a_route_depends_on() {
         );
         assert_eq!(
             table.ignores_key(),
-            is_random || matches!(
+            is_random
+                || matches!(
                     row.name,
                     "headers" | "fanout" | "x-recent-history" | "x-message-deduplication"
                 ),
@@ -340,7 +341,12 @@ fn what_a_route_depends_on() {
         let remembers = row.name == "x-recent-history";
         assert_eq!((row.remembers)(&Table::new()) > 0, remembers, "{}", row.name);
         let deduplicates = row.name == "x-message-deduplication";
-        assert_eq!((row.deduplicates)(&Table::new()).is_some(), deduplicates, "{}", row.name);
+        assert_eq!(
+            (row.deduplicates)(&Table::new()).is_some(),
+            deduplicates,
+            "{}",
+            row.name
+        );
         let picks_one = row.name.starts_with("x-") && !remembers && !deduplicates;
         assert_eq!(row.picks_one, picks_one, "{}", row.name);
         assert_eq!(row.has_topics, row.name == "topic", "{}", row.name);
