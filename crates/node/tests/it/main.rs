@@ -12,6 +12,7 @@
 
 mod broker;
 mod browse;
+mod gates;
 mod interleavings;
 mod kinds;
 mod policies;
