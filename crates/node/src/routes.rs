@@ -100,21 +100,31 @@ impl Route {
 
     /// No way leads to gates behind which there is nothing: a key is remembered of what somebody got.
     fn close_blind(&mut self) {
-        let has_any = |gate: &Gate| !gate.queues.is_empty() || !gate.remembering.is_empty();
-        let mut leads: Vec<bool> = self.gates.iter().map(has_any).collect();
-        let is_leading = |leads: &[bool], gate: &usize| leads.get(*gate).copied().unwrap_or(false);
-        loop {
-            let before = leads.clone();
-            for (leads_on, gate) in leads.iter_mut().zip(&self.gates) {
-                *leads_on |= gate.gates.iter().any(|next| is_leading(&before, next));
+        let mut before: Vec<Vec<usize>> = vec![Vec::new(); self.gates.len()];
+        let mut next = Vec::new();
+        for (at, gate) in self.gates.iter().enumerate() {
+            for behind in &gate.gates {
+                if let Some(before) = before.get_mut(*behind) {
+                    before.push(at);
+                }
             }
-            if leads == before {
-                break;
+            if !gate.queues.is_empty() || !gate.remembering.is_empty() {
+                next.push(at);
             }
         }
-        self.entrances.retain(|gate| is_leading(&leads, gate));
+        // Backwards from those behind which there is something.
+        let mut leads = vec![false; self.gates.len()];
+        while let Some(at) = next.pop() {
+            if let Some(leads) = leads.get_mut(at)
+                && !std::mem::replace(leads, true)
+            {
+                next.extend(before.get(at).into_iter().flatten());
+            }
+        }
+        let is_leading = |gate: &usize| leads.get(*gate).copied().unwrap_or(false);
+        self.entrances.retain(is_leading);
         for gate in &mut self.gates {
-            gate.gates.retain(|next| is_leading(&leads, next));
+            gate.gates.retain(is_leading);
         }
     }
 
@@ -245,8 +255,11 @@ pub(crate) struct Walk<'a> {
     picked: HashSet<(Stage, ExchangeId)>,
     /// By stage.
     found: Vec<Found>,
-    /// Gates, each with its exchange: what is behind the first is the second stage.
-    gates: Vec<(ExchangeId, Arc<LiveQueue>)>,
+    /// The queues of gates: what is behind the first is the second stage.
+    gates: Vec<Arc<LiveQueue>>,
+    gates_by_id: HashMap<ExchangeId, usize, RandomState>,
+    /// From which stage it came to which gate.
+    ways: HashSet<(Stage, usize)>,
     route: Route,
 }
 
@@ -263,6 +276,8 @@ impl<'a> Walk<'a> {
             picked: HashSet::new(),
             found: vec![Found::default()],
             gates: Vec::new(),
+            gates_by_id: HashMap::default(),
+            ways: HashSet::new(),
             route,
         }
     }
@@ -326,16 +341,15 @@ impl<'a> Walk<'a> {
 
     /// Comes to a gate at some stage. Answers the stage behind it.
     fn pass_gate(&mut self, from: Stage, id: ExchangeId, keys: &Arc<LiveQueue>) -> Stage {
-        let known = self.gates.iter().position(|(gate, _)| *gate == id);
-        let gate = known.unwrap_or_else(|| {
-            self.gates.push((id, Arc::clone(keys)));
+        let gate = *self.gates_by_id.entry(id).or_insert_with(|| {
+            self.gates.push(Arc::clone(keys));
             self.found.push(Found::default());
             self.gates.len() - 1
         });
         let behind = gate + 1;
-        if let Some(found) = self.found.get_mut(from)
-            && from != behind
-            && !found.gates.contains(&gate)
+        if from != behind
+            && self.ways.insert((from, gate))
+            && let Some(found) = self.found.get_mut(from)
         {
             found.gates.push(gate);
         }
@@ -359,7 +373,7 @@ impl<'a> Walk<'a> {
         self.route.queues.dedup_by_key(|queue| queue.id());
         self.route.remembering = before.remembering;
         self.route.entrances = before.gates;
-        for (behind, (_, keys)) in found.zip(std::mem::take(&mut self.gates)) {
+        for (behind, keys) in found.zip(std::mem::take(&mut self.gates)) {
             let queues = self.queues_of(behind.queue_ids);
             self.route.gates.push(Gate {
                 keys,

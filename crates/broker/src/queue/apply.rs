@@ -60,7 +60,11 @@ impl Queue {
                         }
                     }
                 }
-                Fact::Seen { key, until_ms, .. } => self.extras.get_or_insert_default().see(key, until_ms),
+                Fact::Seen {
+                    key,
+                    until_ms,
+                    persistent,
+                } => self.extras.get_or_insert_default().see(key, until_ms, persistent),
                 Fact::Purged {
                     up_to,
                     except,

@@ -83,8 +83,8 @@ impl Extras {
     }
 
     /// A key came.
-    pub(super) fn see(&mut self, key: Key, until_ms: u64) {
-        self.seen.insert(key, until_ms);
+    pub(super) fn see(&mut self, key: Key, until_ms: u64, lasts: bool) {
+        self.seen.insert(key, until_ms, lasts);
         if let Some(rule) = self.rules.deduplication {
             self.seen.tidy(rule.keys_max, 0);
         }

@@ -42,7 +42,7 @@ pub struct Summary {
     pub levels: Vec<(u8, SeqSet)>,
     /// When something happens to which of these.
     pub notes: Vec<Note>,
-    /// Keys that came, in order, and until when each is remembered, in milliseconds since 1970.
+    /// Keys that came with messages that last, in order, and until when each is remembered, in milliseconds since 1970.
     pub seen: Vec<(Key, u64)>,
     /// Which of these stand for which key: number, key, octets of the body.
     pub last: Vec<(u64, Key, u32)>,
@@ -91,7 +91,7 @@ impl Queue {
         if !seen.is_empty() || !last.is_empty() {
             let extras = queue.extras.get_or_insert_default();
             for (key, until_ms) in seen {
-                extras.seen.insert(key, until_ms);
+                extras.seen.insert(key, until_ms, true);
             }
             for (seq, key, octets) in last {
                 extras.last.insert(key, seq, octets);
@@ -163,7 +163,7 @@ impl Queue {
         let (mut notes, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(extras) = &self.extras {
             notes = extras.times.notes(durable.live());
-            seen = extras.seen.all();
+            seen = extras.seen.lasting();
             last.extend(
                 extras
                     .last

@@ -54,7 +54,7 @@ pub(super) struct Seen {
     until: HashMap<Key, (u64, u64)>,
     /// Keys in the order in which they came, with the hour that was noted then, and the how-many-th it was.
     order: VecDeque<(Key, u64, u64)>,
-    /// So many came.
+    /// So many came, in steps of two: those whose messages last have the odd number behind.
     count: u64,
 }
 
@@ -66,11 +66,12 @@ impl Seen {
     }
 
     /// A key came. In recovery one may come that is known already: then it is the newest all the same, for
-    /// those that a log tells of before it have come once more, too.
-    pub(super) fn insert(&mut self, key: Key, until_ms: u64) {
-        self.count += 1;
-        self.until.insert(key, (until_ms, self.count));
-        self.order.push_back((key, until_ms, self.count));
+    /// those that a log tells of before it have come once more, too. `lasts`: so does the message that had it.
+    pub(super) fn insert(&mut self, key: Key, until_ms: u64, lasts: bool) {
+        self.count += 2;
+        let nth = self.count | u64::from(lasts);
+        self.until.insert(key, (until_ms, nth));
+        self.order.push_back((key, until_ms, nth));
     }
 
     /// Forgets the oldest beyond so many, and those whose time is over as far as they are the oldest.
@@ -94,12 +95,13 @@ impl Seen {
         }
     }
 
-    /// All keys that are remembered, in order, with the hours.
-    pub(super) fn all(&self) -> Vec<(Key, u64)> {
-        let fresh = |(key, until, nth): &&(Key, u64, u64)| self.until.get(key) == Some(&(*until, *nth));
+    /// The keys that are remembered beyond the end of the node, in order, with the hours: those of messages
+    /// that are there then, for what was lost with it may come again.
+    pub(super) fn lasting(&self) -> Vec<(Key, u64)> {
+        let is_fresh = |key, until, nth| self.until.get(key) == Some(&(until, nth));
         self.order
             .iter()
-            .filter(fresh)
+            .filter(|(key, until, nth)| nth & 1 == 1 && is_fresh(key, *until, *nth))
             .map(|(key, until, _)| (*key, *until))
             .collect()
     }
@@ -112,36 +114,48 @@ mod tests {
     #[test]
     fn the_oldest_make_room_and_all_have_their_time() {
         let mut seen = Seen::default();
-        (1..=3).for_each(|key| seen.insert(key, 0));
+        (1..=3).for_each(|key| seen.insert(key, 0, true));
         seen.tidy(2, 0);
         assert!(!seen.has(1, 0) && seen.has(2, 0) && seen.has(3, 0));
-        seen.insert(4, 100);
+        seen.insert(4, 100, true);
         assert!(seen.has(4, 99) && !seen.has(4, 100), "its time is over");
-        seen.insert(4, 300);
+        seen.insert(4, 300, true);
         seen.tidy(3, 200);
         assert!(seen.has(4, 200), "it came again");
-        assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
+        assert_eq!(seen.lasting(), [(2, 0), (3, 0), (4, 300)]);
+    }
+
+    #[test]
+    fn keys_of_messages_that_do_not_last_do_not_last() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0, false);
+        seen.insert(2, 0, true);
+        seen.insert(3, 5, true);
+        // Again, when its time was over.
+        seen.insert(3, 9, false);
+        assert!((1..=3).all(|key| seen.has(key, 6)));
+        assert_eq!(seen.lasting(), [(2, 0)]);
     }
 
     #[test]
     fn a_key_that_comes_again_and_again_takes_no_more_room() {
         let mut seen = Seen::default();
-        seen.insert(1, 0);
+        seen.insert(1, 0, true);
         for hour in 1..10_000 {
-            seen.insert(2, hour);
+            seen.insert(2, hour, true);
             seen.tidy(1_000, 0);
         }
         assert!(seen.order.len() <= 4 + STALE_MAX, "{}", seen.order.len());
-        assert_eq!(seen.all(), [(1, 0), (2, 9_999)]);
+        assert_eq!(seen.lasting(), [(1, 0), (2, 9_999)]);
     }
 
     #[test]
     fn what_a_log_tells_again_leaves_the_newest_the_newest() {
         let mut seen = Seen::default();
         // A checkpoint has the newest two; the log behind it begins with what came before them.
-        (3..=4).chain(1..=4).for_each(|key| seen.insert(key, 0));
-        seen.insert(5, 0);
+        (3..=4).chain(1..=4).for_each(|key| seen.insert(key, 0, true));
+        seen.insert(5, 0, true);
         seen.tidy(2, 0);
-        assert_eq!(seen.all(), [(4, 0), (5, 0)]);
+        assert_eq!(seen.lasting(), [(4, 0), (5, 0)]);
     }
 }

@@ -72,8 +72,12 @@ fn size(keys: i64) -> Table {
     table([("x-cache-size", Value::I64(keys))])
 }
 
-/// A message with a number, a key and a time for which that is remembered.
+/// A persistent message with a number, a key and a time for which that is remembered.
 fn keyed(number: u32, key: i64, ttl_ms: i64) -> Message {
+    any_keyed(number, key, ttl_ms, true)
+}
+
+fn any_keyed(number: u32, key: i64, ttl_ms: i64, persistent: bool) -> Message {
     let properties = [key.to_le_bytes(), ttl_ms.to_le_bytes()].concat();
     let mut body = vec![0];
     body.extend_from_slice(&number.to_be_bytes());
@@ -82,7 +86,7 @@ fn keyed(number: u32, key: i64, ttl_ms: i64) -> Message {
         key: "k",
         properties: &properties,
         body: &body,
-        persistent: true,
+        persistent,
         published_ms: 1_000_000,
         ..Parts::default()
     })
@@ -729,6 +733,39 @@ fn a_key_is_known_after_any_death_if_its_message_is_there_and_only_then() {
             inherited.extend(confirmed.iter().map(|(_, key)| *key));
             disk = Death::any(&mut random).of(&disk, None);
         }
+    }
+}
+
+#[test]
+fn what_a_crash_loses_may_come_again() {
+    let disk = SimDisk::new(1);
+    let node = open(&disk);
+    node.put_vhost(Vhost::named(vhost()));
+    let mut actor = Actor::new(&node);
+    actor.gate("g", 10);
+    actor.declare_queue("gated", Table::new());
+    actor.bind_queue("g", "gated");
+    let once = table([("x-message-deduplication", Value::Bool(true))]);
+    actor.declare_queue("once", once);
+    actor.declare_exchange("f", "fanout", Table::new());
+    actor.bind_queue("f", "once");
+    for exchange in ["f", "g"] {
+        actor.publish(exchange, any_keyed(1, 1, 0, false));
+        actor.publish(exchange, any_keyed(2, 2, 0, true));
+        actor.publish(exchange, any_keyed(3, 1, 0, true));
+    }
+    node.commit_log().unwrap();
+    // A checkpoint, which has the keys.
+    for _ in 0..3 {
+        node.keep_house().unwrap();
+    }
+    drop((actor, node));
+    let node = open(&disk.kill());
+    let mut actor = Actor::new(&node);
+    for (exchange, queue) in [("f", "once"), ("g", "gated")] {
+        actor.publish(exchange, keyed(4, 1, 0));
+        actor.publish(exchange, keyed(5, 2, 0));
+        assert_eq!(actor.drain(&node, queue), [2, 4], "{queue}");
     }
 }
 
