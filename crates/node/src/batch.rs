@@ -139,7 +139,7 @@ impl Batch {
         worked
     }
 
-    /// Does what goes by routes. Every message is in its queues and known at gates, or, after a crash, neither.
+    /// Does what goes by routes. After a crash a message is in its queues and known at gates, or neither.
     fn flush_routed(&mut self, floor: Position, touched: &mut Touched) -> Worked {
         let routed = std::mem::take(&mut self.routed);
         let tokens = std::mem::take(&mut self.routed_tokens);

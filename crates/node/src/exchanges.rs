@@ -30,7 +30,7 @@ pub struct LiveExchange {
     vhost: VhostName,
     /// The messages that it routed last, if it remembers any.
     history: Option<History>,
-    /// A queue that nobody else knows, and that remembers the keys of messages, if it lets none through twice.
+    /// A queue that nobody else knows, and that remembers keys of messages, if it lets none through twice.
     keys: Option<Arc<LiveQueue>>,
     rules: RwLock<ExchangeRules>,
     table: RwLock<Box<dyn RoutingTable>>,

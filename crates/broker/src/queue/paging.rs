@@ -42,7 +42,7 @@ pub struct Summary {
     pub levels: Vec<(u8, SeqSet)>,
     /// When something happens to which of these.
     pub notes: Vec<Note>,
-    /// Keys that came with messages that last, in order, and until when each is remembered, in milliseconds since 1970.
+    /// Keys of messages that last, in order, and until when each is remembered, in milliseconds since 1970.
     pub seen: Vec<(Key, u64)>,
     /// Which of these stand for which key: number, key, octets of the body.
     pub last: Vec<(u64, Key, u32)>,

@@ -66,7 +66,7 @@ impl Seen {
     }
 
     /// A key came. In recovery one may come that is known already: then it is the newest all the same, for
-    /// those that a log tells of before it have come once more, too. `lasts`: so does the message that had it.
+    /// those that a log tells of before it have come once more, too. `lasts`: its message does.
     pub(super) fn insert(&mut self, key: Key, until_ms: u64, lasts: bool) {
         self.count += 2;
         let nth = self.count | u64::from(lasts);

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! After a crash a key is known if the message that had it is there, and only then. What a queue refused, and
-//! its sender is told so, leaves no key: it may be sent again, to all queues. In one batch, those with its key
+//! its sender is told so, leaves no key: it may be sent again, to all queues. Of one batch those with its key
 //! that came behind it have its fate.
 
 use super::LiveQueue;
