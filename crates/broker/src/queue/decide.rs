@@ -182,8 +182,7 @@ impl Queue {
                 kept_persistent -= if persistent { 0 } else { u64::from(octets) };
             }
             if let Some(extras) = &self.extras {
-                let transient = self.stored.get(false).live();
-                kept_persistent -= extras.times.transient_octets(self.durable, transient);
+                kept_persistent -= extras.times.transient_octets();
             }
             let except = except.ranges();
             facts.push(Fact::Purged {
@@ -213,9 +212,6 @@ impl Queue {
             if let Some(entry) = extras.times.delayed.find(*seq) {
                 let octets = entry.message.envelope().body_bytes;
                 gathered.push(*seq, self.is_kept(&entry.message), octets);
-            } else if extras.times.delayed.ahead.absent.contains(*seq) {
-                let persistent = self.stored.get(true).live().contains(*seq);
-                gathered.push(*seq, persistent, extras.times.octets_of(*seq));
             }
         }
         facts.extend(gathered.settled());

@@ -12,6 +12,7 @@
 
 mod broker;
 mod browse;
+mod delays;
 mod gates;
 mod interleavings;
 mod kinds;

@@ -92,6 +92,8 @@ pub(crate) struct Trial {
     /// What was written to extents, by extent and number, and how much of each is still needed.
     pub(super) extents: HashMap<u64, BTreeMap<u64, Message>>,
     pub(super) needed: HashMap<u64, u64>,
+    /// The pages of notes in each.
+    pub(super) pages: HashMap<u64, BTreeMap<u64, Vec<super::Note>>>,
     pub(super) last_extent: u64,
     /// What is being read: it comes when something else was done, but for every n-th.
     pub(super) pending: Vec<(Fetch, u8)>,
