@@ -65,9 +65,12 @@ impl Client {
 
     /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take
     /// it; 0 names nothing.
-    pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message, token: u64) {
+    pub fn publish(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
         if !route.remembering.is_empty() {
-            self.node.remember(route, &message);
+            self.node.remember(&route.remembering, &message);
+        }
+        if batch.goes_by_route(route) {
+            return batch.publish_by_route(route, message, token);
         }
         if let Some((last, others)) = route.queues.split_last() {
             if !others.is_empty() {

@@ -65,6 +65,7 @@ pub use leaving::Leaving;
 pub use pages::{NOTES_MAX, NotesFetch, Page, notes_of, pages_of};
 pub use paging::Summary;
 pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
+pub use seen::Sighting;
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
 pub use ticket::Ticket;

@@ -49,7 +49,7 @@ pub struct Summary {
     pub pages: Vec<Page>,
     /// Which of these rest, and until when.
     pub rests: Vec<Note>,
-    /// Keys that came, in order, and until when each is remembered, in milliseconds since 1970.
+    /// Keys of messages that last, in order, and until when each is remembered, in milliseconds since 1970.
     pub seen: Vec<(Key, u64)>,
     /// Which of these stand for which key: number, key, octets of the body.
     pub last: Vec<(u64, Key, u32)>,

@@ -2,6 +2,8 @@
 //! its time.
 
 use super::keys::Key;
+use super::{Fact, Queue};
+use crate::message::Message;
 use std::collections::{HashMap, VecDeque};
 
 /// Keys that came again since are not looked for while there are so few.
@@ -17,6 +19,43 @@ struct Came {
     nth: u64,
     /// What brought it survives a restart.
     persistent: bool,
+}
+
+/// What a queue that remembers keys knows of a message's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// The key.
+    pub key: Key,
+    /// It came before, and is remembered.
+    pub is_known: bool,
+    until_ms: u64,
+    persistent: bool,
+}
+
+impl Sighting {
+    /// That it came now.
+    pub fn fact(&self) -> Fact {
+        Fact::Seen {
+            key: self.key,
+            until_ms: self.until_ms,
+            persistent: self.persistent,
+        }
+    }
+}
+
+impl Queue {
+    /// Looks whether a message's key came before, for an exchange that keeps its keys in this queue. `None`
+    /// when the message has none.
+    pub fn sighting(&self, message: &Message, now_ms: u64) -> Option<Sighting> {
+        let extras = self.extras.as_ref()?;
+        let (key, until_ms) = extras.dedup_key(message, now_ms)?;
+        Some(Sighting {
+            key,
+            is_known: extras.seen.has(key, now_ms),
+            until_ms,
+            persistent: self.is_kept(message),
+        })
+    }
 }
 
 /// See the module.

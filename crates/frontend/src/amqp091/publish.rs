@@ -108,7 +108,7 @@ pub(super) struct Routed {
 impl Routed {
     /// Whether one of its queues was deleted after it was routed.
     pub(super) fn is_late(&self) -> bool {
-        self.route.queues.iter().any(|queue| queue.is_deleted())
+        self.route.has_deleted()
     }
 }
 
@@ -362,13 +362,13 @@ impl Channel {
             client.reply(message.exchange(), key, &message, &mut shared.touched);
         }
         // A reply consumer is no queue: a mandatory reply comes back although it is delivered.
-        if route.queues.is_empty() && mandatory {
+        if mandatory && route.reaches_nobody() {
             let (frame_max, number) = (shared.tuned.frame_max, self.number);
             self.write(shared, |out| {
                 deliver::write_return(out, &message, frame_max, number)
             });
         }
-        shared.enqueued += (route.queues.len() + replies.len()).max(1);
+        shared.enqueued += (route.queue_count() + replies.len()).max(1);
         let is_kept = message.envelope().persistent && route.is_durable;
         let token = match &self.mode {
             Mode::Confirm(confirms) => confirms.token(self.number),

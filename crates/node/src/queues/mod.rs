@@ -3,6 +3,7 @@
 mod browse;
 mod credit;
 mod ending;
+mod gates;
 mod joint;
 mod leaving;
 mod local;
@@ -16,6 +17,7 @@ mod triggers;
 pub use browse::{Browser, From};
 pub use credit::SharedCredit;
 pub(crate) use ending::Stopped;
+pub(crate) use gates::Routed;
 pub(crate) use joint::{Share, work_together};
 pub(crate) use local::Standing;
 pub use local::{Got, LiveQueue, Subscriber, Taken, Worked};

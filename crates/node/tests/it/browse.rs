@@ -1,6 +1,6 @@
 //! Browsers and peeks where most of a queue stands in extents only.
 
-use crate::broker::{client, declare_queue, message, vhost};
+use crate::broker::{client, declare_queue, message, node, vhost};
 use crate::sim::sim_disk::SimDisk;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -35,6 +35,25 @@ fn bodies(client: &Client) -> Vec<Vec<u8>> {
         .iter()
         .map(|parcel| parcel.delivery.message.body().to_vec())
         .collect()
+}
+
+#[test]
+fn a_browser_sees_what_a_transaction_brings() {
+    let node = node();
+    let mut client = client(&node, "u");
+    let queues = ["q", "other"].map(|name| declare_queue(&mut client, name));
+    let arguments: Table = [("x-browse".to_owned(), Value::Bool(true))].into_iter().collect();
+    let name = QueueName::new("q").unwrap();
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    let browser = client.browse(&name, &arguments, ADDRESS).unwrap();
+    client.browse_on(&browser, &mut touched);
+    let message = message((0, 1), 0);
+    for queue in &queues {
+        batch.publish(queue, message.clone(), 0);
+    }
+    client.flush_together(&mut batch, &mut touched);
+    assert_eq!(bodies(&client), [message.body()]);
+    touched.wake_all();
 }
 
 /// A node that has little memory for messages.

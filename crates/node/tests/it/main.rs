@@ -13,6 +13,7 @@
 mod broker;
 mod browse;
 mod delays;
+mod gates;
 mod interleavings;
 mod kinds;
 mod policies;
