@@ -12,6 +12,7 @@ use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
 use super::leaving::Gone;
 use super::paging::merged;
+use super::rising::Rising;
 use super::stored::{Chains, Fetch};
 use super::ticket::Ticket;
 use super::window::Window;
@@ -75,9 +76,9 @@ pub struct Note {
 #[derive(Debug, Default)]
 pub(super) struct Times {
     /// When messages with a time to live of their own expire: time and number, with the body's octets.
-    expiries: BTreeMap<(u64, u64), u32>,
+    expiries: Rising<(u64, u64), u32>,
     /// When those of them expire that stand in no lane (out, resting or leaving), by number, with the octets.
-    lent_expiries: BTreeMap<u64, (u64, u32)>,
+    lent_expiries: Window<(u64, u32)>,
     /// What is not ready yet.
     pub(super) delayed: Lane,
     /// When that is due: time and number, with the body's octets.
@@ -131,14 +132,14 @@ impl Times {
     /// A message does not stand in a lane any more.
     pub(super) fn drop_expiry(&mut self, seq: u64, message: &Message) {
         if let Some(at) = own_expiry_ms(message) {
-            self.expiries.remove(&(at, seq));
+            self.expiries.remove((at, seq));
         }
     }
 
     /// A message stands in no lane for a while: it expires when it comes back, if it does. A checkpoint tells
     /// of it all the same.
     pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, octets: u32, stays: bool) {
-        self.expiries.remove(&(at_ms, seq));
+        self.expiries.remove((at_ms, seq));
         if stays {
             self.lent_expiries.insert(seq, (at_ms, octets));
         }
@@ -147,7 +148,7 @@ impl Times {
     /// A message came back to its lane.
     pub(super) fn came_back(&mut self, seq: u64) {
         self.end_lease(seq);
-        if let Some((at, octets)) = self.lent_expiries.remove(&seq) {
+        if let Some((at, octets)) = self.lent_expiries.remove(seq) {
             self.expiries.insert((at, seq), octets);
         }
     }
@@ -156,7 +157,7 @@ impl Times {
     pub(super) fn forget(&mut self, seq: u64) {
         self.end_lease(seq);
         if !self.lent_expiries.is_empty() {
-            self.lent_expiries.remove(&seq);
+            self.lent_expiries.remove(seq);
         }
     }
 
@@ -164,7 +165,7 @@ impl Times {
     pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
         let resting = &self.resting;
         self.expiries
-            .retain(|(_, seq), _| stays(*seq) || resting.contains_key(seq));
+            .retain(|(_, seq)| stays(seq) || resting.contains_key(&seq));
     }
 
     /// A message is delayed.
@@ -275,9 +276,9 @@ impl Times {
             octets,
         };
         let expiries = self.expiries.iter();
-        let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, *at, *seq, *octets));
+        let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, at, seq, *octets));
         let lent = self.lent_expiries.iter();
-        let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, *seq, *octets));
+        let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, seq, *octets));
         let dues = self.dues.iter();
         let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
         let wanted = self.wanted_dues.iter();
@@ -300,7 +301,7 @@ impl Times {
             octets,
         } = note;
         match hour {
-            Hour::Expires => drop(self.expiries.insert((at_ms, seq), octets)),
+            Hour::Expires => self.expiries.insert((at_ms, seq), octets),
             Hour::Due => {
                 self.delayed.ahead.absent.insert(seq);
                 self.dues.insert((at_ms, seq), octets);
@@ -431,7 +432,8 @@ impl Times {
         let look = behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS));
         let look = look.filter(|_| !self.delayed.ahead.absent.is_empty());
         let rests = self.rests.first().map(|(at, _)| *at);
-        [first(&self.expiries), first(&self.dues), look, rests]
+        let expiry = self.expiries.first().map(|((at, _), _)| at);
+        [expiry, first(&self.dues), look, rests]
             .into_iter()
             .flatten()
             .min()
@@ -525,10 +527,10 @@ impl Queue {
     /// Messages whose own time to live is over leave, wherever they stand.
     fn expire_own(&mut self, now_ms: u64, settled: &mut Gathered) {
         while let Some(extras) = &mut self.extras
-            && let Some(first) = extras.times.expiries.first_entry()
-            && first.key().0 <= now_ms
+            && let Some(((at_ms, _), _)) = extras.times.expiries.first()
+            && at_ms <= now_ms
+            && let Some(((_, seq), octets)) = extras.times.expiries.pop_first()
         {
-            let ((at_ms, seq), octets) = first.remove_entry();
             // After recovery this may be noted of what rests: it expires when it is ready.
             if extras.times.resting.contains_key(&seq) {
                 extras.times.lent_expiries.insert(seq, (at_ms, octets));
