@@ -104,6 +104,8 @@ impl Queue {
         self.octets.set_aside(entry.body_bytes());
         let times = &mut self.extras.get_or_insert_default().times;
         times.note_due(seq, &entry.message);
+        // Numbers of those that are due stand between theirs.
+        times.delayed.ready.fit(true);
         times.delayed.ready.insert(seq, entry);
     }
 

@@ -27,10 +27,15 @@ impl Ready {
     }
 
     /// What there is goes into the form that a lane among others has, or one that has all.
+    #[inline]
     pub(super) fn fit(&mut self, is_sparse: bool) {
-        if is_sparse == matches!(self, Self::Sparse(_)) {
-            return;
+        if is_sparse != matches!(self, Self::Sparse(_)) {
+            self.change(is_sparse);
         }
+    }
+
+    #[cold]
+    fn change(&mut self, is_sparse: bool) {
         let mut fitting = if is_sparse {
             Self::sparse()
         } else {

@@ -12,7 +12,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// A ring never has more places than twice its live ones and so many; then it sheds to the tree.
+/// A ring never has more places than so many times its live ones and so many; then it sheds to the tree. Where
+/// messages are delayed, each takes two numbers: one when it comes, one when it is due.
+const TIMES: usize = 3;
 const SLACK: usize = 256;
 
 /// Values by sequence number, in order.
@@ -59,7 +61,7 @@ impl<T> Window<T> {
             return self.insert_below(seq, value);
         }
         // Counted in live places, never in empty ones: growing gaps would double the ring each time.
-        if seq - self.base >= (2 * (self.live + 1) + SLACK) as u64 {
+        if seq - self.base >= (TIMES * (self.live + 1) + SLACK) as u64 {
             // A jump that the ring would have to fill with empty places.
             self.retire_all();
             self.base = seq;
@@ -84,7 +86,7 @@ impl<T> Window<T> {
             false => usize::try_from(self.base - seq).unwrap_or(usize::MAX),
         };
         let places = self.recent.len().saturating_add(gap);
-        let is_near = gap <= SLACK && places <= 2 * self.live + SLACK;
+        let is_near = gap <= SLACK && places <= TIMES * self.live + SLACK;
         if !is_near || self.old.last_key_value().is_some_and(|(last, _)| *last >= seq) {
             self.old.insert(seq, value);
             return;
@@ -189,7 +191,7 @@ impl<T> Window<T> {
             self.recent.pop_front();
             self.base += 1;
         }
-        while self.recent.len() > 2 * self.live + SLACK {
+        while self.recent.len() > TIMES * self.live + SLACK {
             if let Some(Some(value)) = self.recent.pop_front() {
                 self.old.insert(self.base, value);
                 self.live -= 1;
@@ -261,7 +263,7 @@ mod tests {
         for power in 0..40 {
             window.insert(1u64 << power, power);
             assert!(
-                window.recent.len() <= 2 * window.live + SLACK,
+                window.recent.len() <= TIMES * window.live + SLACK,
                 "{} places",
                 window.recent.len()
             );
