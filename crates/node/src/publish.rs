@@ -54,13 +54,23 @@ impl Client {
         Ok(route)
     }
 
-    /// Asks whether the user may publish to the exchange at all: before a body is taken in.
+    /// Asks whether the user may publish to the exchange at all: before anything else is looked at. A route
+    /// that is remembered says that they may; it is answered, and goes for a message without further keys.
     ///
     /// # Errors
     /// As [`Client::route`].
-    pub fn check_publish(&mut self, exchange: &str) -> Result<(), Refusal> {
-        self.refresh();
-        self.publishable(exchange).map(drop)
+    pub fn check_publish(
+        &mut self,
+        cache: &mut RouteCache,
+        exchange: &str,
+        key: &str,
+    ) -> Result<Option<Arc<Route>>, Refusal> {
+        let version = self.refresh();
+        let known = cache.find(exchange, key, version);
+        if known.is_none() {
+            self.publishable(exchange)?;
+        }
+        Ok(known)
     }
 
     /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take

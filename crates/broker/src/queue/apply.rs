@@ -122,6 +122,8 @@ impl Queue {
         let times = &mut self.extras.get_or_insert_default().times;
         times.transient_octets += if is_kept { 0 } else { octets };
         times.note_due(seq, &entry.message);
+        // Numbers of those that are due stand between theirs.
+        times.delayed.ready.fit(true);
         times.delayed.ready.insert(seq, entry);
     }
 

@@ -120,6 +120,8 @@ impl Queue {
         }
         let mut all = Vec::with_capacity(tickets.len());
         self.each_held(tickets, |seq, _| all.push(seq));
+        // Consumers are rid of them in the order in which they would be if they were settled.
+        all.sort_unstable();
         all.into_iter()
             .for_each(|seq| self.give_up(seq, Reason::Rejected));
     }
@@ -161,6 +163,7 @@ impl Queue {
         });
         facts.extend(returned.returned());
         facts.extend(given_up.settled());
+        leaving.sort_unstable();
         leaving
             .into_iter()
             .for_each(|seq| self.give_up(seq, Reason::DeliveryLimit));

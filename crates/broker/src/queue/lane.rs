@@ -8,9 +8,9 @@
 //! ```
 
 use super::fact::{self, Range};
+use super::ready::Ready;
 use super::seq_set::SeqSet;
 use super::stored::{Chains, Fetch};
-use super::window::Window;
 use crate::message::Message;
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
@@ -66,13 +66,25 @@ impl Next {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    pub(super) ready: Window<Entry>,
+    pub(super) ready: Ready,
     pub(super) ahead: Ahead,
 }
 
 impl Lane {
+    /// One among others, which has some of the queue's numbers.
+    pub(super) fn sparse() -> Self {
+        Self {
+            ready: Ready::sparse(),
+            ..Self::default()
+        }
+    }
+
     /// How many messages there are.
+    #[inline]
     pub(super) fn len(&self) -> usize {
+        if self.ahead.is_bare() {
+            return self.ready.len();
+        }
         let absent = usize::try_from(self.ahead.absent.len()).unwrap_or(usize::MAX);
         self.ready.len() + self.ahead.front.len() + absent
     }
@@ -109,8 +121,7 @@ impl Lane {
 
     /// The message with the lowest number from `seq` on.
     pub(super) fn next_from(&self, seq: u64) -> Option<Next> {
-        let first = |window: &Window<Entry>| window.iter_from(seq).next().map(|(seq, _)| seq);
-        let ready = first(&self.ready);
+        let ready = self.ready.iter_from(seq).next().map(|(seq, _)| seq);
         if self.ahead.is_bare() {
             return ready.map(Next::Here);
         }
@@ -120,7 +131,8 @@ impl Lane {
         };
         let absent = self.ahead.absent.head(behind, 1, 1);
         let absent = absent.first().map(|range| range.first);
-        Next::lowest(ready, first(&self.ahead.front), absent)
+        let front = self.ahead.front.iter_from(seq).next().map(|(seq, _)| seq);
+        Next::lowest(ready, front, absent)
     }
 
     /// Takes out the message with the lowest number, with whether it stands in an extent. `None` when there
@@ -131,8 +143,8 @@ impl Lane {
             return self.ready.pop_first().map(|(seq, entry)| (seq, entry, false));
         }
         let ahead = &mut *self.ahead;
-        let next = |window: &Window<Entry>| window.first().map_or(u64::MAX, |(seq, _)| seq);
-        let (ready, front) = (next(&self.ready), next(&ahead.front));
+        let ready = self.ready.first().map_or(u64::MAX, |(seq, _)| seq);
+        let front = ahead.front.first().map_or(u64::MAX, |(seq, _)| seq);
         if ahead
             .absent
             .first()
@@ -203,11 +215,11 @@ impl Lane {
             if ahead.absent.first().is_some_and(|first| first <= range.last) {
                 ahead.absent.remove_range(range);
             }
-            let freed = purge_window(&mut ahead.front, range);
+            let freed = purge(&mut ahead.front, range);
             ahead.front_bytes -= freed;
             bytes += freed;
         }
-        bytes + purge_window(&mut self.ready, range)
+        bytes + purge(&mut self.ready, range)
     }
 
     /// Messages in memory by rising number.
@@ -216,13 +228,13 @@ impl Lane {
     }
 }
 
-fn purge_window(window: &mut Window<Entry>, range: Range) -> usize {
+fn purge(messages: &mut Ready, range: Range) -> usize {
     let mut bytes = 0;
     let mut kept = Vec::new();
-    while let Some((seq, _)) = window.first()
+    while let Some((seq, _)) = messages.first()
         && seq <= range.last
     {
-        let Some((seq, entry)) = window.pop_first() else {
+        let Some((seq, entry)) = messages.pop_first() else {
             break;
         };
         if seq < range.first {
@@ -232,21 +244,35 @@ fn purge_window(window: &mut Window<Entry>, range: Range) -> usize {
         }
     }
     for (seq, entry) in kept {
-        window.insert(seq, entry);
+        messages.insert(seq, entry);
     }
     bytes
 }
 
 /// What of a lane stands in extents, and what of that is in memory again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reading {
     pub(super) absent: SeqSet,
-    pub(super) front: Window<Entry>,
+    pub(super) front: Ready,
     pub(super) front_bytes: usize,
     /// A message that is absent was wanted.
     pub(super) is_hungry: bool,
     last_ticket: u64,
     pub(super) is_fetching: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            absent: SeqSet::default(),
+            // Whatever the lane has: what was read may have gaps.
+            front: Ready::sparse(),
+            front_bytes: 0,
+            is_hungry: false,
+            last_ticket: 0,
+            is_fetching: false,
+        }
+    }
 }
 
 /// [`Reading`], which takes no memory while a lane has nothing in extents: most lanes, most of the time.

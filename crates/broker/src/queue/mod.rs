@@ -44,6 +44,8 @@ mod octets;
 mod overflow;
 mod pages;
 mod paging;
+mod ready;
+mod rising;
 mod rules;
 mod seen;
 mod seq_set;
@@ -227,6 +229,7 @@ impl Queue {
 
     /// Puts what is in memory into the lanes of its priorities: after recovery, which knows no rules.
     fn sort_by_level(&mut self) {
+        self.lane.ready.fit(self.rules().max_priority.is_some());
         let all: Vec<(u8, u64)> = self
             .lanes()
             .flat_map(|(level, lane)| lane.in_memory().map(move |(seq, _)| (level, seq)))

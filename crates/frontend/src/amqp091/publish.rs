@@ -404,10 +404,11 @@ impl Channel {
         let now_ms = shared.clock.now_ms(&shared.node);
         shared.noted.clear();
         let interceptors = &shared.settings.interceptors;
+        let mut known = None;
         let special = if is_plain(&properties) && interceptors.is_empty() {
             Special::default()
         } else {
-            client.check_publish(content.exchange)?;
+            known = client.check_publish(&mut shared.routes, content.exchange, content.key)?;
             let special = Special::read(&properties, client, &self.consumers, interceptors, now_ms)?;
             special.note(&mut shared.noted);
             special
@@ -429,7 +430,10 @@ impl Channel {
             first: content.key,
             more: &special.more_keys,
         };
-        let route = client.route(&mut shared.routes, content.exchange, keys, &headers)?;
+        let route = match known.filter(|_| special.more_keys.is_empty()) {
+            Some(route) => route,
+            None => client.route(&mut shared.routes, content.exchange, keys, &headers)?,
+        };
         let parts = Parts {
             exchange: content.exchange,
             key: content.key,

@@ -4,7 +4,7 @@ use super::keys::Memory;
 use super::line::Consumer;
 use super::{ConsumerKey, Message, Overflow, Reason, Rules, Ticket, Totals};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,13 +144,11 @@ impl Model {
             .position(|item| item.ticket() == ticket && item.place.is_out())
     }
 
-    /// Those of them that are out, each once.
+    /// Those of them that are out, each once, by rising number.
     fn out(&self, tickets: &[Ticket]) -> Vec<Ticket> {
-        let mut named = BTreeSet::new();
-        let tickets = tickets.iter().copied();
-        tickets
-            .filter(|ticket| self.out_at(*ticket).is_some() && named.insert(*ticket))
-            .collect()
+        let out = tickets.iter().filter(|ticket| self.out_at(**ticket).is_some());
+        let by_number: BTreeMap<u64, Ticket> = out.map(|ticket| (ticket.seq(), *ticket)).collect();
+        by_number.into_values().collect()
     }
 
     pub(super) fn settle(&mut self, tickets: &[Ticket]) {
