@@ -1,5 +1,5 @@
-//! The messages of a lane that are in memory, by number: side by side where the numbers follow one another, or
-//! with their numbers where a lane has a few of many.
+//! The messages of a lane that are in memory, by number: side by side where the numbers follow one another,
+//! or with their numbers where a lane has a few of many.
 
 use super::lane::Entry;
 use super::rising::Rising;

@@ -12,8 +12,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// A ring never has more places than so many times its live ones and so many; then it sheds to the tree. Where
-/// messages are delayed, each takes two numbers: one when it comes, one when it is due.
+/// A ring never has more places than so many times its live ones and so many; then it sheds to the tree.
+/// Where messages are delayed, each takes two numbers: one when it comes, one when it is due.
 const TIMES: usize = 3;
 const SLACK: usize = 256;
 
@@ -78,7 +78,7 @@ impl<T> Window<T> {
         }
     }
 
-    /// Puts a value in a place before the ring: at its front, if that is near and the tree has none behind it.
+    /// Puts a value in a place before the ring: at its front, if that is near and the tree has none behind.
     #[cold]
     fn insert_below(&mut self, seq: u64, value: T) {
         let gap = match self.recent.is_empty() {
