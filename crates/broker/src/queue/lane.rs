@@ -207,19 +207,21 @@ impl Lane {
         Some((entry, true))
     }
 
-    /// Everything in the range goes. Answers the memory given free.
-    pub(super) fn purge(&mut self, range: Range) -> usize {
+    /// Everything in these rising ranges goes. Answers the memory given free.
+    pub(super) fn purge(&mut self, gone: &[Range]) -> usize {
         let mut bytes = 0;
         if !self.ahead.is_bare() {
             let ahead = &mut *self.ahead;
-            if ahead.absent.first().is_some_and(|first| first <= range.last) {
-                ahead.absent.remove_range(range);
+            for range in gone {
+                if ahead.absent.first().is_some_and(|first| first <= range.last) {
+                    ahead.absent.remove_range(*range);
+                }
             }
-            let freed = purge(&mut ahead.front, range);
+            let freed = purge(&mut ahead.front, gone);
             ahead.front_bytes -= freed;
             bytes += freed;
         }
-        bytes + purge(&mut self.ready, range)
+        bytes + purge(&mut self.ready, gone)
     }
 
     /// Messages in memory by rising number.
@@ -228,16 +230,23 @@ impl Lane {
     }
 }
 
-fn purge(messages: &mut Ready, range: Range) -> usize {
+/// See [`Lane::purge`].
+fn purge(messages: &mut Ready, gone: &[Range]) -> usize {
     let mut bytes = 0;
     let mut kept = Vec::new();
-    while let Some((seq, _)) = messages.first()
-        && seq <= range.last
+    let mut ranges = gone.iter();
+    let mut range = ranges.next();
+    while let Some(current) = range
+        && let Some((seq, _)) = messages.first()
     {
+        if seq > current.last {
+            range = ranges.next();
+            continue;
+        }
         let Some((seq, entry)) = messages.pop_first() else {
             break;
         };
-        if seq < range.first {
+        if seq < current.first {
             kept.push((seq, entry));
         } else {
             bytes += entry.message.memory_bytes();

@@ -1,0 +1,133 @@
+//! Promises of what things cost: nothing is read, walked over or remembered again and again.
+
+use super::special::{NOW_MS, at, enqueue, noted, read, ruled, store, take};
+use super::*;
+use std::time::{Duration, Instant};
+
+fn grouped() -> Queue {
+    ruled(Rules {
+        group_by: Some(GroupBy::KeyPart(0)),
+        ..Rules::default()
+    })
+}
+
+fn of(key: &str) -> Message {
+    Message::of(&Parts {
+        key,
+        body: b"body",
+        persistent: true,
+        published_ms: NOW_MS,
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+/// What is wished for turns out to be what these names say.
+fn read_keys(queue: &mut Queue, fetch: &Fetch, keys: &[&str]) {
+    let found = (0..).zip(keys).map(|(seq, key)| (seq, of(key))).collect();
+    queue.fetched(fetch.lane, fetch.ticket, found, &[]);
+}
+
+#[test]
+fn what_was_settled_since_it_was_looked_at_stands_nowhere() {
+    let mut queue = Queue::default();
+    enqueue(&mut queue, &vec![noted(|_| {}, None); 3]);
+    let out = take(&mut queue, NOW_MS).unwrap().ticket;
+    let all = queue.unstored(false, 0, usize::MAX, usize::MAX);
+    let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
+    queue.stored(false, 1, &seqs, 0);
+    let scope = Scope {
+        unsettled: true,
+        delayed: false,
+    };
+    let mut absent = SeqSet::default();
+    for look in queue.look(0, 10, scope) {
+        assert!(look.message.is_none());
+        absent.insert(look.seq);
+    }
+    at(&mut queue, &Command::Settle(&[out]), NOW_MS);
+    let places = queue.places_of(&absent);
+    let wanted: Vec<_> = places.iter().map(|place| place.wanted.clone()).collect();
+    assert_eq!(wanted, [vec![Range { first: 1, last: 2 }]]);
+}
+
+#[test]
+fn a_getter_of_an_empty_grouped_queue_does_not_wait_for_what_was_read_long_ago() {
+    let mut queue = grouped();
+    enqueue(&mut queue, &[of("a"), of("a")]);
+    store(&mut queue, 1);
+    queue.subscribe(prefetching(0, 0)).unwrap();
+    assert!(dispatched(&mut queue).is_empty());
+    let fetch = queue.fetch(100_000).unwrap();
+    // Something else happens meanwhile.
+    assert!(dispatched(&mut queue).is_empty());
+    read_keys(&mut queue, &fetch, &["a", "a"]);
+    assert_eq!(dispatched(&mut queue).len(), 2);
+    at(&mut queue, &Command::Settle(&[Ticket(0), Ticket(1)]), NOW_MS);
+    assert!(queue.fetch(100_000).is_none());
+    assert!(matches!(queue.take(true, NOW_MS, &mut Vec::new()), Take::Empty));
+}
+
+#[test]
+fn the_owner_of_a_group_is_served_behind_one_for_whom_there_is_nothing() {
+    let mut queue = grouped();
+    enqueue(&mut queue, &[of("a"), of("b")]);
+    store(&mut queue, 1);
+    for _ in 0..2 {
+        queue.subscribe(prefetching(0, 0)).unwrap();
+    }
+    dispatched(&mut queue);
+    let fetch = queue.fetch(100_000).unwrap();
+    dispatched(&mut queue);
+    read_keys(&mut queue, &fetch, &["a", "b"]);
+    let owners = dispatched(&mut queue);
+    for (nth, key) in [(1, "b"), (0, "a"), (1, "b")] {
+        enqueue(&mut queue, &[of(key), of(key), of(key)]);
+        let by_whom: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
+        assert_eq!(by_whom, [owners[nth].0; 3]);
+    }
+}
+
+/// How long it takes.
+fn timed(action: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    action();
+    started.elapsed()
+}
+
+#[test]
+fn a_purge_that_leaves_many_pieces_goes_through_them_once() {
+    const COUNT: usize = 20_000;
+    // Every second one is out when the queue is purged, and is in a lane when the purge is replayed.
+    let mut queue = queue_of(2 * COUNT);
+    queue.subscribe(prefetching(0, 0)).unwrap();
+    dispatched(&mut queue);
+    let tickets: Vec<Ticket> = (0..COUNT as u64).map(|nth| Ticket(2 * nth)).collect();
+    let (tickets, failed) = (&tickets[..], false);
+    carry_out(&mut queue, &Command::Return { tickets, failed });
+    let mut facts = Vec::new();
+    queue.decide(&Command::Purge, 0, &mut facts);
+    let mut replica = Queue::default();
+    let filled = timed(|| replica = queue_of(2 * COUNT));
+    let purged = timed(|| replica.apply(facts));
+    // With a walk for each piece it was thousands of times as long.
+    assert!(purged < 100 * filled, "{purged:?} beside {filled:?}");
+    let left: Vec<u64> = replica.live().map(|(seq, ..)| seq).collect();
+    assert_eq!(left, (0..COUNT as u64).map(|nth| 2 * nth + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_purge_between_delayed_messages_looks_at_the_hours_once() {
+    const COUNT: usize = 30_000;
+    let later = noted(|noted| noted.due_ms(NOW_MS + 1_000_000), None);
+    let expires = noted(|noted| noted.ttl_ms(500_000), None);
+    let all: Vec<Message> = (0..COUNT)
+        .flat_map(|_| [later.clone(), expires.clone()])
+        .collect();
+    let mut queue = ruled(Rules::default());
+    let filled = timed(|| drop(enqueue(&mut queue, &all)));
+    let purged = timed(|| drop(at(&mut queue, &Command::Purge, NOW_MS)));
+    assert!(purged < 5 * filled, "{purged:?} beside {filled:?}");
+    assert_eq!((queue.totals().ready, queue.totals().delayed), (0, COUNT));
+    assert_eq!(queue.next_due(), Some(NOW_MS + 1_000_000), "nothing else is to happen");
+}
