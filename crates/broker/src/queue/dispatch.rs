@@ -171,8 +171,7 @@ impl Queue {
 
     /// Whether something has to be read before more can go out. What was wanted may be gone by now.
     fn is_hungry(&self) -> bool {
-        let mut lanes = self.lanes().map(|(_, lane)| &lane.ahead);
-        lanes.any(|ahead| ahead.is_hungry && !ahead.absent.is_empty())
+        self.lanes().any(|(_, lane)| lane.ahead.hungers())
     }
 
     /// A message of a group goes out.
