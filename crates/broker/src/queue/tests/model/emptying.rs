@@ -20,12 +20,12 @@ impl Trial {
         for key in all {
             assert!(self.queue.cancel(key) && self.model.cancel(key));
         }
-        // What rests is hurried, which a checkpoint does not tell of: to a queue that is deleted it makes no
+        // What waits is hurried, which a checkpoint takes for ready: to a queue that is deleted it makes no
         // difference.
-        let rests = |place: Place| matches!(place, Place::Resting(_));
-        let has_resting = self.model.items.iter().any(|item| rests(item.place));
+        let waits = |place: Place| matches!(place, Place::Delayed | Place::Resting(_));
+        let has_waiting = self.model.items.iter().any(|item| waits(item.place));
         let crash_after = match but % 4 {
-            0 if !has_resting => usize::from(but / 8),
+            0 if !has_waiting => usize::from(but / 8),
             _ => usize::MAX,
         };
         for round in 0.. {
