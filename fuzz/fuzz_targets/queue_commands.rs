@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use warren_broker::message::{AnnotationsWriter, Message, Parts, Reason};
 use warren_broker::queue::{
     Backoff, Command, ConsumerKey, DeadLetters, Deduplication, Delivery, Fact, Fetch, GroupBy, HeaderReader,
-    Leaving, Outlet, Overflow, Queue, Retried, Retry, Rules, Scope, SeqSet, Standing, Stretch, Subscription,
-    Summary, Take, Ticket, Totals,
+    Leaving, Note, Outlet, Overflow, Page, Queue, Retried, Retry, Rules, Scope, SeqSet, Standing, Stretch,
+    Subscription, Summary, Take, Ticket, Totals, notes_of, pages_of,
 };
 use warren_broker::value::Value;
 
