@@ -5,9 +5,9 @@
 //! other; everybody else holds one queue's lock at most. What is decided goes into the log in one piece:
 //! after a crash all of it is there, or nothing.
 
-use super::LiveQueue;
 use super::leaving::has_leaving;
 use super::local::{State, Worked};
+use super::{Browser, LiveQueue};
 use crate::mailbox::Touched;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -94,8 +94,19 @@ pub(crate) struct Outcome {
     pub(crate) refused: Vec<Option<usize>>,
     /// Queues that something leaves now.
     pub(crate) leaving: Vec<Arc<LiveQueue>>,
+    /// Those who look at one of the queues.
+    browsers: Vec<Arc<Browser>>,
     /// Nothing was done: what had to fit did not.
     pub(crate) is_undone: bool,
+}
+
+impl Outcome {
+    /// Those who look at the queues look again. No lock is held.
+    pub(crate) fn tell_browsers(&self, touched: &mut Touched) {
+        for browser in &self.browsers {
+            browser.queue().browse(browser, touched);
+        }
+    }
 }
 
 /// Does all of it. `floor` is a log position from before: bodies logged since then may be referred to.
@@ -159,6 +170,7 @@ pub(crate) fn work_together(
         worked.all = worked.all.max(queue.end(state, touched));
         queue.settle_accounts(state, one.bytes_before);
         worked.held_bytes = worked.held_bytes.max(state.machine.totals().bytes);
+        outcome.browsers.extend(state.news());
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }

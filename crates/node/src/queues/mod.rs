@@ -3,6 +3,7 @@
 mod browse;
 mod credit;
 mod ending;
+mod hours;
 mod joint;
 mod leaving;
 mod local;

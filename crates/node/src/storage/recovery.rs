@@ -207,7 +207,7 @@ impl Recovery {
 
     fn change(&mut self, change: Change) {
         for effect in self.catalog.replay(change) {
-            if let Effect::QueueDeleted(_, queue) = effect {
+            if let Effect::QueueDeleted(_, queue) | Effect::AsideDeleted(_, queue) = effect {
                 self.queues.remove(&queue.id.0);
             }
         }
@@ -416,7 +416,7 @@ impl Recovery {
         let known: hashbrown::HashSet<u64> = self
             .catalog
             .vhosts()
-            .flat_map(|vhost| vhost.queues().map(|queue| queue.id.0))
+            .flat_map(|vhost| vhost.queues().chain(vhost.queues_aside()).map(|queue| queue.id.0))
             .collect();
         let mut unknown = Vec::new();
         self.queues.retain(|id, queue| {

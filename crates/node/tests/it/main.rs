@@ -12,8 +12,10 @@
 
 mod broker;
 mod browse;
+mod ending;
 mod interleavings;
 mod kinds;
+mod moves;
 mod policies;
 mod regressions;
 mod routes;

@@ -237,6 +237,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         (any_vhost_name(), any_exchange_name()).prop_map(|(vhost, x)| Change::ExchangeDeleted(vhost, x)),
         (any_vhost_name(), any_queue()).prop_map(|(vhost, q)| Change::QueuePut(vhost, q)),
         (any_vhost_name(), any_queue_name()).prop_map(|(vhost, q)| Change::QueueDeleted(vhost, q)),
+        (any_vhost_name(), any_queue()).prop_map(|(vhost, q)| Change::QueueSetAside(vhost, q)),
+        (any_vhost_name(), any::<u64>()).prop_map(|(vhost, id)| Change::AsideDeleted(vhost, QueueId(id))),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Bound(vhost, b)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Unbound(vhost, b)),
         (any_vhost_name(), any_parameter()).prop_map(|(vhost, p)| Change::ParameterPut(vhost, p)),

@@ -184,7 +184,13 @@ impl Session {
             match got {
                 Got::Empty => return Some(None),
                 Got::Later if !may_read => return None,
-                Got::Later => while self.client.node().read_back() {},
+                Got::Later => {
+                    // What is to be read may wait for the log.
+                    let node = self.client.node();
+                    let is_kept = node.commit_log().is_ok() && node.keep_house().is_ok();
+                    assert!(is_kept, "the log failed");
+                    while node.read_back() {}
+                }
                 Got::Message(taken) => {
                     let delivery = taken.delivery;
                     let (seq, message) = (delivery.ticket.seq(), id_of(&delivery.message));
