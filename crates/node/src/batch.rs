@@ -182,11 +182,12 @@ impl Batch {
         }
         let outcome = work_together(&shares, &routed, floor, touched);
         self.refuse(&outcome.turned_away, &routed_tokens);
-        for ((_, share), (tokens, refused)) in shares.into_iter().zip(tokens.into_iter().zip(outcome.refused))
-        {
+        let refused = outcome.refused.iter().copied();
+        for ((_, share), (tokens, refused)) in shares.into_iter().zip(tokens.into_iter().zip(refused)) {
             let work = Work { share, tokens };
             work.refuse(refused.unwrap_or(0), &mut self.refused);
         }
+        outcome.tell_browsers(touched);
         for queue in outcome.leaving {
             queue.move_on(touched);
         }

@@ -7,39 +7,49 @@
 use crate::mailbox::Touched;
 use crate::node::Node;
 use crate::queues::LiveQueue;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use warren_broker::route::QueueId;
 
 /// How long the thread sleeps at most: the wall clock may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// A queue that is to be called.
-struct Call {
-    at_ms: u64,
-    queue: Weak<LiveQueue>,
+/// The queues that are to be called, each in one place.
+#[derive(Default)]
+struct Calls {
+    /// By the time, and the queue's id.
+    order: BTreeMap<(u64, QueueId), Weak<LiveQueue>>,
+    /// When each is called.
+    hours: HashMap<QueueId, u64, RandomState>,
 }
 
-impl PartialEq for Call {
-    fn eq(&self, other: &Self) -> bool {
-        self.at_ms == other.at_ms
+impl Calls {
+    fn first_ms(&self) -> Option<u64> {
+        self.order.first_key_value().map(|((at_ms, _), _)| *at_ms)
     }
-}
 
-impl Eq for Call {}
-
-impl PartialOrd for Call {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+    /// Answers whether the queue was not to be called before.
+    fn add(&mut self, at_ms: u64, queue: &Arc<LiveQueue>) -> bool {
+        let id = queue.id();
+        match self.hours.get(&id) {
+            Some(earlier) if *earlier <= at_ms => return false,
+            Some(later) => drop(self.order.remove(&(*later, id))),
+            None => {}
+        }
+        self.hours.insert(id, at_ms);
+        self.order.insert((at_ms, id), Arc::downgrade(queue));
+        true
     }
-}
 
-impl Ord for Call {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at_ms.cmp(&other.at_ms)
+    fn remove(&mut self, id: QueueId) {
+        if let Some(at_ms) = self.hours.remove(&id) {
+            self.order.remove(&(at_ms, id));
+        }
     }
 }
 
@@ -48,7 +58,7 @@ impl Ord for Call {
 pub(crate) struct Clock {
     /// What the time is said to be; 0: as the system says.
     set_ms: AtomicU64,
-    calls: Mutex<BinaryHeap<Reverse<Call>>>,
+    calls: Mutex<Calls>,
     is_earlier: Condvar,
     is_closing: AtomicBool,
 }
@@ -67,16 +77,21 @@ impl Clock {
         self.set_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// The queue is to be called at this time. It may be called with its lock held.
+    /// The queue is to be called at this time, unless it is to be called before: then it asks again. It may
+    /// be called with its lock held.
     pub(crate) fn call(&self, at_ms: u64, queue: &Arc<LiveQueue>) {
         let mut calls = self.calls.lock();
-        let is_first = calls.peek().is_none_or(|Reverse(first)| at_ms < first.at_ms);
-        let queue = Arc::downgrade(queue);
-        calls.push(Reverse(Call { at_ms, queue }));
+        let is_first = calls.first_ms().is_none_or(|first| at_ms < first);
+        let is_added = calls.add(at_ms, queue);
         drop(calls);
-        if is_first {
+        if is_added && is_first {
             self.is_earlier.notify_one();
         }
+    }
+
+    /// The queue is not to be called any more.
+    pub(crate) fn forget(&self, queue: QueueId) {
+        self.calls.lock().remove(queue);
     }
 
     /// The queues that are due.
@@ -84,10 +99,12 @@ impl Clock {
         let now_ms = self.now_ms();
         let mut calls = self.calls.lock();
         let mut due = Vec::new();
-        while let Some(Reverse(first)) = calls.peek()
-            && first.at_ms <= now_ms
+        while let Some(first) = calls.order.first_entry()
+            && first.key().0 <= now_ms
         {
-            due.extend(calls.pop().and_then(|Reverse(call)| call.queue.upgrade()));
+            let ((_, id), queue) = first.remove_entry();
+            calls.hours.remove(&id);
+            due.extend(queue.upgrade());
         }
         due
     }
@@ -98,7 +115,7 @@ impl Clock {
             node.call_due();
             let mut calls = self.calls.lock();
             let now_ms = self.now_ms();
-            let next = calls.peek().map(|Reverse(first)| first.at_ms);
+            let next = calls.first_ms();
             let wait = next.map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now_ms)));
             if !wait.is_zero() && !self.is_closing.load(Ordering::Acquire) {
                 self.is_earlier.wait_for(&mut calls, wait.min(SLEEP_MAX));
@@ -141,12 +158,86 @@ fn since_1970_ms(now: SystemTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+    use crate::batch::Batch;
+    use crate::node::Config;
+    use warren_broker::access::{Permission, User};
+    use warren_broker::catalog::{QueueDeclaration, Vhost};
+    use warren_broker::message::{AnnotationsWriter, Message, Parts};
+    use warren_broker::name::{QueueName, UserName, VhostName};
+    use warren_broker::value::Table;
+    use warren_store::MemoryLog;
 
     #[test]
     fn a_clock_that_stands_before_1970_leaves_no_message_without_a_time() {
         let at = |seconds| since_1970_ms(UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!((at(0), at(7)), (1, 7000));
         assert_eq!(since_1970_ms(UNIX_EPOCH - Duration::from_secs(7)), 1);
+    }
+
+    const HOUR_MS: u64 = 4_000_000_000_000;
+
+    fn message(now_ms: u64, ttl_ms: u64) -> Message {
+        let mut noted = AnnotationsWriter::default();
+        noted.ttl_ms(ttl_ms);
+        Message::of(&Parts {
+            key: "q",
+            body: b"12345",
+            published_ms: now_ms,
+            annotations: noted.bytes(),
+            ..Parts::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_queue_has_one_place_however_often_something_of_it_is_due() {
+        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
+        let vhost = VhostName::new("/").unwrap();
+        node.put_vhost(Vhost::named(vhost.clone()));
+        node.tick(HOUR_MS);
+        let mut user = User::new(UserName::new("u").unwrap());
+        let may_do_anything = Permission::new(".*", ".*", ".*").unwrap();
+        user.permissions.insert(vhost, may_do_anything);
+        node.put_user(user.clone());
+        let mut client = node.enter(Arc::new(user), "/", node.new_mailbox()).unwrap();
+        let name = QueueName::new("q").unwrap();
+        let asked = QueueDeclaration {
+            name: name.clone(),
+            server_named: false,
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            arguments: Table::new(),
+        };
+        let mut touched = Touched::default();
+        client.declare_queue(&asked, &mut touched).unwrap();
+        let queue = client.vhost().queue("q").unwrap();
+        let mut put = |message| {
+            let mut batch = Batch::default();
+            batch.publish(&queue, message, 0);
+            client.flush(&mut batch, &mut touched);
+        };
+        put(message(HOUR_MS, 1_000_000));
+        for n in 1..=1_000 {
+            let now_ms = HOUR_MS + n * 10;
+            node.tick(now_ms);
+            put(message(now_ms, 5));
+            node.tick(now_ms + 6);
+            assert_eq!(queue.totals().ready, 1);
+        }
+        assert_eq!(node.backing.clock.calls.lock().order.len(), 1);
+        // The far one was not forgotten.
+        node.tick(HOUR_MS + 999_999);
+        assert_eq!(queue.totals().ready, 1);
+        node.tick(HOUR_MS + 1_000_000);
+        assert_eq!(queue.totals().ready, 0);
+        // Nothing is left of a queue that is gone.
+        put(message(HOUR_MS + 1_000_000, 1_000));
+        client.delete_queue(&name, false, false, &mut touched).unwrap();
+        assert_eq!(node.backing.clock.calls.lock().order.len(), 0);
+        touched.wake_all();
     }
 }

@@ -20,17 +20,15 @@ use warren_broker::value::Table;
 /// Messages moved at a time.
 const MOVED_MAX: usize = 256;
 
-/// So long a dead letter that nobody takes, and that is not to be lost, waits before it is tried again.
-const RETRY_MS: u64 = 1_000;
-
 impl Node {
     /// Moves what leaves a queue, and what leaves others because of that.
     pub(crate) fn move_on(&self, start: &Arc<LiveQueue>, touched: &mut Touched) {
         let mut waiting = vec![Arc::clone(start)];
         while let Some(queue) = waiting.pop() {
             while let Some(leaving) = queue.start_move(MOVED_MAX) {
+                let last = leaving.iter().filter_map(|one| one.seq).max();
                 let is_done = self.move_all(&queue, leaving, &mut waiting, touched);
-                queue.end_move(if is_done { 0 } else { RETRY_MS });
+                queue.end_move(last.filter(|_| !is_done));
             }
             if queue.is_empty_at_last() {
                 self.delete_emptied(&queue, touched);
@@ -103,6 +101,7 @@ impl Node {
             }
         }
         let outcome = work_together(&shares, &routed, self.appended(), touched);
+        outcome.tell_browsers(touched);
         let others = outcome.leaving.into_iter();
         waiting.extend(others.filter(|queue| !Arc::ptr_eq(queue, source)));
         !outcome.is_undone

@@ -179,6 +179,18 @@ impl Node {
                         let keys = node.key_queue(&vhost, &exchange, machine, needed_from);
                         node.add_exchange(&vhost, exchange, rules, keys);
                     }
+                    Effect::QueueSetAside(vhost, queue, rules) => {
+                        let (machine, reserved) =
+                            machines.remove(&queue.id.0).unwrap_or((Queue::new(true), 0));
+                        let backing = Arc::clone(&node.backing);
+                        let live =
+                            LiveQueue::new(queue, vhost.clone(), backing, machine, reserved, needed_from);
+                        let live = Arc::new(live);
+                        // It sends on when the clock calls, which the rules ask for.
+                        live.is_set_aside();
+                        live.set_rules(*rules);
+                        node.within(&vhost, |all| all.add_aside(live));
+                    }
                     other => node.carry_out(other, &mut touched),
                 }
             }
@@ -534,6 +546,12 @@ impl Node {
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
             Effect::QueueDeleted(vhost, queue) => self.within(&vhost, |live| {
                 if let Some(queue) = live.remove_queue(&queue.name) {
+                    queue.forget(touched);
+                }
+            }),
+            Effect::QueueSetAside(vhost, queue, _) => self.within(&vhost, |live| live.set_aside(&queue)),
+            Effect::AsideDeleted(vhost, queue) => self.within(&vhost, |live| {
+                if let Some(queue) = live.remove_aside(queue.id) {
                     queue.forget(touched);
                 }
             }),

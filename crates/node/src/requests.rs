@@ -571,9 +571,12 @@ impl Node {
             return Ok((0, self.catalog_position()));
         };
         if is_emptied {
+            // It is gone for everybody else, and its name free.
+            let change = Change::QueueSetAside(queue.vhost().clone(), queue.declared().clone());
+            let position = self.commit(&mut catalog, change, touched);
             drop(catalog);
             self.move_on(queue, touched);
-            return Ok((ready, self.appended()));
+            return Ok((ready, position));
         }
         let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
         Ok((ready, self.commit(&mut catalog, change, touched)))
@@ -602,8 +605,8 @@ impl Node {
     /// Deletes a queue that has sent on what it held.
     pub(crate) fn delete_emptied(&self, queue: &Arc<LiveQueue>, touched: &mut Touched) {
         let mut catalog = self.catalog.lock();
-        queue.forget(touched);
-        let change = Change::QueueDeleted(queue.vhost().clone(), queue.declared().name.clone());
+        // By its id, and once: several may find it empty, and a queue of its name may be there again.
+        let change = Change::AsideDeleted(queue.vhost().clone(), queue.id());
         self.commit(&mut catalog, change, touched);
     }
 

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use warren_broker::catalog;
 use warren_broker::name::{ExchangeName, QueueName, VhostName};
 use warren_broker::route::{ExchangeId, QueueId};
 
@@ -17,6 +18,7 @@ struct Directory {
     exchanges: Map<ExchangeName, Arc<LiveExchange>>,
     exchanges_by_id: Map<ExchangeId, Arc<LiveExchange>>,
     queues: Map<QueueName, Arc<LiveQueue>>,
+    /// All of them, with those that were set aside, which have no name any more.
     queues_by_id: Map<QueueId, Arc<LiveQueue>>,
     /// Names that stand for queues, which may not be there.
     aliases: BTreeMap<QueueName, QueueName>,
@@ -80,9 +82,9 @@ impl LiveVhost {
             .collect()
     }
 
-    /// All its queues.
+    /// All its queues, with those that were set aside.
     pub(crate) fn queues(&self) -> Vec<Arc<LiveQueue>> {
-        self.directory.read().queues.values().cloned().collect()
+        self.directory.read().queues_by_id.values().cloned().collect()
     }
 
     pub(crate) fn exchange_by_id(&self, id: ExchangeId) -> Option<Arc<LiveExchange>> {
@@ -124,5 +126,23 @@ impl LiveVhost {
         let queue = directory.queues.remove(name)?;
         directory.queues_by_id.remove(&queue.id());
         Some(queue)
+    }
+
+    /// Nobody finds a queue by its name any more.
+    pub(crate) fn set_aside(&self, queue: &catalog::Queue) {
+        let mut directory = self.directory.write();
+        let found = directory.queues.get(&queue.name);
+        if found.is_some_and(|found| found.id() == queue.id) {
+            directory.queues.remove(&queue.name);
+        }
+    }
+
+    /// A queue is there that was set aside before a restart.
+    pub(crate) fn add_aside(&self, queue: Arc<LiveQueue>) {
+        self.directory.write().queues_by_id.insert(queue.id(), queue);
+    }
+
+    pub(crate) fn remove_aside(&self, id: QueueId) -> Option<Arc<LiveQueue>> {
+        self.directory.write().queues_by_id.remove(&id)
     }
 }

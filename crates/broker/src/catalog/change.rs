@@ -30,6 +30,11 @@ pub enum Change {
     QueuePut(VhostName, Queue),
     /// A queue goes, with its bindings.
     QueueDeleted(VhostName, QueueName),
+    /// A queue goes, with its bindings, but is set aside until it has sent on what it holds: its name is
+    /// free, and nobody finds it.
+    QueueSetAside(VhostName, Queue),
+    /// A queue that was set aside goes, by its id.
+    AsideDeleted(VhostName, QueueId),
     /// A binding is there.
     Bound(VhostName, Binding),
     /// A binding goes.
@@ -83,6 +88,10 @@ pub enum Effect {
     QueueCreated(VhostName, Queue, Box<Rules>),
     /// Stop a queue and tell its consumers.
     QueueDeleted(VhostName, Queue),
+    /// Set a queue aside, which sends on what it holds by these rules.
+    QueueSetAside(VhostName, Queue, Box<Rules>),
+    /// Stop a queue that was set aside.
+    AsideDeleted(VhostName, Queue),
     /// Add to the source's routing table.
     Bound(Link),
     /// Remove from the source's routing table.

@@ -27,6 +27,8 @@
 //!   10 Unbound          the same
 //!   11 PolicyPut        vhost │ scope u8 │ name │ pattern │ applies to │ priority i64 │ definition
 //!   12 PolicyDeleted    vhost │ scope u8 │ name
+//!   13 QueueSetAside    the fields of QueuePut
+//!   14 AsideDeleted     vhost │ id u64
 //!   20 ParameterPut     vhost │ component │ name │ value
 //!   21 ParameterDeleted vhost │ component │ name
 //!   22 GlobalParameterPut      name │ value
@@ -76,6 +78,8 @@ const BOUND: u8 = 9;
 const UNBOUND: u8 = 10;
 const POLICY_PUT: u8 = 11;
 const POLICY_DELETED: u8 = 12;
+const QUEUE_SET_ASIDE: u8 = 13;
+const ASIDE_DELETED: u8 = 14;
 const PARAMETER_PUT: u8 = 20;
 const PARAMETER_DELETED: u8 = 21;
 const GLOBAL_PARAMETER_PUT: u8 = 22;
@@ -177,6 +181,15 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(QUEUE_DELETED);
             put_all(out, &[vhost.as_str(), name.as_str()]);
         }
+        Change::QueueSetAside(vhost, queue) => {
+            out.push(QUEUE_SET_ASIDE);
+            put_queue(out, vhost, queue);
+        }
+        Change::AsideDeleted(vhost, id) => {
+            out.push(ASIDE_DELETED);
+            put_text(out, vhost.as_str());
+            put_field(out, &id.0.to_le_bytes());
+        }
         Change::Bound(vhost, binding) => {
             out.push(BOUND);
             put_binding(out, vhost, binding);
@@ -237,6 +250,8 @@ pub fn decode(bytes: &[u8]) -> Result<Change, Malformed> {
         }
         QUEUE_PUT => Change::QueuePut(fields.name(VhostName::new)?, queue(fields)?),
         QUEUE_DELETED => Change::QueueDeleted(fields.name(VhostName::new)?, fields.name(QueueName::new)?),
+        QUEUE_SET_ASIDE => Change::QueueSetAside(fields.name(VhostName::new)?, queue(fields)?),
+        ASIDE_DELETED => Change::AsideDeleted(fields.name(VhostName::new)?, QueueId(fields.number()?)),
         BOUND => Change::Bound(fields.name(VhostName::new)?, binding(fields)?),
         UNBOUND => Change::Unbound(fields.name(VhostName::new)?, binding(fields)?),
         PARAMETER_PUT => Change::ParameterPut(fields.name(VhostName::new)?, parameter(fields)?),

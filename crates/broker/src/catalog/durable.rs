@@ -50,8 +50,8 @@ impl Catalog {
     }
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
-    /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues
-    /// and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept
+    /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues,
+    /// those set aside, and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept
     /// beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
@@ -94,7 +94,11 @@ impl Catalog {
                 self.vhosts.contains_key(vhost)
             }
             Change::ExchangePut(_, exchange) => exchange.durable,
-            Change::QueuePut(_, queue) => queue.durable,
+            Change::QueuePut(_, queue) | Change::QueueSetAside(_, queue) => queue.durable,
+            Change::AsideDeleted(vhost, id) => {
+                let content = self.vhosts.get(vhost);
+                content.is_some_and(|content| content.aside.get(id).is_some_and(|queue| queue.durable))
+            }
             Change::Bound(vhost, binding) | Change::Unbound(vhost, binding) => {
                 let content = self.vhosts.get(vhost);
                 content.is_some_and(|content| content.is_durable(binding))
@@ -131,6 +135,8 @@ impl VhostContent {
         changes.extend(exchanges.map(|exchange| Change::ExchangePut(vhost.clone(), exchange)));
         let queues = queues.into_iter().cloned();
         changes.extend(queues.map(|queue| Change::QueuePut(vhost.clone(), queue)));
+        let aside = self.aside.values().filter(|found| found.durable).cloned();
+        changes.extend(aside.map(|queue| Change::QueueSetAside(vhost.clone(), queue)));
         let bindings = self.bindings.iter().filter(|binding| self.is_durable(binding));
         changes.extend(bindings.map(|binding| Change::Bound(vhost.clone(), binding)));
     }

@@ -112,6 +112,8 @@ pub struct VhostContent {
     pub properties: Vhost,
     exchanges: HashMap<ExchangeName, Exchange>,
     queues: HashMap<QueueName, Queue>,
+    /// Deleted queues that still send on what they held.
+    aside: BTreeMap<QueueId, Queue>,
     bindings: Bindings,
     parameters: Parameters,
     namings: Namings,
@@ -148,6 +150,11 @@ impl VhostContent {
     /// All queues.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.values()
+    }
+
+    /// Queues that are deleted and still send on what they held.
+    pub fn queues_aside(&self) -> impl Iterator<Item = &Queue> {
+        self.aside.values()
     }
 
     /// All bindings but those of the default exchange, which are the queues' names.
@@ -310,6 +317,17 @@ impl Catalog {
             Change::QueueDeleted(vhost, name) => self.within(&vhost, |content| {
                 content.delete_queue(&name, auto_delete, &mut effects);
             }),
+            Change::QueueSetAside(vhost, queue) => {
+                self.last_id = self.last_id.max(queue.id.0);
+                self.within(&vhost, |content| {
+                    content.set_aside(queue, auto_delete, &mut effects);
+                });
+            }
+            Change::AsideDeleted(vhost, id) => self.within(&vhost, |content| {
+                if let Some(queue) = content.aside.remove(&id) {
+                    effects.push(Effect::AsideDeleted(vhost.clone(), queue));
+                }
+            }),
             Change::Bound(vhost, binding) => self.within(&vhost, |content| {
                 if let Some(destination) = content.resolve(&binding.destination)
                     && content.exchanges.contains_key(&binding.source)
@@ -356,6 +374,7 @@ impl Catalog {
             properties,
             exchanges: HashMap::new(),
             queues: HashMap::new(),
+            aside: BTreeMap::new(),
             bindings: Bindings::default(),
             parameters: Parameters::default(),
             namings: Namings::default(),
@@ -371,6 +390,8 @@ impl Catalog {
         };
         let queues = content.queues.into_values();
         effects.extend(queues.map(|queue| Effect::QueueDeleted(name.clone(), queue)));
+        let aside = content.aside.into_values();
+        effects.extend(aside.map(|queue| Effect::AsideDeleted(name.clone(), queue)));
         let exchanges = content.exchanges.into_values();
         effects.extend(exchanges.map(|exchange| Effect::ExchangeDeleted(name.clone(), exchange)));
         for user in self.users.values_mut() {
@@ -389,6 +410,25 @@ impl VhostContent {
         let gone = self.bindings.take_to(&Endpoint::Queue(name.clone()));
         let destination = Destination::Queue(queue.id);
         effects.push(Effect::QueueDeleted(self.properties.name.clone(), queue));
+        self.unbound(gone, destination, auto_delete, effects);
+    }
+
+    fn set_aside(&mut self, queue: Queue, auto_delete: AutoDelete, effects: &mut Vec<Effect>) {
+        // The name may be another one's by now.
+        let has_name = self
+            .queues
+            .get(&queue.name)
+            .is_some_and(|found| found.id == queue.id);
+        let mut gone = Vec::new();
+        if has_name {
+            self.queues.remove(&queue.name);
+            gone = self.bindings.take_to(&Endpoint::Queue(queue.name.clone()));
+        }
+        let destination = Destination::Queue(queue.id);
+        if self.aside.insert(queue.id, queue.clone()).is_none() {
+            let rules = Box::new(self.queue_rules(&queue));
+            effects.push(Effect::QueueSetAside(self.properties.name.clone(), queue, rules));
+        }
         self.unbound(gone, destination, auto_delete, effects);
     }
 

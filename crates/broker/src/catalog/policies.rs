@@ -111,7 +111,7 @@ impl VhostContent {
         }
         exchanges.sort_unstable_by_key(|(id, _)| *id);
         let mut queues = Vec::new();
-        for queue in self.queues.values() {
+        for queue in self.queues.values().chain(self.aside.values()) {
             let (kind, name) = (Kind::Queue(queue.queue_type), queue.name.as_str());
             if !is_concerned(kind, name) {
                 continue;

@@ -87,8 +87,9 @@ impl Exit {
         self.gone.insert(seq, gone);
     }
 
-    /// The first messages that are in memory, at most so many. Those without a number are named once.
-    pub(super) fn first(&mut self, max: usize) -> Vec<Leaving> {
+    /// The first messages from a number on that are in memory, at most so many. Those without a number come
+    /// before, and are named once.
+    pub(super) fn first(&mut self, from: u64, max: usize) -> Vec<Leaving> {
         let count = self.turned_away.len().min(max);
         let turned_away = self.turned_away.drain(..count).map(|message| Leaving {
             seq: None,
@@ -96,7 +97,7 @@ impl Exit {
             reason: Reason::MaxLen,
         });
         let mut first: Vec<Leaving> = turned_away.collect();
-        let here = self.gone.iter().filter_map(|(seq, gone)| {
+        let here = self.gone.iter_from(from).filter_map(|(seq, gone)| {
             Some(Leaving {
                 seq: Some(seq),
                 message: gone.message.clone()?,
@@ -125,12 +126,12 @@ impl Queue {
         extras.is_some_and(|extras| extras.leaving.len() > 0)
     }
 
-    /// The first messages that leave and are in memory, at most so many. They are leaving until
+    /// The first messages from a number on that leave and are in memory, at most so many. They are leaving until
     /// [`Command::Left`](super::Command::Left) says that they have.
-    pub fn leaving(&mut self, max: usize) -> Vec<Leaving> {
+    pub fn leaving(&mut self, from: u64, max: usize) -> Vec<Leaving> {
         match &mut self.extras {
             None => Vec::new(),
-            Some(extras) => extras.leaving.first(max),
+            Some(extras) => extras.leaving.first(from, max),
         }
     }
 

@@ -84,6 +84,8 @@ pub(super) struct Channel {
     pub(super) incoming: Incoming,
     pub(super) unacked: Window<Unacked>,
     last_tag: u64,
+    /// The next delivery that is taken away is likely to have this tag or a higher one.
+    timed_out_from: u64,
     pub(super) consumers: HashMap<u32, Consumer>,
     pub(super) numbers: HashMap<ConsumerTag, u32>,
     /// Prefetch of consumers to come; 0: no limit.
@@ -103,6 +105,7 @@ impl Channel {
             incoming: Incoming::default(),
             unacked: Window::default(),
             last_tag: 0,
+            timed_out_from: 0,
             consumers: HashMap::new(),
             numbers: HashMap::new(),
             prefetch: 0,
@@ -239,10 +242,10 @@ impl Channel {
     /// A delivery was taken away. The client may settle it, which is of no consequence any more.
     pub(super) fn timed_out(&mut self, shared: &mut Shared, queue: QueueId, ticket: Ticket) {
         let is_it = |unacked: &Unacked| unacked.queue.id() == queue && unacked.ticket == ticket;
-        let found = self.unacked.iter().find(|(_, unacked)| is_it(unacked));
-        let Some(tag) = found.map(|(tag, _)| tag) else {
+        let Some(tag) = find_on(&self.unacked, self.timed_out_from, is_it) else {
             return;
         };
+        self.timed_out_from = tag + 1;
         if let Some(unacked) = self.unacked.find_mut(tag)
             && std::mem::take(&mut unacked.counted)
         {
@@ -283,6 +286,14 @@ impl Channel {
     }
 }
 
+/// Finds a value, beginning at `from` and going round: what comes in the order of the window costs one look.
+fn find_on<T>(window: &Window<T>, from: u64, is_it: impl Fn(&T) -> bool) -> Option<u64> {
+    let behind = window.iter_from(from);
+    let before = window.iter().take_while(|(tag, _)| *tag < from);
+    let found = behind.chain(before).find(|(_, value)| is_it(value));
+    found.map(|(tag, _)| tag)
+}
+
 /// Writes to the connection, or behind an answer of the channel that waits for the log.
 #[inline]
 pub(super) fn write_to(parked: &mut Option<Parked>, shared: &mut Shared, write: impl FnOnce(&mut Vec<u8>)) {
@@ -310,4 +321,35 @@ pub(super) fn stop(source: &Source, shared: &mut Shared) {
 pub(super) fn short_name(name: &str) -> Result<QueueName, Failure> {
     let name = warren_broker::name::stripped(name);
     Ok(QueueName::new(&name)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn leases_that_end_in_order_are_found_at_one_look_each() {
+        let mut window = Window::default();
+        (1..=1_000).for_each(|tag| window.insert(tag, tag * 10));
+        let looks = Cell::new(0);
+        let mut from = 0;
+        let mut find = |value| {
+            let found = find_on(&window, from, |other| {
+                looks.set(looks.get() + 1);
+                *other == value
+            });
+            from = found.map_or(from, |tag| tag + 1);
+            found
+        };
+        for tag in 1..=1_000 {
+            assert_eq!(find(tag * 10), Some(tag));
+        }
+        assert_eq!(looks.get(), 1_000);
+        // Others are found, too.
+        assert_eq!(find(10), Some(1));
+        assert_eq!(find(5_000), Some(500));
+        assert_eq!(find(40), Some(4));
+        assert_eq!(find(7), None);
+    }
 }

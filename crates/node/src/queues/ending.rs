@@ -1,8 +1,8 @@
 //! The end of a queue: deleted, abandoned by its last consumer, or unused for too long.
 //!
-//! What it holds goes with it, unless its rules say that it is dead-lettered: then the queue is deleted for
-//! everybody at once, sends on what it held little by little, and leaves the catalog after that. After a
-//! crash in between it is there again, with what it had not sent yet.
+//! What it holds goes with it, unless its rules say that it is dead-lettered: then the queue is set aside. It
+//! is deleted for everybody, its name is free, and it sends on what it held little by little. After a crash
+//! in between it goes on with what it had not sent yet.
 
 use super::LiveQueue;
 use super::local::{Life, State};
@@ -57,6 +57,11 @@ impl LiveQueue {
         is_due.then(|| self.stop_locked(&mut state, touched))
     }
 
+    /// It was set aside before a restart: it goes on with sending what it held.
+    pub(crate) fn is_set_aside(&self) {
+        self.set_life(Life::Emptied);
+    }
+
     /// Nothing of the queue is needed any more.
     pub(crate) fn forget(&self, touched: &mut Touched) {
         let mut state = self.lock();
@@ -71,8 +76,7 @@ impl LiveQueue {
 
     fn stop_locked(&self, state: &mut State, touched: &mut Touched) -> Stopped {
         let totals = state.machine.totals();
-        let dead_letters = state.machine.rules().dead_letters.as_ref();
-        let is_emptied = dead_letters.is_some_and(|rule| rule.on_delete) && totals.messages() > 0;
+        let is_emptied = sends_on(state) && totals.messages() > 0;
         if is_emptied {
             self.set_life(Life::Emptied);
             self.part(state, touched);
@@ -87,7 +91,7 @@ impl LiveQueue {
 
     /// Consumers and getters learn that the queue is gone.
     fn part(&self, state: &mut State, touched: &mut Touched) {
-        for subscriber in state.subscribers.drain(..).flatten() {
+        for (_, subscriber) in state.subscribers.drain(..).flatten() {
             let notice = Notice::ConsumerCancelled(subscriber.address);
             let mut open = subscriber.mailbox.open();
             open.push_notice(notice, touched);
@@ -117,16 +121,23 @@ impl LiveQueue {
         if let Some(storage) = &self.backing.storage {
             storage.release(&state.machine.release_all());
         }
+        self.backing.clock.forget(self.id());
         state.machine = Queue::default();
         state.trigger = None;
         state.is_moving = false;
         state.marks = VecDeque::new();
     }
 
-    /// Whether it was to send on what it held, and has.
+    /// Whether it was to send on what it held, and has, or is not to any more.
     pub(crate) fn is_empty_at_last(self: &Arc<Self>) -> bool {
         let state = self.lock();
-        let messages = state.machine.totals().messages();
-        self.life() == Life::Emptied && !state.is_moving && messages == 0
+        let has_sent = state.machine.totals().messages() == 0;
+        self.life() == Life::Emptied && !state.is_moving && (has_sent || !sends_on(&state))
     }
+}
+
+/// Whether what a queue holds when it is deleted is dead-lettered.
+pub(super) fn sends_on(state: &State) -> bool {
+    let dead_letters = state.machine.rules().dead_letters.as_ref();
+    dead_letters.is_some_and(|rule| rule.on_delete)
 }

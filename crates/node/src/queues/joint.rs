@@ -5,10 +5,10 @@
 //! other; everybody else holds one queue's lock at most. What is decided goes into the log in one piece:
 //! after a crash all of it is there, or nothing.
 
-use super::LiveQueue;
 use super::gates::{Routed, pass};
 use super::leaving::has_leaving;
 use super::local::{State, Worked};
+use super::{Browser, LiveQueue};
 use crate::mailbox::Touched;
 use crate::routes::Route;
 use parking_lot::MutexGuard;
@@ -105,8 +105,19 @@ pub(crate) struct Outcome {
     pub(crate) turned_away: Vec<usize>,
     /// Queues that something leaves now.
     pub(crate) leaving: Vec<Arc<LiveQueue>>,
+    /// Those who look at one of the queues.
+    browsers: Vec<Arc<Browser>>,
     /// Nothing was done: what had to fit did not.
     pub(crate) is_undone: bool,
+}
+
+impl Outcome {
+    /// Those who look at the queues look again. No lock is held.
+    pub(crate) fn tell_browsers(&self, touched: &mut Touched) {
+        for browser in &self.browsers {
+            browser.queue().browse(browser, touched);
+        }
+    }
 }
 
 /// Does all of it: the shares, and the messages that go by routes on which it depends on what came before how
@@ -149,6 +160,7 @@ pub(crate) fn work_together(
         worked.all = worked.all.max(queue.end(state, touched));
         queue.settle_accounts(state, one.bytes_before);
         worked.held_bytes = worked.held_bytes.max(state.machine.bytes());
+        outcome.browsers.extend(state.news());
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }
@@ -157,14 +169,7 @@ pub(crate) fn work_together(
             *place = Some(one.refused);
         }
     }
-    let browsers: Vec<_> = locked
-        .into_iter()
-        .filter(|one| !one.state.browsers.is_empty())
-        .map(|one| (one.queue, one.state.browsers.clone()))
-        .collect();
-    for (queue, browsers) in browsers {
-        browsers.iter().for_each(|browser| queue.browse(browser, touched));
-    }
+    drop(locked);
     if !is_undone {
         passage.tell_histories(routed);
     }

@@ -1,11 +1,27 @@
 //! What leaves a queue for others: handed out to whoever moves it.
 
 use super::LiveQueue;
+use super::ending::sends_on;
 use super::local::{Life, State};
 use crate::mailbox::Touched;
 use std::sync::{Arc, Weak};
 use warren_broker::message::Message;
 use warren_broker::queue::Leaving;
+
+/// So long a dead letter that nobody takes, and that is not to be lost, waits before it is tried again.
+const RETRY_MS: u64 = 1_000;
+
+/// So long what leaves waits when the log is behind.
+const PAUSE_MS: u64 = 10;
+
+/// So long what is only to leave is not read again when memory is full.
+const READ_PAUSE_MS: u64 = 100;
+
+/// Bytes of memory that are moved at a time, beyond the first message.
+const MOVED_BYTES_MAX: usize = 1024 * 1024;
+
+/// A deleted queue takes no more of what it holds out of its lanes while so many messages leave.
+const LEAVING_MAX: usize = 1024;
 
 /// Whether something leaves that nobody moves yet.
 pub(super) fn has_leaving(state: &State) -> bool {
@@ -20,40 +36,97 @@ impl LiveQueue {
         }
     }
 
-    /// The first messages that leave; until [`LiveQueue::end_move`] nobody else gets any. `None` when there
-    /// is none, or somebody else is at it.
+    /// The first messages that leave and may be moved now; until [`LiveQueue::end_move`] nobody else gets
+    /// any. `None` when there is none, or somebody else is at it.
     pub(crate) fn start_move(self: &Arc<Self>, max: usize) -> Option<Vec<Leaving>> {
         let mut state = self.lock();
         if self.is_gone() || state.is_moving || state.machine.is_plain() {
             return None;
         }
-        if state.move_at_ms > 0 && self.backing.clock.now_ms() < state.move_at_ms {
+        let is_emptied = self.life() == Life::Emptied;
+        if is_emptied && !sends_on(&state) {
             return None;
         }
+        let now_ms = self.backing.clock.now_ms();
+        if self.backing.log.is_congested() {
+            state.move_at_ms = now_ms.saturating_add(PAUSE_MS);
+            let at_ms = state.move_at_ms;
+            self.call_at(&mut state, at_ms);
+            return None;
+        }
+        state.move_at_ms = 0;
+        if state.retry_at_ms > 0 && state.retry_at_ms <= now_ms {
+            (state.move_from, state.retry_at_ms) = (0, 0);
+        }
         let before = state.machine.bytes();
-        if self.life() == Life::Emptied {
+        if is_emptied && state.machine.totals().leaving < LEAVING_MAX {
             state.machine.leave_some(max);
         }
-        let leaving = state.machine.leaving(max);
+        let from = state.move_from;
+        let mut leaving = state.machine.leaving(from, max);
+        leaving.truncate(moved_at_a_time(&leaving));
         state.is_moving = !leaving.is_empty();
+        self.ask_for_call(&mut state);
         // What has to be read first is asked for.
         self.settle_accounts(&mut state, before);
         state.is_moving.then_some(leaving)
     }
 
-    /// They were moved, or nothing is to be moved for so long, in milliseconds.
-    pub(crate) fn end_move(self: &Arc<Self>, pause_ms: u64) {
+    /// They were moved. `stuck`: some were not, with numbers up to this one; they are tried again after a
+    /// while, and others go meanwhile.
+    pub(crate) fn end_move(self: &Arc<Self>, stuck: Option<u64>) {
         let mut state = self.lock();
         state.is_moving = false;
-        state.move_at_ms = 0;
-        if pause_ms > 0 {
-            state.move_at_ms = self.backing.clock.now_ms().saturating_add(pause_ms);
-            self.backing.clock.call(state.move_at_ms, self);
+        if let Some(last) = stuck {
+            state.move_from = last.saturating_add(1);
+            if state.retry_at_ms == 0 {
+                state.retry_at_ms = self.backing.clock.now_ms().saturating_add(RETRY_MS);
+            }
         }
+        self.ask_for_call(&mut state);
+    }
+
+    /// Whether what is to be read may be read now. What was read so that it may leave would only be more in
+    /// memory where the log is behind, or where memory is full and no consumer waits for any of it. It goes
+    /// on slowly even then, as what fills memory may be what waits behind it.
+    pub(super) fn may_read(self: &Arc<Self>, state: &mut State) -> bool {
+        let machine = &state.machine;
+        if machine.is_plain() || machine.rules().dead_letters.is_none() {
+            return true;
+        }
+        let totals = machine.totals();
+        let is_ahead = totals.leaving > 0 && totals.bytes > self.backing.ahead_bytes();
+        if is_ahead && self.backing.log.is_congested() {
+            return false;
+        }
+        let is_wanted = totals.consumers > 0 || !state.waiting.is_empty();
+        if is_wanted || !self.backing.is_memory_full() {
+            return true;
+        }
+        let now_ms = self.backing.clock.now_ms();
+        let may_read = state.read_at_ms <= now_ms;
+        if may_read {
+            state.read_at_ms = now_ms.saturating_add(READ_PAUSE_MS);
+        } else {
+            let at_ms = state.read_at_ms;
+            self.call_at(state, at_ms);
+        }
+        may_read
     }
 
     /// Whether there is no room for a message.
     pub(crate) fn is_full_for(&self, message: &Message) -> bool {
         self.refuses() && !self.lock().machine.has_room_for(message)
     }
+}
+
+/// How many of these are moved at a time: as many as are not too large together.
+fn moved_at_a_time(leaving: &[Leaving]) -> usize {
+    let mut bytes = 0;
+    let fits = leaving.iter().enumerate().take_while(|(at, one)| {
+        bytes += one.message.memory_bytes();
+        // Those without a number are named once.
+        *at == 0 || bytes <= MOVED_BYTES_MAX || one.seq.is_none()
+    });
+    fits.count()
 }

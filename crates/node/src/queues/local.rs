@@ -11,7 +11,7 @@ use super::leaving::has_leaving;
 use super::post::Post;
 use super::triggers::Trigger;
 use super::{SharedCredit, marks, record};
-use crate::mailbox::{Address, Mailbox, Notice, Touched};
+use crate::mailbox::{Address, Mailbox, Touched};
 use crate::storage::Backing;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ use warren_broker::catalog;
 use warren_broker::message::Message;
 use warren_broker::name::VhostName;
 use warren_broker::queue::{
-    Command, ConsumerKey, Delivery, Fact, Queue, Rules, Subscription, Summary, Take, Ticket, Totals,
+    Command, ConsumerKey, Delivery, Fact, Queue, Rules, Subscription, Summary, Take, Totals,
 };
 use warren_broker::refusal::{Refusal, Subject};
 use warren_broker::route::QueueId;
@@ -98,7 +98,7 @@ pub struct Taken {
 pub(super) struct State {
     pub(super) machine: Queue,
     /// By the consumer's slot.
-    pub(super) subscribers: Vec<Option<Subscriber>>,
+    pub(super) subscribers: Vec<Option<(ConsumerKey, Subscriber)>>,
     pub(super) facts: Vec<Fact>,
     pub(super) had_consumer: bool,
     /// Numbers below it are reserved in the log.
@@ -109,14 +109,22 @@ pub(super) struct State {
     pub(super) waiting: Vec<Arc<Mailbox>>,
     /// Those who look at what is here.
     pub(super) browsers: Vec<Arc<Browser>>,
+    /// The number that was next, and how many were delayed, when browsers were last told.
+    pub(super) told: (u64, usize),
     /// When the clock calls, as far as that was asked for.
     pub(super) called_at_ms: Option<u64>,
     /// When it was last used, if that matters.
     pub(super) used_at_ms: u64,
     /// Somebody is moving what leaves.
     pub(super) is_moving: bool,
-    /// What leaves is not moved before this time: nobody took it.
+    /// What leaves is not moved before this time: the log is behind.
     pub(super) move_at_ms: u64,
+    /// What leaves and was taken by nobody has lower numbers, and is tried again at this time; 0: there is
+    /// none.
+    pub(super) move_from: u64,
+    pub(super) retry_at_ms: u64,
+    /// What is to be read so that it may leave is not read before this time: memory is full.
+    pub(super) read_at_ms: u64,
     /// Looks at how many messages are ready.
     pub(super) trigger: Option<Box<Trigger>>,
 }
@@ -238,21 +246,21 @@ impl LiveQueue {
     /// It goes by other rules from now on. What follows from them is done when the clock calls, at once.
     pub(crate) fn set_rules(self: &Arc<Self>, rules: Rules) {
         let mut state = self.state.lock();
-        if self.is_deleted() {
+        if self.is_gone() {
             return;
+        }
+        let now_ms = self.backing.clock.now_ms();
+        // Whoever hears of it now has all the time that it says.
+        if state.used_at_ms == 0 || state.machine.rules().expires_ms != rules.expires_ms {
+            state.used_at_ms = now_ms;
         }
         Trigger::set(&mut state.trigger, rules.trigger_length);
         state
             .machine
             .set_rules_and_reader(&rules, Some(&self.backing.reader));
         self.refuses.store(state.machine.refuses(), Ordering::Release);
-        let now_ms = self.backing.clock.now_ms();
-        if state.used_at_ms == 0 {
-            state.used_at_ms = now_ms;
-        }
         if !state.machine.is_plain() {
-            state.called_at_ms = Some(now_ms);
-            self.backing.clock.call(now_ms, self);
+            self.call_at(&mut state, now_ms);
         }
     }
 
@@ -325,9 +333,9 @@ impl LiveQueue {
             worked.held_bytes = state.machine.bytes();
         }
         let is_leaving = has_leaving(&state);
-        let browsers = match commands.is_empty() {
+        let browsers = match commands.is_empty() && !state.has_news() {
             true => Vec::new(),
-            false => state.browsers.clone(),
+            false => state.news(),
         };
         drop(state);
         if is_leaving {
@@ -426,57 +434,6 @@ impl LiveQueue {
         position
     }
 
-    fn tell_timed_out(&self, state: &mut State, touched: &mut Touched) {
-        for timed_out in state.machine.take_timed_out() {
-            let slot = timed_out.consumer.map(ConsumerKey::slot);
-            let subscriber = slot.and_then(|slot| state.subscribers.get(slot)?.as_ref());
-            if let Some(subscriber) = subscriber {
-                let notice = Notice::TimedOut(subscriber.address, self.id(), timed_out.ticket);
-                subscriber.mailbox.open().push_notice(notice, touched);
-            }
-        }
-    }
-
-    /// The clock is asked to call when something is due before it calls anyway.
-    fn ask_for_call(self: &Arc<Self>, state: &mut State) {
-        let expiry = state
-            .machine
-            .rules()
-            .expires_ms
-            .filter(|_| state.machine.totals().consumers == 0);
-        let expiry = expiry.map(|after| state.used_at_ms.saturating_add(after));
-        let due = [state.machine.next_due(), expiry].into_iter().flatten().min();
-        if let Some(due) = due
-            && state.called_at_ms.is_none_or(|called| due < called)
-        {
-            state.called_at_ms = Some(due);
-            self.backing.clock.call(due, self);
-        }
-    }
-
-    /// The clock calls. Answers whether nobody used the queue for so long that it is to be deleted.
-    pub(crate) fn called(self: &Arc<Self>, touched: &mut Touched) -> bool {
-        self.state.lock().called_at_ms = None;
-        self.work(&[], Position::default(), touched);
-        self.tell_crossings(touched);
-        self.has_expired(&self.state.lock())
-    }
-
-    pub(super) fn has_expired(&self, state: &State) -> bool {
-        let unused = state.machine.totals().consumers == 0 && !self.is_deleted();
-        let after = state.machine.rules().expires_ms.filter(|_| unused);
-        after.is_some_and(|after| state.used_at_ms.saturating_add(after) <= self.backing.clock.now_ms())
-    }
-
-    /// Deliveries stay with who holds them for as long as if they had gone out now.
-    pub fn renew(&self, tickets: &[Ticket]) {
-        let mut state = self.state.lock();
-        if !state.machine.is_plain() {
-            let now_ms = self.backing.clock.now_ms();
-            state.machine.renew(tickets, now_ms);
-        }
-    }
-
     /// Adds a consumer and hands it what is ready.
     ///
     /// # Errors
@@ -496,7 +453,7 @@ impl LiveQueue {
             state.subscribers.resize(key.slot() + 1, None);
         }
         if let Some(place) = state.subscribers.get_mut(key.slot()) {
-            *place = Some(subscriber);
+            *place = Some((key, subscriber));
         }
         state.had_consumer = true;
         Ok(key)
@@ -527,7 +484,7 @@ impl LiveQueue {
             self.ask_for_call(&mut state);
         }
         let place = state.subscribers.get_mut(consumer.slot());
-        if let Some(subscriber) = place.and_then(Option::take) {
+        if let Some((_, subscriber)) = place.and_then(Option::take) {
             subscriber.mailbox.forget_starved(self, consumer);
             if let Some(shared) = subscriber.shared {
                 shared.forget(self, consumer);
@@ -555,6 +512,10 @@ impl LiveQueue {
         }
         if !state.machine.is_plain() {
             self.ask_for_call(&mut state);
+        }
+        if state.has_news() {
+            // It matured before this one was taken.
+            self.call_at(&mut state, now_ms);
         }
         self.settle_accounts(&mut state, before);
         match taken {
@@ -622,11 +583,17 @@ impl LiveQueue {
         if !self.has_to_record(state) {
             return Position::default();
         }
-        let references_from = self.references_from(floor);
+        // Without a batch that began before, the log is needed from the record itself on: nothing may refer
+        // to what stands before that, as a message that matures would to where it was logged first.
+        let has_floor = floor > Position::default();
+        let references_from = match has_floor {
+            true => self.references_from(floor),
+            false => Position(u64::MAX),
+        };
         // Nothing that is referred to stands before, and no checkpoint that was begun needs less.
         let mut begin = references_from;
         let position = self.backing.log.append(&mut |out| {
-            if floor == Position::default() {
+            if !has_floor {
                 begin = out.position();
             }
             self.write(state, out, references_from);
@@ -693,7 +660,9 @@ impl LiveQueue {
             while let Some(fetch) = state.machine.fetch_notes() {
                 storage.ask_notes(Arc::clone(self), fetch);
             }
-            while let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
+            while self.may_read(state)
+                && let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes())
+            {
                 storage.ask(Arc::clone(self), fetch);
             }
         }

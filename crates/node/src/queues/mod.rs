@@ -4,6 +4,7 @@ mod browse;
 mod credit;
 mod ending;
 mod gates;
+mod hours;
 mod joint;
 mod leaving;
 mod local;

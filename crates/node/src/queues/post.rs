@@ -8,14 +8,14 @@ use warren_broker::queue::{ConsumerKey, Delivery, Outlet};
 /// Puts deliveries into mailboxes; keeps the last mailbox open, since most batches go to one.
 pub(super) struct Post<'a> {
     pub(super) queue: &'a Arc<LiveQueue>,
-    pub(super) subscribers: &'a [Option<Subscriber>],
+    pub(super) subscribers: &'a [Option<(ConsumerKey, Subscriber)>],
     pub(super) open: Option<OpenMailbox<'a>>,
     pub(super) touched: &'a mut Touched,
 }
 
 impl Outlet for Post<'_> {
     fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
-        let Some(Some(subscriber)) = self.subscribers.get(consumer.slot()) else {
+        let Some(Some((_, subscriber))) = self.subscribers.get(consumer.slot()) else {
             return Err(delivery);
         };
         let mailbox = &subscriber.mailbox;

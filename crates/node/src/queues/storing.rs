@@ -58,7 +58,13 @@ impl LiveQueue {
         self.settle_accounts(&mut state, before);
         let waiting = std::mem::take(&mut state.waiting);
         let is_leaving = has_leaving(&state) || self.is_deleted();
+        let browsers = if state.has_news() {
+            state.news()
+        } else {
+            Vec::new()
+        };
         drop(state);
+        browsers.iter().for_each(|browser| self.browse(browser, touched));
         tell_fetched(waiting);
         if is_leaving {
             self.move_on(touched);
@@ -220,6 +226,23 @@ impl LiveQueue {
         let state = self.lock();
         let mut stretches = state.machine.chain(durable).stretches();
         stretches.any(|other| other.extent == stretch.extent && other.first <= stretch.first)
+    }
+}
+
+impl State {
+    /// Whether something is there that browsers were not told of: it came, or is not delayed any more.
+    pub(super) fn has_news(&self) -> bool {
+        let (next, delayed) = self.told;
+        !self.browsers.is_empty()
+            && (self.machine.next_seq() > next || self.machine.totals().delayed < delayed)
+    }
+
+    /// Those who are to be told.
+    pub(super) fn news(&mut self) -> Vec<Arc<Browser>> {
+        if !self.browsers.is_empty() {
+            self.told = (self.machine.next_seq(), self.machine.totals().delayed);
+        }
+        self.browsers.clone()
     }
 }
 

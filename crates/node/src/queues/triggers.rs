@@ -93,7 +93,7 @@ impl LiveQueue {
         let crossed = trigger.look(ready, || self.backing.clock.now_ms());
         if let Some(at_ms) = crossed.filter(|_| !self.is_deleted()) {
             // It is told with no lock held.
-            self.backing.clock.call(at_ms, self);
+            self.call_at(state, at_ms);
         }
     }
 

@@ -122,6 +122,12 @@ impl Backing {
         self.budget_bytes() / 2 / self.memory.holding().max(1)
     }
 
+    /// Whether queues hold so much that publishers wait.
+    pub(crate) fn is_memory_full(&self) -> bool {
+        let budget = self.budget_bytes();
+        budget > 0 && self.memory.queues_bytes() > budget.saturating_mul(2)
+    }
+
     /// How much of what stands in extents a queue has in memory for its consumers: its part.
     pub(crate) fn ahead_bytes(&self) -> usize {
         let least = AHEAD_BYTES_MIN.min(self.budget_bytes() / 8);

@@ -209,7 +209,9 @@ impl Recovery {
     fn change(&mut self, change: Change) {
         for effect in self.catalog.replay(change) {
             match effect {
-                Effect::QueueDeleted(_, queue) => drop(self.queues.remove(&queue.id.0)),
+                Effect::QueueDeleted(_, queue) | Effect::AsideDeleted(_, queue) => {
+                    drop(self.queues.remove(&queue.id.0));
+                }
                 // What it remembers has its number.
                 Effect::ExchangeDeleted(_, exchange) => drop(self.queues.remove(&exchange.id.0)),
                 _ => {}
@@ -456,7 +458,7 @@ impl Recovery {
     fn drop_unknown(&mut self) {
         let mut known = self.exchanges();
         let vhosts = self.catalog.vhosts();
-        known.extend(vhosts.flat_map(|vhost| vhost.queues().map(|queue| queue.id.0)));
+        known.extend(vhosts.flat_map(|vhost| vhost.queues().chain(vhost.queues_aside()).map(|queue| queue.id.0)));
         let mut unknown = Vec::new();
         self.queues.retain(|id, queue| {
             let is_known = known.contains(id);

@@ -4,13 +4,13 @@ use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::{QueueDeclaration, Vhost};
-use warren_broker::message::{Message, Parts};
+use warren_broker::message::{AnnotationsWriter, Message, Parts};
 use warren_broker::name::{QueueName, UserName, VhostName};
 use warren_broker::naming::QUEUE_ALIAS;
 use warren_broker::parameter::Parameter;
 use warren_broker::value::Value;
 use warren_node::storage::Options;
-use warren_node::{Client, Config, LiveQueue, Node, Touched};
+use warren_node::{Batch, Client, Config, Got, LiveQueue, Node, Touched, Worked};
 use warren_store::MemoryLog;
 
 /// A node with a virtual host `/`.
@@ -96,4 +96,49 @@ pub(crate) fn message((publisher, number): Id, padding: usize) -> Message {
 pub(crate) fn id_of(message: &Message) -> Id {
     let (head, _) = message.body().split_at(5);
     (head[0], u32::from_be_bytes(head[1..].try_into().unwrap()))
+}
+
+/// An hour to begin with, in milliseconds since 1970: behind any that a machine's clock has, by which a node
+/// goes until it is told another.
+pub(crate) const HOUR_MS: u64 = 4_000_000_000_000;
+
+/// A message that was published at an hour, with what its publisher noted.
+pub(crate) fn timed(
+    key: &str,
+    body: &[u8],
+    published_ms: u64,
+    note: impl FnOnce(&mut AnnotationsWriter),
+) -> Message {
+    let mut noted = AnnotationsWriter::default();
+    note(&mut noted);
+    Message::of(&Parts {
+        key,
+        body,
+        persistent: true,
+        published_ms,
+        annotations: noted.bytes(),
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+/// Publishes messages to a queue, as one batch.
+pub(crate) fn put(client: &Client, queue: &Arc<LiveQueue>, messages: &[Message]) -> Worked {
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    for message in messages {
+        batch.publish(queue, message.clone(), 0);
+    }
+    let worked = client.flush(&mut batch, &mut touched);
+    touched.wake_all();
+    worked
+}
+
+/// Takes all that a queue gives, and answers the bodies.
+pub(crate) fn drain(client: &mut Client, queue: &str) -> Vec<Vec<u8>> {
+    let name = QueueName::new(queue).unwrap();
+    let mut found = Vec::new();
+    while let Got::Message(taken) = client.take(&name, true).unwrap().1 {
+        found.push(taken.delivery.message.body().to_vec());
+    }
+    found
 }

@@ -1,6 +1,6 @@
-//! Browsers and peeks where most of a queue stands in extents only.
+//! Browsers and peeks: what stands in extents only, and what comes in other ways than by a publish.
 
-use crate::broker::{client, declare_queue, message, node, vhost};
+use crate::broker::{HOUR_MS, client, declare_queue, declare_with, message, node, put, timed, vhost};
 use crate::sim::sim_disk::SimDisk;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use warren_broker::refusal::Refusal;
 use warren_broker::value::{Table, Value};
 use warren_node::storage::Options;
 use warren_node::{
-    Address, Batch, Client, Config, From, Glimpse, Got, Inbox, LiveQueue, Node, Peek, Starved, Touched,
+    Address, Batch, Browser, Client, Config, From, Glimpse, Got, Inbox, LiveQueue, Node, Peek, Starved, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -35,6 +35,17 @@ fn bodies(client: &Client) -> Vec<Vec<u8>> {
         .iter()
         .map(|parcel| parcel.delivery.message.body().to_vec())
         .collect()
+}
+
+/// A browser that looks.
+fn browse(client: &mut Client, queue: &str) -> Arc<Browser> {
+    let arguments: Table = [("x-browse".to_owned(), Value::Bool(true))].into_iter().collect();
+    let queue = QueueName::new(queue).unwrap();
+    let browser = client.browse(&queue, &arguments, ADDRESS).unwrap();
+    let mut touched = Touched::default();
+    client.browse_on(&browser, &mut touched);
+    touched.wake_all();
+    browser
 }
 
 #[test]
@@ -82,10 +93,7 @@ fn a_browser_reads_what_stands_in_extents_and_leaves_it_there() {
     client.flush(&mut batch, &mut touched);
     node.keep_house().unwrap();
     assert!(node.usage().extents > 0, "some of it is in extents");
-    let arguments: Table = [("x-browse".to_owned(), Value::Bool(true))].into_iter().collect();
-    let name = QueueName::new("q").unwrap();
-    let browser = client.browse(&name, &arguments, ADDRESS).unwrap();
-    client.browse_on(&browser, &mut touched);
+    browse(&mut client, "q");
     let mut seen = Vec::new();
     loop {
         // More than the mailbox has room for.
@@ -282,4 +290,37 @@ fn a_peek_is_refused_like_a_consumer_and_ends_with_its_queue() {
     touched.wake_all();
     while node.read_back() {}
     assert_eq!(seen.lock().take().map(|page| seqs(&page)), Some(vec![]));
+}
+
+#[test]
+fn a_browser_sees_dead_letters_what_matures_and_what_transactions_bring() {
+    let node = node();
+    node.tick(HOUR_MS);
+    let mut client = client(&node, "u");
+    let letters = declare_queue(&mut client, "letters");
+    let arguments = [
+        ("x-dead-letter-exchange", Value::from("")),
+        ("x-dead-letter-routing-key", Value::from("letters")),
+    ];
+    let queue = declare_with(&mut client, "q", &arguments);
+    browse(&mut client, "letters");
+    put(
+        &client,
+        &queue,
+        &[timed("q", b"dies", HOUR_MS, |note| note.ttl_ms(10))],
+    );
+    node.tick(HOUR_MS + 100);
+    assert_eq!(bodies(&client), [b"dies"]);
+    let later =
+        [1_000, 2_000].map(|after| timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + after)));
+    put(&client, &letters, &later);
+    assert_eq!(bodies(&client).len(), 0);
+    node.tick(HOUR_MS + 1_500);
+    assert_eq!(bodies(&client), [b"later"]);
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    batch.publish(&letters, message((0, 9), 0), 0);
+    batch.publish(&queue, message((0, 9), 0), 0);
+    client.flush_together(&mut batch, &mut touched);
+    touched.wake_all();
+    assert_eq!(bodies(&client).len(), 1);
 }

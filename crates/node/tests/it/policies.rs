@@ -1,6 +1,6 @@
 //! What queues go by, from the moment at which a policy says so, and after a restart.
 
-use crate::broker::{client, declare_queue, open, vhost};
+use crate::broker::{HOUR_MS, client, declare_queue, open, vhost};
 use crate::sim::sim_disk::SimDisk;
 use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::policy::{ApplyTo, Policy};
@@ -66,4 +66,27 @@ fn policies_are_there_again_after_a_restart() {
     assert_eq!(max_length(&node, "q"), Some(5));
     node.put_policy(&vhost(), USERS, policy("p", "^none", 5)).unwrap();
     assert_eq!(max_length(&node, "q"), None);
+}
+
+#[test]
+fn a_policy_by_which_queues_expire_gives_them_the_whole_time() {
+    let node = crate::broker::node();
+    node.tick(HOUR_MS);
+    let mut client = client(&node, "u");
+    declare_queue(&mut client, "q");
+    let expires = |ms| {
+        let definition = [("expires", Value::I64(ms))].into_iter().collect();
+        Policy::new("p", "^q", ApplyTo::Queues, 0, definition, false).unwrap()
+    };
+    let begin_ms = HOUR_MS + 3_600_000;
+    node.tick(begin_ms);
+    node.put_policy(&vhost(), USERS, expires(1_000)).unwrap();
+    node.tick(begin_ms + 999);
+    assert!(client.vhost().queue("q").is_some());
+    // Another one begins anew.
+    node.put_policy(&vhost(), USERS, expires(2_000)).unwrap();
+    node.tick(begin_ms + 2_998);
+    assert!(client.vhost().queue("q").is_some());
+    node.tick(begin_ms + 2_999);
+    assert!(client.vhost().queue("q").is_none());
 }

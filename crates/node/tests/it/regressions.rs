@@ -1,6 +1,6 @@
 //! What once went wrong, one test a defect, named by the behaviour that is right.
 
-use crate::broker::{client, declare_queue, message, node, vhost};
+use crate::broker::{HOUR_MS, client, declare_queue, declare_with, drain, message, node, put, timed, vhost};
 use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use std::thread;
 use warren_broker::access::User;
 use warren_broker::catalog::{QueueDeclaration, Vhost};
 use warren_broker::name::{QueueName, UserName};
-use warren_broker::value::Table;
-use warren_node::storage::{Options, Recovered};
+use warren_broker::value::{Table, Value};
+use warren_node::storage::{Options, Recovered, Step};
 use warren_node::{
     Address, Batch, Burden, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory,
-    Node, ROOM_BYTES, SharedCredit, Starved, Touched,
+    Node, Notice, ROOM_BYTES, SharedCredit, Starved, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -510,4 +510,83 @@ fn a_full_queue_holds_up_those_who_publish_to_it_and_no_others() {
     node.keep_house().unwrap();
     assert!(!node.is_congested(heavy));
     assert!(session.mailbox().is_pending(), "it is told so");
+}
+
+/// It matured, was logged again as a reference to where it was logged first, and a checkpoint let go of that.
+#[test]
+fn what_was_delayed_in_several_queues_stands_in_the_log_where_it_is_due() {
+    let log = warren_store::Options {
+        segment_bytes: 1024 * 1024,
+        log_bytes_max: 64 * 1024 * 1024,
+        waiting_bytes_max: 16 * 1024 * 1024,
+        sync: true,
+    };
+    let options = Options {
+        log,
+        recent_bytes: 1 << 30,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let disk = SimDisk::new(7);
+    let opened = Node::open(Config::default(), options.clone(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.tick(HOUR_MS);
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let [a, b, other] = ["a", "b", "other"].map(|queue| declare_queue(&mut session, queue));
+    let later = timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + 5_000));
+    later.expect_sharing();
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    batch.publish(&a, later.clone(), 0);
+    batch.publish(&b, later, 0);
+    session.flush(&mut batch, &mut touched);
+    touched.wake_all();
+    // Several marks of the log.
+    publish(&session, &other, 100, 100_000);
+    assert_eq!(drain(&mut session, "other").len(), 100);
+    while node.commit_log().unwrap() {}
+    node.tick(HOUR_MS + 6_000);
+    while node.commit_log().unwrap() {}
+    // More than is written between two checkpoints.
+    for _ in 0..10 {
+        publish(&session, &other, 20, 100_000);
+        assert_eq!(drain(&mut session, "other").len(), 20);
+        while node.commit_log().unwrap() {}
+        while node.keep_house().unwrap() != Step::Done {}
+    }
+    drop((session, node));
+    let opened = Node::open(Config::default(), options, Arc::new(disk.kill())).unwrap();
+    assert_eq!(
+        (opened.recovered.messages_lost, opened.recovered.messages),
+        (0, 2)
+    );
+    let mut session = client(&opened.node, "u");
+    for queue in ["a", "b"] {
+        assert_eq!(drain(&mut session, queue), [b"later"], "{queue}");
+    }
+}
+
+/// Who came into the place of a consumer that left was told, and the channel found none of it.
+#[test]
+fn who_takes_the_place_of_a_consumer_is_not_told_of_its_deliveries() {
+    let node = node();
+    node.tick(HOUR_MS);
+    let mut first = client(&node, "first");
+    let mut second = client(&node, "second");
+    let arguments = [
+        ("x-queue-type", Value::from("quorum")),
+        ("x-consumer-timeout", Value::I64(60_000)),
+    ];
+    let queue = declare_with(&mut first, "q", &arguments);
+    let left = consume(&mut first, "q", &Arc::default());
+    put(&first, &queue, &[message((0, 1), 0)]);
+    first.cancel(&left.queue, left.key, &mut Touched::default());
+    let came = consume(&mut second, "q", &Arc::default());
+    assert_eq!(came.key.slot(), left.key.slot());
+    node.tick(HOUR_MS + 61_000);
+    let mut inbox = Inbox::default();
+    second.mailbox().take(&mut inbox);
+    assert_eq!(inbox.parcels.len(), 1, "it is delivered again");
+    let is_told = |notice: &Notice| matches!(notice, Notice::TimedOut(..));
+    assert!(!inbox.notices.iter().any(is_told), "{:?}", inbox.notices);
 }

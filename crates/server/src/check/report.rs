@@ -91,7 +91,7 @@ impl Report {
     /// Makes a change of the log, and forgets the messages of queues that go by it.
     pub(super) fn change(&mut self, change: Change) {
         for effect in self.catalog.replay(change) {
-            if let Effect::QueueDeleted(_, queue) = effect {
+            if let Effect::QueueDeleted(_, queue) | Effect::AsideDeleted(_, queue) = effect {
                 self.queues.remove(&queue.id.0);
             }
         }

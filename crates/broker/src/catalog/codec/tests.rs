@@ -237,6 +237,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         (any_vhost_name(), any_exchange_name()).prop_map(|(vhost, x)| Change::ExchangeDeleted(vhost, x)),
         (any_vhost_name(), any_queue()).prop_map(|(vhost, q)| Change::QueuePut(vhost, q)),
         (any_vhost_name(), any_queue_name()).prop_map(|(vhost, q)| Change::QueueDeleted(vhost, q)),
+        (any_vhost_name(), any_queue()).prop_map(|(vhost, q)| Change::QueueSetAside(vhost, q)),
+        (any_vhost_name(), any::<u64>()).prop_map(|(vhost, id)| Change::AsideDeleted(vhost, QueueId(id))),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Bound(vhost, b)),
         (any_vhost_name(), any_binding()).prop_map(|(vhost, b)| Change::Unbound(vhost, b)),
         (any_vhost_name(), any_parameter()).prop_map(|(vhost, p)| Change::ParameterPut(vhost, p)),
@@ -367,7 +369,7 @@ fn what_is_not_known_here_is_named() {
     let refused = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
     assert_eq!(refused(&[]), "the bytes end too early");
     assert_eq!(refused(&[2, 1]), "version 2 of a change is newer than 1");
-    assert_eq!(refused(&[1, 13]), "no kind 13 of change");
+    assert_eq!(refused(&[1, 15]), "no kind 15 of change");
     assert_eq!(refused(b"\x01\x0c\x01/\x01\x02\x01p"), "no scope 2 of policies");
     let policy = b"\x01\x0b\x01/\x01\x00\x01p\x00\x04some\x08\0\0\0\0\0\0\0\0\x00";
     assert_eq!(refused(policy), "no policy applies to 'some'");

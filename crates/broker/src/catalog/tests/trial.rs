@@ -56,7 +56,10 @@ impl Running {
                 let before = self.queues.insert(queue.id, *rules);
                 assert!(before.is_none(), "{queue:?} created twice");
             }
-            Effect::QueueDeleted(_, queue) => {
+            Effect::QueueSetAside(_, queue, _) => {
+                assert!(self.queues.contains_key(&queue.id), "{queue:?} was not there");
+            }
+            Effect::QueueDeleted(_, queue) | Effect::AsideDeleted(_, queue) => {
                 assert!(self.queues.remove(&queue.id).is_some(), "{queue:?} deleted twice");
             }
             Effect::ExchangeRules(_, id, rules) => {

@@ -184,7 +184,14 @@ impl Session {
             match got {
                 Got::Empty => return Some(None),
                 Got::Later if !may_read => return None,
-                Got::Later => while self.client.node().read_back() {},
+                Got::Later => {
+                    let node = self.client.node();
+                    if !node.read_back() {
+                        // What is to be read waits for the log, which may have failed.
+                        let _ = node.commit_log().and_then(|_| node.keep_house());
+                    }
+                    while node.read_back() {}
+                }
                 Got::Message(taken) => {
                     let delivery = taken.delivery;
                     let (seq, message) = (delivery.ticket.seq(), id_of(&delivery.message));

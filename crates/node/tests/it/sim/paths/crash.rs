@@ -190,6 +190,11 @@ fn look(
     Ok(found)
 }
 
+fn make_room(node: &Arc<Node>) -> Result<(), String> {
+    let kept = node.commit_log().and_then(|_| node.keep_house());
+    kept.map(drop).map_err(|poisoned| poisoned.to_string())
+}
+
 /// Takes out all that comes at an hour.
 fn take_all(
     node: &Arc<Node>,
@@ -200,6 +205,8 @@ fn take_all(
 ) -> Result<usize, String> {
     let mut count = 0;
     loop {
+        // What leaves waits for the log, and that for room.
+        make_room(node)?;
         node.tick(hour_ms);
         while node.read_back() {}
         let before = count;
