@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod costs;
 mod model;
 mod special;
 

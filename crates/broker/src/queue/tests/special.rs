@@ -3,15 +3,15 @@
 use super::*;
 
 /// Now, in milliseconds since 1970.
-const NOW_MS: u64 = 1_000_000;
+pub(super) const NOW_MS: u64 = 1_000_000;
 
-fn ruled(rules: Rules) -> Queue {
+pub(super) fn ruled(rules: Rules) -> Queue {
     let mut queue = Queue::new(true);
     queue.set_rules(&rules);
     queue
 }
 
-fn with_dead_letters() -> Rules {
+pub(super) fn with_dead_letters() -> Rules {
     Rules {
         dead_letters: Some(DeadLetters::default()),
         ..Rules::default()
@@ -19,7 +19,7 @@ fn with_dead_letters() -> Rules {
 }
 
 /// A persistent message published now, with a body of four octets.
-fn noted(note: impl FnOnce(&mut AnnotationsWriter), priority: Option<u8>) -> Message {
+pub(super) fn noted(note: impl FnOnce(&mut AnnotationsWriter), priority: Option<u8>) -> Message {
     let mut noted = AnnotationsWriter::default();
     note(&mut noted);
     Message::of(&Parts {
@@ -34,18 +34,18 @@ fn noted(note: impl FnOnce(&mut AnnotationsWriter), priority: Option<u8>) -> Mes
     .unwrap()
 }
 
-fn enqueue(queue: &mut Queue, messages: &[Message]) -> Vec<Fact> {
+pub(super) fn enqueue(queue: &mut Queue, messages: &[Message]) -> Vec<Fact> {
     at(queue, &Command::Enqueue(messages), NOW_MS)
 }
 
-fn at(queue: &mut Queue, command: &Command<'_>, now_ms: u64) -> Vec<Fact> {
+pub(super) fn at(queue: &mut Queue, command: &Command<'_>, now_ms: u64) -> Vec<Fact> {
     let mut facts = Vec::new();
     queue.decide(command, now_ms, &mut facts);
     queue.apply(facts.iter().cloned());
     facts
 }
 
-fn take(queue: &mut Queue, now_ms: u64) -> Option<Delivery> {
+pub(super) fn take(queue: &mut Queue, now_ms: u64) -> Option<Delivery> {
     match queue.take(false, now_ms, &mut Vec::new()) {
         Take::Message(delivery) => Some(delivery),
         Take::Empty | Take::Absent => None,
@@ -53,14 +53,14 @@ fn take(queue: &mut Queue, now_ms: u64) -> Option<Delivery> {
 }
 
 /// Everything that is in no extent goes to one.
-fn store(queue: &mut Queue, extent: u64) {
+pub(super) fn store(queue: &mut Queue, extent: u64) {
     let all = queue.unstored(true, 0, usize::MAX, usize::MAX);
     let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
     queue.stored(true, extent, &seqs, 0);
 }
 
 /// Whatever is wished for turns out to be `message`.
-fn read(queue: &mut Queue, message: &Message) {
+pub(super) fn read(queue: &mut Queue, message: &Message) {
     while let Some(fetch) = queue.fetch(1000) {
         let wanted = fetch.wanted.iter().flat_map(|range| range.first..=range.last);
         let found = wanted.map(|seq| (seq, message.clone())).collect();
@@ -232,7 +232,7 @@ fn take_stored(queue: &mut Queue, message: &Message) -> Delivery {
     take(queue, NOW_MS).unwrap()
 }
 
-fn lent_for(timeout_ms: u64) -> Rules {
+pub(super) fn lent_for(timeout_ms: u64) -> Rules {
     Rules {
         consumer_timeout_ms: Some(timeout_ms),
         ..Rules::default()
