@@ -171,7 +171,7 @@ impl Queue {
 
     /// Whether something has to be read before more can go out.
     fn is_hungry(&self) -> bool {
-        self.lanes().any(|(_, lane)| lane.ahead.is_hungry)
+        self.lanes().any(|(_, lane)| lane.ahead.hungers())
     }
 
     /// A message of a group goes out.

@@ -292,6 +292,11 @@ impl DerefMut for Ahead {
 }
 
 impl Reading {
+    /// Whether something has to be read that was wanted. What was wanted may be done with by now.
+    pub(super) fn hungers(&self) -> bool {
+        self.is_hungry && !self.absent.is_empty()
+    }
+
     /// Drops what is in memory again, the highest numbers first, until at most so many bytes are left.
     /// Answers the bytes given free, and the numbers of those of which more is to be remembered.
     pub(super) fn evict(&mut self, keep_bytes: usize, note: &mut dyn FnMut(u64, &Entry)) -> usize {
@@ -356,6 +361,8 @@ impl Reading {
     ) {
         if ticket == self.last_ticket {
             self.is_fetching = false;
+            // Whoever wanted something meanwhile may have it now, and if not, wants it again.
+            self.is_hungry = false;
         }
         for seq in lost {
             self.absent.remove(*seq);
