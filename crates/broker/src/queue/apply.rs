@@ -325,19 +325,20 @@ impl Queue {
 
     /// What stays are so many octets, and so many of persistent messages.
     fn purge(&mut self, up_to: u64, except: &[Range], (kept, kept_persistent): (u64, u64)) {
-        let mut is_changed = false;
+        let mut gone = Vec::with_capacity(except.len() + 1);
         let mut first = 0;
         for kept in except {
             if let Some(last) = kept.first.checked_sub(1)
                 && first <= last
             {
-                is_changed |= self.purge_range(Range { first, last });
+                gone.push(Range { first, last });
             }
-            first = kept.last.saturating_add(1);
+            first = first.max(kept.last.saturating_add(1));
         }
         if first <= up_to {
-            is_changed |= self.purge_range(Range { first, last: up_to });
+            gone.push(Range { first, last: up_to });
         }
+        let is_changed = self.purge_ranges(&gone);
         if is_changed {
             let mut later = 0;
             let mut stored = kept_persistent;
@@ -374,20 +375,25 @@ impl Queue {
         }
     }
 
-    /// Everything in the range that is not out goes. Answers whether there was anything.
-    fn purge_range(&mut self, range: Range) -> bool {
+    /// Everything in these rising ranges that is not out goes. Answers whether there was anything.
+    fn purge_ranges(&mut self, gone: &[Range]) -> bool {
         let mut is_changed = false;
         if !self.stored.is_bare() {
-            is_changed = self.stored.settle(range) > 0;
+            for range in gone {
+                is_changed |= self.stored.settle(*range) > 0;
+            }
         }
-        let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(range)).sum();
+        // Each lane is gone through once, however many pieces what stays leaves.
+        let freed: usize = self.lanes_mut().map(|(_, lane)| lane.purge(gone)).sum();
         self.bytes -= freed;
-        // In recovery nothing was said of messages that have rested.
-        let rested = self.extras.as_ref().map(|extras| extras.times.resting_in(range));
-        for seq in rested.into_iter().flatten() {
-            if let Some(resting) = self.unrest(seq) {
-                self.bytes -= resting.message.map_or(0, |message| message.memory_bytes());
-                is_changed = true;
+        for range in gone {
+            // In recovery nothing was said of messages that have rested.
+            let rested = self.extras.as_ref().map(|extras| extras.times.resting_in(*range));
+            for seq in rested.into_iter().flatten() {
+                if let Some(resting) = self.unrest(seq) {
+                    self.bytes -= resting.message.map_or(0, |message| message.memory_bytes());
+                    is_changed = true;
+                }
             }
         }
         if freed > 0 || is_changed {

@@ -195,19 +195,21 @@ impl Lane {
         Some((entry, true))
     }
 
-    /// Everything in the range goes. Answers the memory given free.
-    pub(super) fn purge(&mut self, range: Range) -> usize {
+    /// Everything in these rising ranges goes. Answers the memory given free.
+    pub(super) fn purge(&mut self, gone: &[Range]) -> usize {
         let mut bytes = 0;
         if !self.ahead.is_bare() {
             let ahead = &mut *self.ahead;
-            if ahead.absent.first().is_some_and(|first| first <= range.last) {
-                ahead.absent.remove_range(range);
+            for range in gone {
+                if ahead.absent.first().is_some_and(|first| first <= range.last) {
+                    ahead.absent.remove_range(*range);
+                }
             }
-            let freed = purge_window(&mut ahead.front, range);
+            let freed = purge_window(&mut ahead.front, gone);
             ahead.front_bytes -= freed;
             bytes += freed;
         }
-        bytes + purge_window(&mut self.ready, range)
+        bytes + purge_window(&mut self.ready, gone)
     }
 
     /// Messages in memory by rising number.
@@ -216,16 +218,23 @@ impl Lane {
     }
 }
 
-fn purge_window(window: &mut Window<Entry>, range: Range) -> usize {
+/// See [`Lane::purge`].
+fn purge_window(window: &mut Window<Entry>, gone: &[Range]) -> usize {
     let mut bytes = 0;
     let mut kept = Vec::new();
-    while let Some((seq, _)) = window.first()
-        && seq <= range.last
+    let mut ranges = gone.iter();
+    let mut range = ranges.next();
+    while let Some(current) = range
+        && let Some((seq, _)) = window.first()
     {
+        if seq > current.last {
+            range = ranges.next();
+            continue;
+        }
         let Some((seq, entry)) = window.pop_first() else {
             break;
         };
-        if seq < range.first {
+        if seq < current.first {
             kept.push((seq, entry));
         } else {
             bytes += entry.message.memory_bytes();

@@ -2,6 +2,7 @@
 
 use super::special::{NOW_MS, at, enqueue, noted, read, ruled, store, take};
 use super::*;
+use std::time::{Duration, Instant};
 
 fn grouped() -> Queue {
     ruled(Rules {
@@ -85,4 +86,48 @@ fn the_owner_of_a_group_is_served_behind_one_for_whom_there_is_nothing() {
         let by_whom: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
         assert_eq!(by_whom, [owners[nth].0; 3]);
     }
+}
+
+/// How long it takes.
+fn timed(action: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    action();
+    started.elapsed()
+}
+
+#[test]
+fn a_purge_that_leaves_many_pieces_goes_through_them_once() {
+    const COUNT: usize = 20_000;
+    // Every second one is out when the queue is purged, and is in a lane when the purge is replayed.
+    let mut queue = queue_of(2 * COUNT);
+    queue.subscribe(prefetching(0, 0)).unwrap();
+    dispatched(&mut queue);
+    let tickets: Vec<Ticket> = (0..COUNT as u64).map(|nth| Ticket(2 * nth)).collect();
+    let (tickets, failed) = (&tickets[..], false);
+    carry_out(&mut queue, &Command::Return { tickets, failed });
+    let mut facts = Vec::new();
+    queue.decide(&Command::Purge, 0, &mut facts);
+    let mut replica = Queue::default();
+    let filled = timed(|| replica = queue_of(2 * COUNT));
+    let purged = timed(|| replica.apply(facts));
+    // With a walk for each piece it was thousands of times as long.
+    assert!(purged < 100 * filled, "{purged:?} beside {filled:?}");
+    let left: Vec<u64> = replica.live().map(|(seq, ..)| seq).collect();
+    assert_eq!(left, (0..COUNT as u64).map(|nth| 2 * nth + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_purge_between_delayed_messages_looks_at_the_hours_once() {
+    const COUNT: usize = 30_000;
+    let later = noted(|noted| noted.due_ms(NOW_MS + 1_000_000), None);
+    let expires = noted(|noted| noted.ttl_ms(500_000), None);
+    let all: Vec<Message> = (0..COUNT)
+        .flat_map(|_| [later.clone(), expires.clone()])
+        .collect();
+    let mut queue = ruled(Rules::default());
+    let filled = timed(|| drop(enqueue(&mut queue, &all)));
+    let purged = timed(|| drop(at(&mut queue, &Command::Purge, NOW_MS)));
+    assert!(purged < 5 * filled, "{purged:?} beside {filled:?}");
+    assert_eq!((queue.totals().ready, queue.totals().delayed), (0, COUNT));
+    assert_eq!(queue.next_due(), Some(NOW_MS + 1_000_000), "nothing else is to happen");
 }
