@@ -8,8 +8,10 @@
 //! ```
 
 use super::fact::{self, Range};
+use super::paging::FETCHED_MAX;
 use super::seq_set::SeqSet;
 use super::stored::{Chains, Fetch};
+use super::times::begin_ms;
 use super::window::Window;
 use crate::message::Message;
 use std::ops::{Deref, DerefMut};
@@ -92,18 +94,36 @@ impl Lane {
         Next::lowest(ready, front, self.ahead.absent.first())
     }
 
-    /// The message with the lowest number, if it is in memory.
-    pub(super) fn head(&self) -> Option<&Entry> {
+    /// From when on the time of the message with the lowest number counts, if that is known.
+    pub(super) fn head_begin_ms(&self) -> Option<u64> {
         match self.next()? {
-            Next::Here(seq) => self.find(seq),
-            Next::Absent(_) => None,
+            Next::Here(seq) => Some(begin_ms(&self.find(seq)?.message)),
+            Next::Absent(seq) => self.ahead.known_begin_ms(seq),
         }
     }
 
-    /// If the message with the lowest number is not in memory, it is wanted.
-    pub(super) fn want_head(&mut self) {
-        if matches!(self.next(), Some(Next::Absent(_))) {
-            self.ahead.is_hungry = true;
+    /// Whether the message with the lowest number has to be read to know from when on its time counts.
+    pub(super) fn lacks_head(&self) -> bool {
+        matches!(self.next(), Some(Next::Absent(seq)) if self.ahead.known_begin_ms(seq).is_none())
+    }
+
+    /// Whether the message with the lowest number is not in memory.
+    pub(super) fn is_head_absent(&self) -> bool {
+        matches!(self.next(), Some(Next::Absent(_)))
+    }
+
+    /// What has expired is gone: where that was all that is in memory, more is read the next time, as more
+    /// may have, and otherwise little.
+    pub(super) fn note_expired(&mut self, any: bool) {
+        if self.ahead.is_bare() {
+            return;
+        }
+        let lacks_head = self.lacks_head();
+        let firsts_max = &mut self.ahead.firsts_max;
+        if !lacks_head {
+            *firsts_max = 1;
+        } else if any {
+            *firsts_max = ((*firsts_max).max(1) * FIRSTS_GROWTH).min(FETCHED_MAX);
         }
     }
 
@@ -254,6 +274,11 @@ pub(super) struct Reading {
     pub(super) front_bytes: usize,
     /// A message that is absent was wanted.
     pub(super) is_hungry: bool,
+    /// A message that was in memory, and from when on its time counts: it need not be read again only to know
+    /// when it expires.
+    pub(super) first_begin: Option<(u64, u64)>,
+    /// So many messages are read when only the first has to be known, one at least.
+    firsts_max: u64,
     last_ticket: u64,
     pub(super) is_fetching: bool,
 }
@@ -301,6 +326,12 @@ impl DerefMut for Ahead {
 }
 
 impl Reading {
+    /// From when on the time of a message counts that is absent, if it is known.
+    fn known_begin_ms(&self, seq: u64) -> Option<u64> {
+        let known = self.first_begin.filter(|(known, _)| *known == seq);
+        known.map(|(_, begin_ms)| begin_ms)
+    }
+
     /// Whether something has to be read that was wanted. What was wanted may be done with by now.
     pub(super) fn hungers(&self) -> bool {
         self.is_hungry && !self.absent.is_empty()
@@ -314,6 +345,9 @@ impl Reading {
             && let Some((seq, entry)) = self.front.pop_last()
         {
             self.front_bytes -= entry.message.memory_bytes();
+            if self.absent.first().is_none_or(|first| seq < first) {
+                self.first_begin = Some((seq, begin_ms(&entry.message)));
+            }
             self.absent.insert(seq);
             note(seq, &entry);
         }
@@ -360,6 +394,15 @@ impl Reading {
         })
     }
 
+    /// The first of what is absent is to be read, so that it is known, unless something is being read already.
+    pub(super) fn fetch_first(&mut self, chains: &Chains, ahead_bytes: usize) -> Option<Fetch> {
+        if self.is_fetching {
+            return None;
+        }
+        self.is_hungry = true;
+        self.fetch(chains, None, ahead_bytes, self.firsts_max.max(1), false)
+    }
+
     /// Messages were read. What is no longer absent is passed over; the others are handed on.
     pub(super) fn fetched(
         &mut self,
@@ -398,6 +441,9 @@ impl Reading {
         }
     }
 }
+
+/// How much more is read of what expires each time while all that was read did.
+const FIRSTS_GROWTH: u64 = 4;
 
 /// A fetch names at most so many ranges.
 const FETCHED_RANGES_MAX: usize = 4096;

@@ -18,7 +18,7 @@ use crate::message::Message;
 use std::collections::BTreeMap;
 
 /// Messages asked for at a time.
-const FETCHED_MAX: u64 = 16 * 1024;
+pub(super) const FETCHED_MAX: u64 = 16 * 1024;
 
 /// Whose wish a [`Fetch`] is: lanes are named by their priority; then there are what is delayed and what
 /// leaves.
@@ -420,9 +420,7 @@ impl Queue {
             return None;
         }
         let wants_ahead = self.consumers.len() > 0;
-        if self.has_ttl() {
-            self.lanes_mut().for_each(|(_, lane)| lane.want_head());
-        }
+        let has_ttl = self.has_ttl();
         let top = self.top();
         let Self {
             lane, extras, stored, ..
@@ -433,10 +431,13 @@ impl Queue {
                 continue;
             }
             let wants_ahead = wants_ahead && level == top;
-            if let Some(fetch) = lane
+            let mut fetch = lane
                 .ahead
-                .fetch(stored, None, ahead_bytes, FETCHED_MAX, wants_ahead)
-            {
+                .fetch(stored, None, ahead_bytes, FETCHED_MAX, wants_ahead);
+            if fetch.is_none() && has_ttl && lane.lacks_head() {
+                fetch = lane.ahead.fetch_first(stored, ahead_bytes);
+            }
+            if let Some(fetch) = fetch {
                 return Some(Fetch {
                     lane: u16::from(level),
                     ..fetch

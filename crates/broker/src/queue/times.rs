@@ -97,7 +97,7 @@ pub(super) struct Times {
 }
 
 /// From when on a message's time counts; 0 when nobody knows.
-fn begin_ms(message: &Message) -> u64 {
+pub(super) fn begin_ms(message: &Message) -> u64 {
     let published = message.published_ms();
     message.due_ms().map_or(published, |due| due.max(published))
 }
@@ -456,8 +456,8 @@ impl Queue {
         let extras = self.extras.as_ref()?;
         let ttl = extras.rules.message_ttl_ms;
         let heads = ttl.and_then(|ttl| {
-            let heads = self.lanes().filter_map(|(_, lane)| lane.head());
-            let begins = heads.map(|entry| begin_ms(&entry.message)).filter(|at| *at > 0);
+            let begins = self.lanes().filter_map(|(_, lane)| lane.head_begin_ms());
+            let begins = begins.filter(|at| *at > 0);
             begins.min().map(|begin| begin.saturating_add(ttl))
         });
         [extras.times.next(), extras.lease_end(), heads]
@@ -587,26 +587,24 @@ impl Queue {
         else {
             return;
         };
-        let is_over = |entry: &Entry| {
-            let begin = begin_ms(&entry.message);
-            begin > 0 && begin.saturating_add(ttl) <= now_ms
-        };
+        let is_over = |begin_ms: u64| begin_ms > 0 && begin_ms.saturating_add(ttl) <= now_ms;
         let levels: Vec<u8> = self.lanes().map(|(level, _)| level).collect();
         for level in levels {
-            loop {
+            let mut is_any_over = false;
+            while self.open_lane(level).head_begin_ms().is_some_and(is_over) {
                 let lane = self.open_lane(level);
-                let Some(head) = lane.head() else {
-                    lane.want_head();
-                    break;
-                };
-                if !is_over(head) {
+                if lane.is_head_absent() {
+                    // It is to be read, and until it was nothing is to be done.
+                    lane.ahead.first_begin = None;
                     break;
                 }
                 let Some((seq, entry, is_stored)) = lane.pop() else {
                     break;
                 };
                 self.leave((seq, level), entry, is_stored, Reason::Expired, settled);
+                is_any_over = true;
             }
+            self.open_lane(level).note_expired(is_any_over);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Promises of what things cost: nothing is read, walked over or remembered again and again.
 
-use super::special::{NOW_MS, at, enqueue, noted, read, ruled, store, take};
+use super::special::{NOW_MS, at, enqueue, noted, read, ruled, store, take, with_dead_letters};
 use super::*;
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,60 @@ fn the_owner_of_a_group_is_served_behind_one_for_whom_there_is_nothing() {
         enqueue(&mut queue, &[of(key), of(key), of(key)]);
         let by_whom: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
         assert_eq!(by_whom, [owners[nth].0; 3]);
+    }
+}
+
+/// A queue of which the first message is the first to expire, with all of it in an extent.
+fn with_ttl(rules: Rules) -> Queue {
+    let mut queue = ruled(Rules {
+        message_ttl_ms: Some(500),
+        ..rules
+    });
+    enqueue(&mut queue, &vec![noted(|_| {}, None); 10]);
+    store(&mut queue, 1);
+    queue
+}
+
+#[test]
+fn only_the_first_message_is_read_to_know_when_it_expires_and_that_once() {
+    let mut queue = with_ttl(Rules::default());
+    let fetch = queue.fetch(100_000).unwrap();
+    assert_eq!(fetch.wanted, [Range::one(0)]);
+    queue.fetched(fetch.lane, fetch.ticket, vec![(0, noted(|_| {}, None))], &[]);
+    for _ in 0..3 {
+        assert_eq!((queue.fetch(100_000), queue.next_due()), (None, Some(NOW_MS + 500)));
+        queue.evict(0);
+        assert_eq!(queue.totals().bytes, 0);
+    }
+    // It is taken, and nobody knows of the next one.
+    assert!(matches!(queue.take(false, NOW_MS, &mut Vec::new()), Take::Absent));
+    let fetch = queue.fetch(100_000).unwrap();
+    queue.fetched(fetch.lane, fetch.ticket, vec![(0, noted(|_| {}, None))], &[]);
+    take(&mut queue, NOW_MS).unwrap();
+    assert_eq!(queue.next_due(), None);
+    assert_eq!(queue.fetch(100_000).unwrap().wanted, [Range::one(1)]);
+}
+
+#[test]
+fn what_was_read_to_know_when_it_expires_is_read_again_when_it_does() {
+    for rules in [Rules::default(), with_dead_letters()] {
+        let has_dead_letters = rules.dead_letters.is_some();
+        let mut queue = with_ttl(rules);
+        read(&mut queue, &noted(|_| {}, None));
+        queue.evict(0);
+        at(&mut queue, &Command::Tick, NOW_MS + 499);
+        assert_eq!(queue.fetch(100_000), None);
+        at(&mut queue, &Command::Tick, NOW_MS + 500);
+        // Until it is there nothing is to be done, and the clock need not call.
+        assert_eq!((queue.next_due(), queue.totals().ready), (None, 10));
+        // More each time, as all that is read is over.
+        for left in [9, 5, 0] {
+            read(&mut queue, &noted(|_| {}, None));
+            assert_eq!(queue.next_due(), Some(NOW_MS + 500));
+            at(&mut queue, &Command::Tick, NOW_MS + 500);
+            assert_eq!(queue.totals().ready, left);
+        }
+        assert_eq!(queue.totals().leaving, if has_dead_letters { 10 } else { 0 });
     }
 }
 
