@@ -4,6 +4,10 @@
 use super::keys::Key;
 use std::collections::{HashMap, VecDeque};
 
+/// The order is not looked through for what is stale while it is no longer than twice what counts, and so
+/// much.
+const ORDER_SLACK: usize = 64;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -29,6 +33,12 @@ impl Seen {
         self.count += 1;
         self.until.insert(key, (until_ms, self.count));
         self.order.push_back((key, until_ms, self.count));
+        // Behind one that stays those would pile up that came again.
+        if self.order.len() > 2 * self.until.len() + ORDER_SLACK {
+            let until = &self.until;
+            self.order
+                .retain(|(key, at, nth)| until.get(key) == Some(&(*at, *nth)));
+        }
     }
 
     /// Forgets the oldest beyond so many, and those whose time is over as far as they are the oldest.
@@ -73,6 +83,21 @@ mod tests {
         seen.tidy(3, 200);
         assert!(seen.has(4, 200), "it came again");
         assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
+    }
+
+    #[test]
+    fn keys_that_come_again_and_again_behind_one_that_stays_are_remembered_once_each() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0);
+        for now_ms in 0..10_000 {
+            let key = 2 + u128::from(now_ms % 50);
+            assert!(!seen.has(key, now_ms), "its time is over");
+            seen.insert(key, now_ms + 10);
+            seen.tidy(128, 0);
+            assert!(seen.order.len() <= 2 * 51 + ORDER_SLACK, "{}", seen.order.len());
+        }
+        let all: Vec<Key> = seen.all().iter().map(|(key, _)| *key).collect();
+        assert_eq!(all, (1..=51).collect::<Vec<_>>());
     }
 
     #[test]
