@@ -73,6 +73,8 @@ pub(super) struct Consumers {
     next_serial: u32,
     /// One consumer at a time is served: this one.
     single: Option<Single>,
+    /// Whose turn it is instead of the one that is first.
+    skipped_to: Option<ConsumerKey>,
 }
 
 /// Who is served where one consumer at a time is.
@@ -188,7 +190,9 @@ impl Consumers {
 
     fn leave_ring(&mut self, key: ConsumerKey, priority: i64) {
         if let Some(ring) = self.rings.get_mut(&Reverse(priority)) {
-            ring.retain(|other| *other != key);
+            if let Some(at) = ring.iter().position(|other| *other == key) {
+                ring.remove(at);
+            }
             if ring.is_empty() {
                 self.rings.remove(&Reverse(priority));
             }
@@ -252,9 +256,12 @@ impl Consumers {
             .filter(|consumer| consumer.serial == key.serial)
     }
 
-    /// Whose turn it is; it stays at the front of its ring.
+    /// Whose turn it is; it stays in its ring.
     pub(super) fn turn(&self) -> Option<(ConsumerKey, Subscription)> {
-        let key = *self.rings.first_key_value()?.1.front()?;
+        let key = match self.skipped_to {
+            Some(key) => key,
+            None => *self.rings.first_key_value()?.1.front()?,
+        };
         let consumer = self.slots.get(key.slot())?;
         Some((key, consumer.subscription))
     }
@@ -277,19 +284,27 @@ impl Consumers {
         });
     }
 
-    /// There is nothing for the one whose turn it was; until [`Consumers::line_up`] nobody asks again.
-    pub(super) fn pass(&mut self) -> Option<ConsumerKey> {
-        let (key, _) = self.turn()?;
-        self.end_turn(|_| false);
-        Some(key)
+    /// Whether the consumer waits for its turn.
+    pub(super) fn is_waiting(&self, key: ConsumerKey) -> bool {
+        let consumer = self.slots.get(key.slot());
+        consumer.is_some_and(|one| one.serial == key.serial && one.in_ring)
     }
 
-    /// Those who passed stand in their rings again, in the same order.
-    pub(super) fn line_up(&mut self, passed: Vec<ConsumerKey>) {
-        passed.into_iter().for_each(|key| self.queue_up(key));
+    /// All that wait, in the order of their turns.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = ConsumerKey> {
+        self.rings.values().flatten().copied()
+    }
+
+    /// There is nothing for the one whose turn it is, nor for any before this one, who waits: the turn is
+    /// this one's. With `None` it is that of the first again.
+    pub(super) fn skip_to(&mut self, key: Option<ConsumerKey>) {
+        self.skipped_to = key;
     }
 
     fn end_turn(&mut self, stays: impl FnOnce(&mut Consumer) -> bool) {
+        if let Some(key) = self.skipped_to.take() {
+            return self.end_turn_of(key, stays);
+        }
         let Some(mut entry) = self.rings.first_entry() else {
             return;
         };
@@ -303,6 +318,15 @@ impl Consumers {
         }
         if ring.is_empty() {
             entry.remove();
+        }
+    }
+
+    fn end_turn_of(&mut self, key: ConsumerKey, stays: impl FnOnce(&mut Consumer) -> bool) {
+        let Some(consumer) = self.find(key) else { return };
+        let (priority, is_staying) = (consumer.subscription.priority, stays(consumer));
+        self.leave_ring(key, priority);
+        if is_staying {
+            self.queue_up(key);
         }
     }
 

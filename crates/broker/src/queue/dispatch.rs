@@ -58,8 +58,6 @@ impl Queue {
     /// acknowledgement is settled here; `facts` gets those settles, already applied.
     pub fn dispatch(&mut self, outlet: &mut impl Outlet, now_ms: u64, facts: &mut Vec<Fact>) {
         let mut settled = Gathered::default();
-        // Those for whom there is nothing, though there is something for others.
-        let mut passed = Vec::new();
         let is_grouped = self.is_grouped();
         while let Some((key, subscription)) = self.consumers.turn() {
             let popped = match is_grouped {
@@ -67,10 +65,9 @@ impl Queue {
                 true => self.pop_for(key),
             };
             let Some(popped) = popped else {
-                if !is_grouped || self.is_hungry() {
+                if !is_grouped || self.is_hungry() || !self.skip_to_owner() {
                     break;
                 }
-                passed.extend(self.consumers.pass());
                 continue;
             };
             let held = self.held(&popped, Some(key), !subscription.no_ack && !popped.is_stored);
@@ -103,7 +100,7 @@ impl Queue {
                 }
             }
         }
-        self.consumers.line_up(passed);
+        self.consumers.skip_to(None);
         facts.extend(settled.settled());
     }
 
@@ -172,6 +169,24 @@ impl Queue {
     /// Whether something has to be read before more can go out.
     fn is_hungry(&self) -> bool {
         self.lanes().any(|(_, lane)| lane.ahead.hungers())
+    }
+
+    /// Where there is nothing that anybody may get, the turn is that of the first consumer for whom alone
+    /// something waits. Answers whether there is one. The others are not asked: they may be many.
+    fn skip_to_owner(&mut self) -> bool {
+        let owner = self.waiting_owner();
+        self.consumers.skip_to(owner);
+        owner.is_some()
+    }
+
+    fn waiting_owner(&self) -> Option<ConsumerKey> {
+        let groups = self.groups()?;
+        let mut owners = groups.owners().filter(|key| self.consumers.is_waiting(*key));
+        let one = owners.next()?;
+        if owners.next().is_none() {
+            return Some(one);
+        }
+        self.consumers.waiting().find(|key| groups.is_owner(*key))
     }
 
     /// A message of a group goes out.

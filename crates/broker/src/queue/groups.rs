@@ -81,6 +81,16 @@ impl Groups {
         }
     }
 
+    /// Consumers for whom alone something waits.
+    pub(super) fn owners(&self) -> impl Iterator<Item = ConsumerKey> {
+        self.firsts.keys().filter_map(|owner| *owner)
+    }
+
+    /// Whether something waits for this consumer alone.
+    pub(super) fn is_owner(&self, consumer: ConsumerKey) -> bool {
+        self.firsts.contains_key(&Some(consumer))
+    }
+
     /// A message goes out to a consumer, who holds it or is done with it at once.
     pub(super) fn went_out(&mut self, seq: u64, consumer: ConsumerKey, is_held: bool) {
         let Some((key, Place::Waits(level))) = self.known.get(&seq).copied() else {

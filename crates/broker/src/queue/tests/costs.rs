@@ -185,3 +185,36 @@ fn a_purge_between_delayed_messages_looks_at_the_hours_once() {
     assert_eq!((queue.totals().ready, queue.totals().delayed), (0, COUNT));
     assert_eq!(queue.next_due(), Some(NOW_MS + 1_000_000), "nothing else is to happen");
 }
+
+#[test]
+fn consumers_for_whom_there_is_nothing_cost_a_publish_nothing() {
+    // One owns a group, and takes what comes of it; all others wait.
+    let published = |idle: usize| {
+        let mut queue = grouped();
+        let keys: Vec<_> = (0..=idle)
+            .map(|_| queue.subscribe(prefetching(0, 0)).unwrap())
+            .collect();
+        enqueue(&mut queue, &[of("a")]);
+        assert_eq!(dispatched(&mut queue), [(keys[0], 0, false)]);
+        timed(|| {
+            for _ in 0..1000 {
+                enqueue(&mut queue, &[of("a")]);
+                assert_eq!(dispatched(&mut queue)[0].0, keys[0]);
+            }
+        })
+    };
+    let (few, many) = (published(10), published(1000));
+    assert!(many < 20 * few, "{many:?} beside {few:?}");
+}
+
+#[test]
+fn owners_of_groups_take_turns_by_priority_and_in_their_order() {
+    let mut queue = grouped();
+    let [_, a, b, idle] = [0, 5, 5, 5].map(|priority| queue.subscribe(prefetching(0, priority)).unwrap());
+    enqueue(&mut queue, &[of("a"), of("b"), of("c")]);
+    let firsts: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
+    assert_eq!(firsts, [a, b, idle]);
+    enqueue(&mut queue, &["b", "a", "b", "a", "b"].map(of));
+    let order: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
+    assert_eq!(order, [a, b, a, b, b]);
+}
