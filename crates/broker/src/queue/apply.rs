@@ -395,6 +395,9 @@ impl Queue {
                     is_changed = true;
                 }
             }
+            if let Some(extras) = &mut self.extras {
+                extras.forget_purged(*range);
+            }
         }
         if freed > 0 || is_changed {
             self.tidy_expiries();

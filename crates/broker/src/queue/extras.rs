@@ -143,6 +143,15 @@ impl Extras {
         self.times.delayed.ahead.forget(gone)
     }
 
+    /// What is ready of a range is done with.
+    pub(super) fn forget_purged(&mut self, gone: Range) {
+        self.last.forget_all(gone);
+        while let Some((seq, _)) = self.turns.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.turns.remove(&seq);
+        }
+    }
+
     /// A message is taken away from who holds it.
     pub(super) fn take_away(&mut self, seq: u64) {
         let turn = self.turns.entry(seq).or_default();
