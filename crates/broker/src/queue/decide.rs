@@ -35,11 +35,10 @@ impl Queue {
     }
 
     fn decide_enqueue(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) -> usize {
-        let taken = self.room_for(messages);
         if self.extras.as_ref().is_some_and(|extras| extras.has_keys()) {
-            self.enqueue_by_key(messages.get(..taken).unwrap_or_default(), now_ms, facts);
-            return taken;
+            return self.enqueue_by_key(messages, now_ms, facts);
         }
+        let taken = self.room_for(messages);
         let numbered = (self.next_seq..).zip(messages.iter().take(taken));
         facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
             seq,
@@ -49,39 +48,50 @@ impl Queue {
         taken
     }
 
-    /// Queues messages of which some may have come before, or take the place of others.
-    fn enqueue_by_key(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) {
+    /// Queues messages of which some may have come before, or take the place of others. Answers how many, the
+    /// first ones, there is room for; those that came before take none.
+    pub(super) fn enqueue_by_key(&self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) -> usize {
+        let Some(extras) = &self.extras else {
+            return 0;
+        };
         let mut next = self.next_seq;
+        let mut room = self.room();
         // What the batch itself brings is not applied yet.
         let mut came: HashMap<Key, (u64, u32)> = HashMap::new();
         let mut brought: HashSet<Key> = HashSet::new();
-        for message in messages {
-            let persistent = self.is_kept(message);
-            let Some(extras) = &self.extras else { return };
-            if let Some((key, until_ms)) = extras.dedup_key(message, now_ms) {
-                if extras.seen.has(key, now_ms) || !brought.insert(key) {
-                    continue;
-                }
+        for (nth, message) in messages.iter().enumerate() {
+            let dedup = extras.dedup_key(message, now_ms);
+            if dedup.is_some_and(|(key, _)| extras.seen.has(key, now_ms) || brought.contains(&key)) {
+                continue;
+            }
+            let octets = message.envelope().body_bytes;
+            let last = extras.last_key(message);
+            let old = last.and_then(|key| came.get(&key).copied().or(extras.last.find(key)));
+            // What is out stays.
+            let old = old.filter(|(seq, _)| self.unsettled.find(*seq).is_none());
+            let instead_of = old.filter(|(seq, _)| {
+                room.limits.is_some() && (*seq >= self.next_seq || self.is_ready(*seq))
+            });
+            if !room.take(u64::from(octets), instead_of.map(|(_, octets)| u64::from(octets))) {
+                return nth;
+            }
+            if let Some((key, until_ms)) = dedup {
+                brought.insert(key);
                 facts.push(Fact::Seen {
                     key,
                     until_ms,
-                    persistent,
+                    persistent: self.is_kept(message),
                 });
             }
-            if let Some(key) = extras.last_key(message) {
-                let octets = message.envelope().body_bytes;
-                let old = came.insert(key, (next, octets)).or(extras.last.find(key));
-                if let Some((old, octets)) = old
-                    && self.unsettled.find(old).is_none()
-                {
-                    facts.push(Fact::Settled {
-                        range: Range::one(old),
-                        // Of a transient message nothing is in the log, so that this does no harm there.
-                        persistent: true,
-                        octets: u64::from(octets),
-                    });
-                }
+            if let Some(key) = last {
+                came.insert(key, (next, octets));
             }
+            facts.extend(old.map(|(old, octets)| Fact::Settled {
+                range: Range::one(old),
+                // Of a transient message nothing is in the log, so that this does no harm there.
+                persistent: true,
+                octets: u64::from(octets),
+            }));
             facts.push(Fact::Enqueued {
                 seq: next,
                 message: message.clone(),
@@ -89,6 +99,7 @@ impl Queue {
             });
             next += 1;
         }
+        messages.len()
     }
 
     /// The deliveries that are out under these names.

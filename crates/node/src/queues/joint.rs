@@ -132,7 +132,7 @@ pub(crate) fn work_together(
         .iter_mut()
         .map(|(_, one)| one.queue.begin(&mut one.state))
         .collect();
-    let is_undone = !is_fitting(shares, &locked);
+    let is_undone = !is_fitting(shares, &locked, &times);
     for ((at, one), now_ms) in locked.iter_mut().zip(times) {
         if let Some((_, share)) = shares.get(*at).filter(|_| !is_undone) {
             one.decide(share, now_ms);
@@ -170,12 +170,16 @@ pub(crate) fn work_together(
     outcome
 }
 
-/// Whether all that must fit does.
-fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], locked: &[(usize, Locked<'_>)]) -> bool {
+/// Whether all that must fit does, at the times of the queues that are locked.
+fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], locked: &[(usize, Locked<'_>)], times: &[u64]) -> bool {
     let is_taken = |(at, (_, share)): (usize, &(_, Share))| {
-        let target = locked.iter().find(|(locked_at, _)| *locked_at == at);
+        let mut timed = locked.iter().zip(times);
+        let target = timed.find(|((locked_at, _), _)| *locked_at == at);
         // What is deleted takes nothing.
-        !share.must_fit || target.is_some_and(|(_, one)| one.state.machine.has_room_for_all(&share.messages))
+        !share.must_fit
+            || target.is_some_and(|((_, one), now_ms)| {
+                one.state.machine.has_room_for_all(&share.messages, *now_ms)
+            })
     };
     shares.iter().enumerate().all(is_taken)
 }

@@ -369,7 +369,7 @@ impl Trial {
         let mut rest = &messages[..];
         loop {
             let room = self.model.room_for(rest);
-            let has_room = rest.first().is_none_or(|first| self.queue.has_room_for(first));
+            let has_room = rest.first().is_none_or(|first| self.queue.has_room_for(first, now_ms));
             assert_eq!(has_room, room > 0 || rest.is_empty());
             assert_eq!(self.decide(&Command::Enqueue(rest)), room);
             self.model.enqueue(&rest[..room]);
