@@ -4,7 +4,7 @@
 //! runs on the thread that reads, so that nobody else waits for it, and holds the queue's lock only to look.
 
 use super::LiveQueue;
-use crate::mailbox::{Address, Mailbox, Parcel, Touched};
+use crate::mailbox::{Address, Mailbox, Parcel, ROOM_BYTES, Touched};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use warren_broker::queue::{Delivery, Fetch, Look, Scope, SeqSet, Standing, Ticke
 
 /// Messages looked at at a time.
 const LOOKED_MAX: usize = 256;
+
+/// Bytes read at a time, and one message more: what its session has room for.
+const READ_BYTES: usize = ROOM_BYTES;
 
 /// Reads messages of a queue that stand in an extent.
 pub(crate) type Read<'a> = dyn Fn(&Arc<LiveQueue>, &Fetch) -> Vec<(u64, Message)> + 'a;
@@ -98,19 +101,16 @@ impl Browser {
         let mut cursor = self.cursor.lock();
         self.is_due.store(false, Ordering::Release);
         while !self.is_over.load(Ordering::Acquire) && !self.queue.is_deleted() {
+            if !self.has_room() {
+                // What is read now would be read in vain.
+                return;
+            }
             let looks = self.queue.look(*cursor, LOOKED_MAX, self.scope);
             let Some(last) = looks.last().map(|look| look.seq) else {
                 return;
             };
-            let mut absent = SeqSet::default();
-            for look in looks.iter().filter(|look| look.message.is_none()) {
-                absent.insert(look.seq);
-            }
-            let mut found: HashMap<u64, Message> = HashMap::new();
-            for place in self.queue.places_of(&absent) {
-                found.extend(read(&self.queue, &place));
-            }
-            for look in looks {
+            let (mut found, until) = self.read_some(&looks, read);
+            for look in looks.into_iter().take_while(|look| look.seq < until) {
                 let seq = look.seq;
                 let message = look.message.clone().or_else(|| found.remove(&seq));
                 if let Some(message) = message
@@ -121,8 +121,51 @@ impl Browser {
                 }
                 *cursor = seq + 1;
             }
-            *cursor = last + 1;
+            *cursor = until.min(last + 1);
         }
+    }
+
+    /// Reads what of this is not in memory, until it is enough. Below the number that is answered nothing is
+    /// left to be read.
+    fn read_some(&self, looks: &[Look], read: &Read<'_>) -> (HashMap<u64, Message>, u64) {
+        let mut absent = SeqSet::default();
+        for look in looks.iter().filter(|look| look.message.is_none()) {
+            absent.insert(look.seq);
+        }
+        let mut found = HashMap::new();
+        let (mut until, mut left) = (u64::MAX, READ_BYTES);
+        for place in self.queue.places_of(&absent) {
+            if left == 0 {
+                let first = place.wanted.first().map(|range| range.first);
+                until = until.min(first.unwrap_or(u64::MAX));
+                break;
+            }
+            let fetch = Fetch {
+                bytes_max: left,
+                ..place
+            };
+            let messages = read(&self.queue, &fetch);
+            let bytes = messages.iter().map(|(_, message)| message.memory_bytes()).sum();
+            if let Some((last, _)) = messages.last()
+                && bytes >= left
+            {
+                // What follows was not looked for.
+                until = until.min(last + 1);
+            }
+            left = left.saturating_sub(bytes);
+            found.extend(messages);
+        }
+        (found, until)
+    }
+
+    /// Whether its session has room. If not, the session says when there is.
+    fn has_room(self: &Arc<Self>) -> bool {
+        let mut open = self.mailbox.open();
+        if !open.has_room() {
+            open.note_starved_browser(self);
+            return false;
+        }
+        true
     }
 
     /// Hands a message over. `false` when there is no room: the session says when there is.

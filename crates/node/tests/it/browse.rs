@@ -70,3 +70,48 @@ fn a_browser_reads_what_stands_in_extents_and_leaves_it_there() {
     assert_eq!((queue.totals().ready, queue.totals().unsettled), (3000, 0));
     touched.wake_all();
 }
+
+#[test]
+fn a_browser_reads_large_messages_when_there_is_room_for_them() {
+    const COUNT: u32 = 30;
+    let options = Options {
+        recent_bytes: 100_000,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let disk = Arc::new(SimDisk::new(7));
+    let node = Node::open(Config::default(), options, Arc::clone(&disk) as Arc<_>)
+        .unwrap()
+        .node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut client = client(&node, "u");
+    let queue = declare_queue(&mut client, "q");
+    let mut touched = Touched::default();
+    for number in 0..COUNT {
+        let mut batch = Batch::default();
+        batch.publish(&queue, message((0, number), 1_100_000), 0);
+        client.flush(&mut batch, &mut touched);
+        node.keep_house().unwrap();
+    }
+    let arguments: Table = [("x-browse".to_owned(), Value::Bool(true))].into_iter().collect();
+    let name = QueueName::new("q").unwrap();
+    let browser = client.browse(&name, &arguments, ADDRESS).unwrap();
+    client.browse_on(&browser, &mut touched);
+    let (mut seen, mut operations) = (Vec::new(), Vec::new());
+    loop {
+        let before = disk.operations();
+        let reads = node.read_back();
+        operations.push(disk.operations() - before);
+        let came = bodies(&client);
+        if !reads && came.is_empty() {
+            break;
+        }
+        seen.extend(came.iter().map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())));
+    }
+    assert_eq!(seen, (0..COUNT).collect::<Vec<_>>());
+    // Each time one is read, as all have one size, and not whatever follows.
+    let some = operations.iter().copied().filter(|count| *count > 0);
+    let (least, most) = (some.clone().min().unwrap(), some.max().unwrap());
+    assert!(most < 4 * least, "{operations:?}");
+    touched.wake_all();
+}
