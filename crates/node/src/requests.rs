@@ -471,6 +471,9 @@ impl Client {
             if queue.declared().owner.is_some() {
                 self.owned.lock().retain(|owned| *owned != queue.declared().name);
             }
+        } else if queue.has_single_active_consumer() {
+            // Another one may be served from now on.
+            queue.serve(touched);
         }
     }
 

@@ -7,7 +7,7 @@ use warren_broker::message::{Message, Parts};
 use warren_broker::name::{QueueName, UserName, VhostName};
 use warren_broker::naming::QUEUE_ALIAS;
 use warren_broker::parameter::Parameter;
-use warren_broker::value::{Table, Value};
+use warren_broker::value::Value;
 use warren_node::{Client, Config, LiveQueue, Node, Touched};
 use warren_store::MemoryLog;
 
@@ -32,13 +32,18 @@ pub(crate) fn client(node: &Arc<Node>, user: &str) -> Client {
 }
 
 pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
+    declare_with(client, name, &[])
+}
+
+pub(crate) fn declare_with(client: &mut Client, name: &str, arguments: &[(&str, Value)]) -> Arc<LiveQueue> {
+    let arguments = arguments.iter().cloned();
     let asked = QueueDeclaration {
         name: QueueName::new(name).unwrap(),
         server_named: false,
         durable: true,
         exclusive: false,
         auto_delete: false,
-        arguments: Table::new(),
+        arguments: arguments.map(|(name, value)| (name.to_owned(), value)).collect(),
     };
     let mut touched = Touched::default();
     client.declare_queue(&asked, &mut touched).unwrap();

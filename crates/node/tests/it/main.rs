@@ -12,6 +12,7 @@
 
 mod broker;
 mod browse;
+mod idle;
 mod interleavings;
 mod kinds;
 mod policies;
