@@ -44,7 +44,11 @@ impl Queue {
         for fact in facts {
             match fact {
                 Fact::Enqueued { seq, message, is_due } => self.enqueue(seq, message, is_due),
-                Fact::Settled { range, octets, .. } => self.settle(range, octets),
+                Fact::Settled {
+                    range,
+                    octets,
+                    persistent,
+                } => self.settle(range, octets, persistent),
                 Fact::Returned {
                     range,
                     failures,
@@ -101,8 +105,11 @@ impl Queue {
             let level = self.level_of(&entry.message);
             return self.enter(level, seq, entry);
         }
-        self.octets.set_aside(entry.body_bytes());
+        let octets = entry.body_bytes();
+        self.octets.set_aside(octets);
+        let is_kept = self.is_kept(&entry.message);
         let times = &mut self.extras.get_or_insert_default().times;
+        times.transient_octets += if is_kept { 0 } else { octets };
         times.note_due(seq, &entry.message);
         times.delayed.ready.insert(seq, entry);
     }
@@ -116,7 +123,7 @@ impl Queue {
         self.open_lane(level).ready.insert(seq, entry);
     }
 
-    fn settle(&mut self, range: Range, octets: u64) {
+    fn settle(&mut self, range: Range, octets: u64, persistent: bool) {
         let mut sum = Sum::default();
         let mut absent_delayed = 0;
         if !self.stored.is_bare() {
@@ -142,6 +149,9 @@ impl Queue {
         if absent_delayed > 0 {
             // They are settled when they are due, together with others of their kind alone.
             self.octets.taken_up(unknown);
+            if let Some(extras) = &mut self.extras {
+                extras.times.came_up(unknown, true, persistent);
+            }
         }
         self.octets.gone(sum.octets + unknown, sum.kept + unknown);
     }
@@ -192,6 +202,9 @@ impl Queue {
             let octets = entry.body_bytes();
             let persistent = self.durable && entry.message.envelope().persistent;
             sum.add(octets, is_stored, persistent);
+            extras.times.came_up(octets, is_stored, persistent);
+            let due = entry.message.due_ms().unwrap_or(0);
+            extras.times.drop_due(due, seq);
             (Some(entry.message), octets)
         } else if let Some(resting) = extras.times.unrest(seq) {
             let octets = u64::from(resting.octets);
@@ -301,6 +314,7 @@ impl Queue {
 
     /// A message that went out before is ready again, in its place.
     pub(super) fn put_down(&mut self, seq: u64, level: u8, message: Option<Message>, failures: u16) {
+        let is_stored = message.is_none();
         match message {
             Some(message) => {
                 let entry = Entry {
@@ -316,7 +330,7 @@ impl Queue {
             }
         }
         if let Some(extras) = &mut self.extras {
-            extras.times.came_back(seq);
+            extras.times.came_back(seq, is_stored);
             if let Some(groups) = &mut extras.groups {
                 groups.put_down(level, seq);
             }

@@ -124,6 +124,21 @@ impl Queue {
         places
     }
 
+    /// In which extents delayed messages stand that are not in memory, of those named: what is read there is
+    /// to be handed to [`Queue::fetched`], and then they may be cancelled.
+    pub fn places_of_delayed(&self, seqs: &[u64]) -> Vec<super::Fetch> {
+        let Some(extras) = &self.extras else {
+            return Vec::new();
+        };
+        let absent = &extras.times.delayed.ahead.absent;
+        let absent = seqs.iter().filter(|seq| absent.contains(**seq));
+        let mut places = self.places_of(&absent.map(|seq| Range::one(*seq)).collect());
+        places
+            .iter_mut()
+            .for_each(|place| place.lane = super::paging::DELAYED);
+        places
+    }
+
     /// Messages that are delayed, from a number on, at most so many: number, and when each is due in
     /// milliseconds since 1970, as far as that is known without reading it.
     pub fn delayed(&self, from: u64, max: usize) -> Vec<(u64, Option<u64>)> {

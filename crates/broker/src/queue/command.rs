@@ -27,7 +27,8 @@ pub enum Command<'a> {
     Tick,
     /// Whatever is too much goes, the oldest of the lowest priority first.
     Shed,
-    /// These messages are delayed, and are not wanted any more. Others are passed over.
+    /// These messages are delayed, and are not wanted any more. Others are passed over, and so are those that
+    /// are not in memory: see [`Queue::places_of_delayed`](super::Queue::places_of_delayed).
     Cancel(&'a [u64]),
     /// These messages were leaving, and stand where they were to go, or nowhere.
     Left(&'a [u64]),

@@ -69,9 +69,8 @@ impl Queue {
             let old = last.and_then(|key| came.get(&key).copied().or(extras.last.find(key)));
             // What is out stays.
             let old = old.filter(|(seq, _)| self.unsettled.find(*seq).is_none());
-            let instead_of = old.filter(|(seq, _)| {
-                room.limits.is_some() && (*seq >= self.next_seq || self.is_ready(*seq))
-            });
+            let instead_of = old
+                .filter(|(seq, _)| room.limits.is_some() && (*seq >= self.next_seq || self.is_ready(*seq)));
             if !room.take(u64::from(octets), instead_of.map(|(_, octets)| u64::from(octets))) {
                 return nth;
             }
@@ -193,8 +192,7 @@ impl Queue {
                 kept_persistent -= if persistent { 0 } else { u64::from(octets) };
             }
             if let Some(extras) = &self.extras {
-                let transient = self.stored.get(false).live();
-                kept_persistent -= extras.times.transient_octets(self.durable, transient);
+                kept_persistent -= extras.times.transient_octets();
             }
             let except = except.ranges();
             facts.push(Fact::Purged {
@@ -224,9 +222,6 @@ impl Queue {
             if let Some(entry) = extras.times.delayed.find(*seq) {
                 let octets = entry.message.envelope().body_bytes;
                 gathered.push(*seq, self.is_kept(&entry.message), octets);
-            } else if extras.times.delayed.ahead.absent.contains(*seq) {
-                let persistent = self.stored.get(true).live().contains(*seq);
-                gathered.push(*seq, persistent, extras.times.octets_of(*seq));
             }
         }
         facts.extend(gathered.settled());

@@ -166,6 +166,11 @@ impl Queue {
         self.rise(u64::MAX, max);
         self.octets.taken_up(octets);
         for (seq, entry, is_stored) in hurried {
+            let persistent = self.is_kept(&entry.message);
+            if let Some(extras) = &mut self.extras {
+                let times = &mut extras.times;
+                times.came_up(entry.body_bytes(), is_stored, persistent);
+            }
             let level = self.level_of(&entry.message);
             self.open_lane(level).put_back(seq, entry, is_stored);
         }

@@ -11,8 +11,9 @@
 use super::keys::Key;
 use super::lane::Entry;
 use super::octets::Octets;
+use super::pages::Page;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
-use super::times::{Hour, Note};
+use super::times::{Note, own_expiry_ms};
 use super::{Queue, SeqSet, Totals};
 use crate::message::Message;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub(super) const FETCHED_MAX: u64 = 16 * 1024;
 
 /// Whose wish a [`Fetch`] is: lanes are named by their priority; then there are what is delayed and what
 /// leaves.
-const DELAYED: u16 = 256;
+pub(super) const DELAYED: u16 = 256;
 const LEAVING: u16 = 257;
 
 /// What a checkpoint holds of a queue: everything durable that is not in the log behind it.
@@ -40,8 +41,14 @@ pub struct Summary {
     pub octets: u64,
     /// Which of these have a priority above 0, by priority.
     pub levels: Vec<(u8, SeqSet)>,
-    /// When something happens to which of these.
-    pub notes: Vec<Note>,
+    /// Which of these are delayed.
+    pub delayed: SeqSet,
+    /// Octets of their bodies.
+    pub delayed_octets: u64,
+    /// Where it stands when something happens to which of these by itself.
+    pub pages: Vec<Page>,
+    /// Which of these rest, and until when.
+    pub rests: Vec<Note>,
     /// Keys that came, in order, and until when each is remembered, in milliseconds since 1970.
     pub seen: Vec<(Key, u64)>,
     /// Which of these stand for which key: number, key, octets of the body.
@@ -58,7 +65,10 @@ impl Queue {
             failures,
             octets,
             levels,
-            notes,
+            delayed,
+            delayed_octets,
+            pages,
+            rests,
             seen,
             last,
         } = summary;
@@ -71,8 +81,16 @@ impl Queue {
             }
             queue.open_lane(level).ahead.absent = seqs;
         }
+        for range in delayed.ranges() {
+            plain.remove_range(range);
+        }
         if !plain.is_empty() {
             queue.lane.ahead.absent = plain;
+        }
+        if !delayed.is_empty() {
+            let times = &mut queue.extras.get_or_insert_default().times;
+            times.delayed.ahead.absent = delayed;
+            times.stored_octets = delayed_octets;
         }
         let chains = Chains {
             durable,
@@ -87,7 +105,9 @@ impl Queue {
             octets: Octets::restored(octets),
             ..queue
         };
-        notes.into_iter().for_each(|note| queue.take_note(note));
+        queue.octets.set_aside(delayed_octets);
+        queue.restore_pages(&pages);
+        rests.into_iter().for_each(|note| queue.restore_rest(note));
         if !seen.is_empty() || !last.is_empty() {
             let extras = queue.extras.get_or_insert_default();
             for (key, until_ms) in seen {
@@ -100,20 +120,16 @@ impl Queue {
         queue
     }
 
-    /// What is delayed or rests is not ready.
-    fn take_note(&mut self, note: Note) {
-        let mut level = 0;
-        if note.hour != Hour::Expires {
-            let found = self
-                .lanes_mut()
-                .find_map(|(level, lane)| lane.ahead.absent.remove(note.seq).then_some(level));
-            let Some(found) = found else { return };
-            level = found;
-            self.octets.set_aside(u64::from(note.octets));
-        }
+    /// What rests is not ready.
+    fn restore_rest(&mut self, note: Note) {
+        let found = self
+            .lanes_mut()
+            .find_map(|(level, lane)| lane.ahead.absent.remove(note.seq).then_some(level));
+        let Some(level) = found else { return };
+        self.octets.set_aside(u64::from(note.octets));
         let failures = self.stored.failures_of(note.seq);
         let times = &mut self.extras.get_or_insert_default().times;
-        times.take_note(note, level, failures);
+        times.restore_rest(note, level, failures);
     }
 
     /// The summary of what is durable now.
@@ -160,9 +176,12 @@ impl Queue {
                 levels.entry(level).or_default().insert_range(range);
             }
         }
-        let (mut notes, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rests, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut delayed, mut delayed_octets) = (SeqSet::default(), 0);
         if let Some(extras) = &self.extras {
-            notes = extras.times.notes(durable.live());
+            delayed = extras.times.delayed_among(durable.live());
+            delayed_octets = extras.times.stored_octets;
+            rests = extras.times.rests(durable.live());
             seen = extras.seen.all();
             last.extend(
                 extras
@@ -178,7 +197,10 @@ impl Queue {
             failures,
             octets: self.octets.stored(),
             levels: levels.into_iter().collect(),
-            notes,
+            delayed,
+            delayed_octets,
+            pages: self.all_pages(),
+            rests,
             seen,
             last,
         }
@@ -352,6 +374,7 @@ impl Queue {
             return false;
         };
         self.octets.stored_one(entry.body_bytes(), durable);
+        times.stored_octets += if durable { entry.body_bytes() } else { 0 };
         let bytes = entry.message.memory_bytes();
         // What is about to be due would have to be read again at once.
         if times.is_soon(&entry.message) {
@@ -399,6 +422,7 @@ impl Queue {
         if let Some(extras) = extras {
             freed += extras.times.evict();
         }
+        let mut gone = Vec::new();
         let more = extras.iter_mut().flat_map(|extras| extras.levels.iter_mut());
         for (level, lane) in std::iter::once((0, lane)).chain(more) {
             if lane.ahead.is_bare() {
@@ -407,7 +431,14 @@ impl Queue {
             let keep_bytes = if level == top { keep_bytes } else { 0 };
             freed += lane.ahead.evict(keep_bytes, &mut |seq, entry| {
                 chains.note(seq, entry.redelivered, entry.failures);
+                gone.extend(own_expiry_ms(&entry.message).map(|at| (at, seq)));
             });
+        }
+        if let Some(extras) = extras {
+            let times = &mut extras.times;
+            gone.retain(|(at, _)| times.pages.is_beyond(*at));
+            gone.into_iter()
+                .for_each(|(at, seq)| times.drop_expiry_at(at, seq));
         }
         self.bytes -= freed;
     }
@@ -495,6 +526,10 @@ impl Queue {
                 ..Entry::new(message)
             };
             self.bytes += entry.message.memory_bytes();
+            if own_expiry_ms(&entry.message).is_some() {
+                let times = &mut self.extras.get_or_insert_default().times;
+                times.note_expiry(seq, &entry.message);
+            }
             // Mostly that of the wish; another one where a damaged checkpoint did not tell.
             let level = self.level_of(&entry.message);
             self.open_lane(level).put_back(seq, entry, true);
@@ -545,6 +580,7 @@ impl Queue {
             extras.levels.tidy();
             extras.leaving.ahead.clear();
             extras.times.delayed.ahead.clear();
+            extras.times.pages.prune(&self.stored);
         }
         if self.unsettled.is_empty() {
             self.unsettled.clear();

@@ -104,6 +104,11 @@ impl Chain {
         self.up_to
     }
 
+    /// Whether anything in an extent is not settled.
+    pub(super) fn has(&self, extent: u64) -> bool {
+        self.stretches.iter().any(|stretch| stretch.extent == extent)
+    }
+
     fn find(&self, seq: u64) -> Option<usize> {
         let at = self.stretches.partition_point(|stretch| stretch.last < seq);
         let found = self.stretches.get(at)?;
@@ -237,6 +242,11 @@ impl Chains {
     /// Whether no extent has anything that is not settled.
     pub(super) fn has_nothing_live(&self) -> bool {
         self.durable.live.is_empty() && self.transient.live.is_empty()
+    }
+
+    /// Whether a message stands in an extent, and is not settled.
+    pub(super) fn is_live(&self, seq: u64) -> bool {
+        self.durable.live.contains(seq) || self.transient.live.contains(seq)
     }
 
     pub(super) fn is_redelivered(&self, seq: u64) -> bool {

@@ -3,14 +3,16 @@
 //! Nothing here waits: [`Queue::next_due`] says when something is to happen, and whoever has a clock then
 //! decides [`Command::Tick`](super::Command::Tick).
 //!
-//! What each message carries itself (an own time to live, a delay) is noted here by the hour. A time to live
-//! of the queue's needs no note: messages came in the order of their numbers, so the first of a lane is the
-//! first to expire.
+//! What each message carries itself (an own time to live, a delay) is noted here by the hour. Of messages that
+//! stand in extents, the notes stand there, too, but for those whose hour is near: see [`pages`](super::pages).
+//! A time to live of the queue's needs no note: messages came in the order of their numbers, so the first of a
+//! lane is the first to expire.
 
 use super::extras::Extras;
 use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
 use super::leaving::Gone;
+use super::pages::Pages;
 use super::paging::merged;
 use super::stored::{Chains, Fetch};
 use super::ticket::Ticket;
@@ -20,7 +22,7 @@ use crate::message::{Message, Reason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is delayed and not in memory is read so long before it is due, in milliseconds.
-const AHEAD_MS: u64 = 2_000;
+const AHEAD_MS: u64 = if cfg!(test) { 10 } else { 2_000 };
 
 /// Leases that are over are not looked for while there are so few.
 const LEASES_SLACK: usize = 64;
@@ -94,6 +96,12 @@ pub(super) struct Times {
     /// The leases that count: since when messages are out.
     lent_since: Window<u64>,
     timed_out: Vec<TimedOut>,
+    /// Notes of messages in extents that are not in memory.
+    pub(super) pages: Pages,
+    /// Octets of what is delayed and stands in extents that last.
+    pub(super) stored_octets: u64,
+    /// Octets of what is delayed and does not survive a restart.
+    pub(super) transient_octets: u64,
 }
 
 /// From when on a message's time counts; 0 when nobody knows.
@@ -144,11 +152,48 @@ impl Times {
         }
     }
 
-    /// A message came back to its lane.
-    pub(super) fn came_back(&mut self, seq: u64) {
+    /// A message came back to its lane; it is not in memory if it stands in an extent.
+    pub(super) fn came_back(&mut self, seq: u64, is_stored: bool) {
         self.end_lease(seq);
-        if let Some((at, octets)) = self.lent_expiries.remove(&seq) {
+        if let Some((at, octets)) = self.lent_expiries.remove(&seq)
+            && !(is_stored && self.pages.is_beyond(at))
+        {
             self.expiries.insert((at, seq), octets);
+        }
+    }
+
+    /// A note of an expiry need not be in memory.
+    pub(super) fn drop_expiry_at(&mut self, at_ms: u64, seq: u64) {
+        self.expiries.remove(&(at_ms, seq));
+    }
+
+    /// A note of when a message is due need not be in memory.
+    pub(super) fn drop_due(&mut self, at_ms: u64, seq: u64) {
+        self.dues.remove(&(at_ms, seq));
+    }
+
+    /// A note of an expiry was read. The message may stand in no lane.
+    pub(super) fn take_expiry(&mut self, seq: u64, at_ms: u64, octets: u32, is_lent: bool) {
+        if is_lent {
+            self.lent_expiries.insert(seq, (at_ms, octets));
+        } else {
+            self.expiries.insert((at_ms, seq), octets);
+        }
+    }
+
+    /// A note of when a delayed message is due was read.
+    pub(super) fn take_due(&mut self, seq: u64, at_ms: u64, octets: u32) {
+        if at_ms < self.read_until_ms && self.delayed.ahead.absent.contains(seq) {
+            self.want(seq, at_ms, octets);
+        } else {
+            self.dues.insert((at_ms, seq), octets);
+        }
+    }
+
+    /// Delayed messages that are not in memory are to be read, whenever they are due.
+    pub(super) fn want_all(&mut self, among: Range) {
+        for range in self.delayed.ahead.absent.head(among, u64::MAX, usize::MAX) {
+            self.wanted.insert_range(range);
         }
     }
 
@@ -195,20 +240,20 @@ impl Times {
         seqs
     }
 
-    /// Octets of what is delayed or rests and does not survive a restart. `transient`: what of a queue
-    /// that is so stands in extents.
-    pub(super) fn transient_octets(&self, durable: bool, transient: &SeqSet) -> u64 {
-        let dues = self.dues.iter().map(|((_, seq), octets)| (*seq, *octets));
-        let wanted = self.wanted_dues.iter().map(|(seq, (_, octets))| (*seq, *octets));
-        let delayed = dues
-            .chain(wanted)
-            .filter(|(seq, _)| match self.delayed.find(*seq) {
-                Some(entry) => !(durable && entry.message.envelope().persistent),
-                None => self.delayed.ahead.absent.contains(*seq) && transient.contains(*seq),
-            });
-        let resting = self.resting.iter().filter(|(_, resting)| !resting.persistent);
-        let resting = resting.map(|(seq, resting)| (*seq, resting.octets));
-        delayed.chain(resting).map(|(_, octets)| u64::from(octets)).sum()
+    /// Octets of what is delayed or rests and does not survive a restart.
+    pub(super) fn transient_octets(&self) -> u64 {
+        let resting = self.resting.values().filter(|resting| !resting.persistent);
+        let resting: u64 = resting.map(|resting| u64::from(resting.octets)).sum();
+        self.transient_octets + resting
+    }
+
+    /// A delayed message is not delayed any more.
+    pub(super) fn came_up(&mut self, octets: u64, is_stored: bool, persistent: bool) {
+        if !persistent {
+            self.transient_octets = self.transient_octets.saturating_sub(octets);
+        } else if is_stored {
+            self.stored_octets = self.stored_octets.saturating_sub(octets);
+        }
     }
 
     /// A message rests until its hour.
@@ -249,6 +294,11 @@ impl Times {
     }
 
     #[cfg(test)]
+    pub(super) fn notes_in_memory(&self) -> usize {
+        self.expiries.len() + self.dues.len() + self.wanted_dues.len() + self.lent_expiries.len()
+    }
+
+    #[cfg(test)]
     pub(super) fn leases_len(&self) -> usize {
         self.leases.len()
     }
@@ -266,57 +316,39 @@ impl Times {
         }
     }
 
-    /// All notes of messages that a set names.
-    pub(super) fn notes(&self, of: &SeqSet) -> Vec<Note> {
-        let note = |hour, at_ms, seq, octets| Note {
-            hour,
-            at_ms,
-            seq,
-            octets,
-        };
-        let expiries = self.expiries.iter();
-        let expiries = expiries.map(|((at, seq), octets)| note(Hour::Expires, *at, *seq, *octets));
-        let lent = self.lent_expiries.iter();
-        let lent = lent.map(|(seq, (at, octets))| note(Hour::Expires, *at, *seq, *octets));
-        let dues = self.dues.iter();
-        let dues = dues.map(|((at, seq), octets)| note(Hour::Due, *at, *seq, *octets));
-        let wanted = self.wanted_dues.iter();
-        let wanted = wanted.map(|(seq, (at, octets))| note(Hour::Due, *at, *seq, *octets));
-        let rests = self.rests.iter();
-        let rests = rests.map(|(at, seq)| {
-            let octets = self.resting.get(seq).map_or(0, |resting| resting.octets);
-            note(Hour::Rested, *at, *seq, octets)
-        });
-        let all = expiries.chain(lent).chain(dues).chain(wanted).chain(rests);
-        all.filter(|note| of.contains(note.seq)).collect()
+    /// Notes of what rests, of the messages that a set names.
+    pub(super) fn rests(&self, of: &SeqSet) -> Vec<Note> {
+        let rests = self.resting.iter().filter(|(seq, _)| of.contains(**seq));
+        rests
+            .map(|(seq, resting)| Note {
+                hour: Hour::Rested,
+                at_ms: resting.until_ms,
+                seq: *seq,
+                octets: resting.octets,
+            })
+            .collect()
     }
 
-    /// Takes a note from a checkpoint.
-    pub(super) fn take_note(&mut self, note: Note, level: u8, failures: u16) {
-        let Note {
-            hour,
-            at_ms,
-            seq,
-            octets,
-        } = note;
-        match hour {
-            Hour::Expires => drop(self.expiries.insert((at_ms, seq), octets)),
-            Hour::Due => {
-                self.delayed.ahead.absent.insert(seq);
-                self.dues.insert((at_ms, seq), octets);
-            }
-            Hour::Rested => {
-                let resting = Resting {
-                    message: None,
-                    octets,
-                    persistent: true,
-                    failures,
-                    level,
-                    until_ms: at_ms,
-                };
-                self.rest(seq, resting);
-            }
-        }
+    /// What is delayed, of the messages that a set names.
+    pub(super) fn delayed_among(&self, of: &SeqSet) -> SeqSet {
+        let ahead = &self.delayed.ahead;
+        let front = ahead.front.iter().map(|(seq, _)| Range::one(seq));
+        let absent = ahead.absent.ranges().into_iter();
+        let absent = absent.flat_map(|range| of.head(range, u64::MAX, usize::MAX));
+        front.filter(|one| of.contains(one.first)).chain(absent).collect()
+    }
+
+    /// A message that stands in an extent rests, as a checkpoint says.
+    pub(super) fn restore_rest(&mut self, note: Note, level: u8, failures: u16) {
+        let resting = Resting {
+            message: None,
+            octets: note.octets,
+            persistent: true,
+            failures,
+            level,
+            until_ms: note.at_ms,
+        };
+        self.rest(note.seq, resting);
     }
 
     /// So many of the messages that rest until an hour, or a time before, have rested enough.
@@ -353,12 +385,6 @@ impl Times {
             }
         }
         (hurried, octets)
-    }
-
-    /// Octets of the body of a delayed message that is not in memory.
-    pub(super) fn octets_of(&self, seq: u64) -> u32 {
-        let found = self.dues.iter().find(|((_, other), _)| *other == seq);
-        found.map_or(0, |(_, octets)| *octets)
     }
 
     /// Whether a delayed message is due so soon that it has to be in memory.
@@ -422,7 +448,12 @@ impl Times {
         }
         // What is due before it was read again is late by that.
         self.read_until_ms = 0;
-        self.delayed.ahead.evict(0, &mut |_, _| {})
+        let (pages, dues) = (&self.pages, &mut self.dues);
+        self.delayed.ahead.evict(0, &mut |seq, entry| {
+            if let Some(due) = entry.message.due_ms().filter(|due| pages.is_beyond(*due)) {
+                dues.remove(&(due, seq));
+            }
+        })
     }
 
     fn next(&self) -> Option<u64> {
@@ -431,10 +462,16 @@ impl Times {
         let look = behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS));
         let look = look.filter(|_| !self.delayed.ahead.absent.is_empty());
         let rests = self.rests.first().map(|(at, _)| *at);
-        [first(&self.expiries), first(&self.dues), look, rests]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            first(&self.expiries),
+            first(&self.dues),
+            look,
+            rests,
+            self.pages.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 
@@ -650,6 +687,7 @@ impl Queue {
         let (durable, next_seq) = (self.durable, self.next_seq);
         let Some(extras) = &mut self.extras else { return 0 };
         let times = &mut extras.times;
+        times.pages.look_ahead(now_ms);
         let mut settled = Gathered::default();
         let mut ready = Vec::new();
         while let Some(first) = times.dues.first_entry()

@@ -690,6 +690,9 @@ impl LiveQueue {
             if !released.is_empty() {
                 storage.release(&released);
             }
+            while let Some(fetch) = state.machine.fetch_notes() {
+                storage.ask_notes(Arc::clone(self), fetch);
+            }
             while let Some(fetch) = state.machine.fetch(self.backing.ahead_bytes()) {
                 storage.ask(Arc::clone(self), fetch);
             }

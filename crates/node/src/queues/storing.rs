@@ -5,10 +5,19 @@ use super::local::{Standing, State};
 use super::{Browser, LiveQueue};
 use crate::mailbox::{Mailbox, Notice, Touched};
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::queue::{Command, Fetch, Look, Range, Released, Scope, SeqSet, Stretch};
+use warren_broker::queue::{
+    Command, Fetch, Look, Note, NotesFetch, Page, Queue, Range, Released, Scope, SeqSet, Stretch,
+};
 use warren_store::Position;
+
+/// Delayed messages that are read at a time to be cancelled.
+const CANCELLED_MAX: usize = 256;
+
+/// Pages that are told under the lock at a time.
+const PAGES_MAX: usize = 8;
 
 impl LiveQueue {
     /// Messages were read: hands out what can be. See [`Queue::fetched`].
@@ -19,12 +28,30 @@ impl LiveQueue {
         lost: &[u64],
         touched: &mut Touched,
     ) {
+        self.take_in(touched, |machine| {
+            machine.fetched(fetch.lane, fetch.ticket, found, lost);
+        });
+    }
+
+    /// Pages of notes were read: what is due happens. See [`Queue::fetched_notes`].
+    pub(crate) fn fetched_notes(
+        self: &Arc<Self>,
+        fetch: &NotesFetch,
+        found: &[(u64, Vec<Note>)],
+        lost: &[u64],
+        touched: &mut Touched,
+    ) {
+        self.take_in(touched, |machine| machine.fetched_notes(fetch, found, lost));
+    }
+
+    /// Something was read.
+    fn take_in(self: &Arc<Self>, touched: &mut Touched, take: impl FnOnce(&mut Queue)) {
         let mut state = self.lock();
         if self.is_gone() {
             return;
         }
         let before = state.machine.totals().bytes;
-        state.machine.fetched(fetch.lane, fetch.ticket, found, lost);
+        take(&mut state.machine);
         self.begin(&mut state);
         self.dispatch(&mut state, touched);
         self.end(&mut state, touched);
@@ -79,6 +106,25 @@ impl LiveQueue {
         let before = state.machine.totals().bytes;
         state.machine.moved(durable, from_extent, copied);
         self.settle_accounts(&mut state, before);
+    }
+
+    /// Messages that were stored or moved have notes in these pages. See [`Queue::paged`].
+    pub(crate) fn paged(&self, durable: bool, pages: &[(Page, Vec<Note>)]) {
+        for page in pages.chunks(PAGES_MAX) {
+            self.lock().machine.paged(durable, page);
+        }
+    }
+
+    /// See [`Queue::pages_in`].
+    pub(crate) fn pages_in(&self, durable: bool, extent: u64) -> Vec<u64> {
+        self.lock().machine.pages_in(durable, extent)
+    }
+
+    /// Whether anything of the queue in an extent is needed.
+    pub(crate) fn has_extent(&self, durable: bool, extent: u64) -> bool {
+        let state = self.lock();
+        let mut stretches = state.machine.chain(durable).stretches();
+        stretches.any(|stretch| stretch.extent == extent)
     }
 
     fn release(&self, extent: u64, count: u64) {
@@ -227,10 +273,24 @@ impl LiveQueue {
         self.lock().machine.delayed(from, max)
     }
 
-    /// Messages that are delayed are not wanted any more. Answers the log position that an answer waits for.
-    pub fn cancel_delayed(self: &Arc<Self>, seqs: &[u64], touched: &mut Touched) -> Position {
-        self.work(&[Command::Cancel(seqs)], Position::default(), touched)
-            .all
+    /// Messages that are delayed are not wanted any more: whoever calls waits for the disk, where they are to
+    /// be read first. Answers the log position that an answer waits for.
+    ///
+    /// # Errors
+    /// The system lacks what it needs to read them: those that are not in memory are still delayed.
+    pub fn cancel_delayed(self: &Arc<Self>, seqs: &[u64], touched: &mut Touched) -> io::Result<Position> {
+        let mut position = Position::default();
+        for seqs in seqs.chunks(CANCELLED_MAX) {
+            let places = self.lock().machine.places_of_delayed(seqs);
+            if let Some(storage) = &self.backing.storage {
+                for place in places {
+                    storage.serve(self, &place)?;
+                }
+            }
+            let cancelled = self.work(&[Command::Cancel(seqs)], Position::default(), touched);
+            position = position.max(cancelled.all);
+        }
+        Ok(position)
     }
 }
 

@@ -3,12 +3,14 @@
 //! ```text
 //!   owner 0   NODE     catalog position u64, log needed from u64, last id u64, last extent u64
 //!             CHANGE   a catalog change, as in the log
-//!   a queue   QUEUE    version u8 = 2, reserved u64, redelivered below u64, stored up to u64,
+//!   a queue   QUEUE    version u8 = 3, reserved u64, redelivered below u64, stored up to u64,
 //!                      stretches: count, then extent, first, last - first, count
 //!                      live, redelivered: sets, each count of ranges, then gap, length - 1
 //!                      octets of bodies; failures: count, then number, how often
 //!                      priorities: count, then priority, set of those that have it
-//!                      notes: count, then kind (0 expires, 1 due, 2 rested), time (ms), number, octets
+//!                      delayed: set, octets of their bodies
+//!                      pages of notes: count, then extent, number, first time (ms), last - first
+//!                      rests: count, then until when (ms), number, octets
 //!                      keys that came: count, then key u128, until when (ms); keys that messages stand for:
 //!                      count, then number, key u128, octets
 //! ```
@@ -17,13 +19,14 @@
 
 use super::Storage;
 use super::keeper::Trouble;
+use super::numbers::{Reader, put_set, put_u64, put_varint};
 use crate::node::Node;
 use crate::queues::Standing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use warren_broker::catalog::codec;
-use warren_broker::queue::{Chain, Hour, Key, Note, Range, SeqSet, Stretch, Summary};
+use warren_broker::queue::{Chain, Hour, Note, Page, Stretch, Summary};
 use warren_store::checkpoint::{Failed, Writer};
 use warren_store::{Log, Poisoned, Position};
 
@@ -37,7 +40,7 @@ pub mod entry {
     pub const QUEUE: u8 = 1;
 }
 
-const QUEUE_VERSION: u8 = 2;
+const QUEUE_VERSION: u8 = 3;
 
 /// The highest number that is believed of an id, a file or a position.
 const NUMBER_MAX: u64 = u64::MAX >> 1;
@@ -149,7 +152,10 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
         failures,
         octets,
         levels,
-        notes,
+        delayed,
+        delayed_octets,
+        pages,
+        rests,
         seen,
         last,
     } = summary;
@@ -177,13 +183,17 @@ fn write_standing(standing: &Standing, out: &mut Vec<u8>) {
         out.push(*level);
         put_set(out, seqs);
     }
-    put_varint(out, notes.len() as u64);
-    for note in notes {
-        out.push(match note.hour {
-            Hour::Expires => 0,
-            Hour::Due => 1,
-            Hour::Rested => 2,
-        });
+    put_set(out, delayed);
+    put_varint(out, *delayed_octets);
+    put_varint(out, pages.len() as u64);
+    for page in pages {
+        put_varint(out, page.extent);
+        put_varint(out, page.number);
+        put_varint(out, page.first_ms);
+        put_varint(out, page.last_ms - page.first_ms);
+    }
+    put_varint(out, rests.len() as u64);
+    for note in rests {
         put_varint(out, note.at_ms);
         put_varint(out, note.seq);
         put_varint(out, u64::from(note.octets));
@@ -235,9 +245,15 @@ pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
     for _ in 0..reader.varint()? {
         levels.push((reader.byte()?, reader.set()?));
     }
-    let mut notes = Vec::new();
+    let delayed = reader.set()?;
+    let delayed_octets = reader.varint()?;
+    let mut pages = Vec::new();
     for _ in 0..reader.varint()? {
-        notes.push(read_note(&mut reader)?);
+        pages.push(read_page(&mut reader)?);
+    }
+    let mut rests = Vec::new();
+    for _ in 0..reader.varint()? {
+        rests.push(read_rest(&mut reader)?);
     }
     let mut seen = Vec::new();
     for _ in 0..reader.varint()? {
@@ -255,102 +271,42 @@ pub fn read_summary(bytes: &[u8]) -> Option<(Summary, u64)> {
         failures,
         octets,
         levels,
-        notes,
+        delayed,
+        delayed_octets,
+        pages,
+        rests,
         seen,
         last,
     };
     Some((summary, reserved))
 }
 
-fn read_note(reader: &mut Reader<'_>) -> Option<Note> {
+fn read_page(reader: &mut Reader<'_>) -> Option<Page> {
+    let (extent, number) = (reader.varint()?, reader.varint()?);
+    let first_ms = reader.varint()?;
+    let last_ms = first_ms.checked_add(reader.varint()?)?;
+    Some(Page {
+        extent,
+        number,
+        first_ms,
+        last_ms,
+    })
+}
+
+fn read_rest(reader: &mut Reader<'_>) -> Option<Note> {
     Some(Note {
-        hour: match reader.byte()? {
-            0 => Hour::Expires,
-            1 => Hour::Due,
-            2 => Hour::Rested,
-            _ => return None,
-        },
+        hour: Hour::Rested,
         at_ms: reader.varint()?,
         seq: reader.varint()?,
         octets: u32::try_from(reader.varint()?).ok()?,
     })
 }
 
-fn put_u64(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(&number.to_le_bytes());
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        // The low seven bits, which fit.
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn put_set(out: &mut Vec<u8>, set: &SeqSet) {
-    let ranges = set.ranges();
-    put_varint(out, ranges.len() as u64);
-    let mut next = 0;
-    for range in ranges {
-        put_varint(out, range.first - next);
-        put_varint(out, range.last - range.first);
-        next = range.last.saturating_add(1);
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    fn key(&mut self) -> Option<Key> {
-        let (key, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(Key::from_le_bytes(*key))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        let (number, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(u64::from_le_bytes(*number))
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0u64;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn set(&mut self) -> Option<SeqSet> {
-        let mut set = SeqSet::default();
-        let mut next = 0u64;
-        for _ in 0..self.varint()? {
-            let first = next.checked_add(self.varint()?)?;
-            let last = first.checked_add(self.varint()?)?;
-            set.insert_range(Range { first, last });
-            next = last.saturating_add(1);
-        }
-        Some(set)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use warren_broker::queue::{Range, SeqSet};
 
     #[test]
     fn a_summary_comes_back() {
@@ -365,17 +321,18 @@ mod tests {
             count: last - first + 1,
             live: 0,
         };
-        let note = |hour, at_ms, seq| Note {
-            hour,
-            at_ms,
-            seq,
+        let rest = Note {
+            hour: Hour::Rested,
+            at_ms: 7,
+            seq: 12,
             octets: 70_000,
         };
-        let notes = [
-            note(Hour::Expires, 5, 10),
-            note(Hour::Due, 1 << 41, 11),
-            note(Hour::Rested, 7, 12),
-        ];
+        let page = Page {
+            extent: 300,
+            number: 2,
+            first_ms: 1 << 41,
+            last_ms: (1 << 41) + 5,
+        };
         let stretches = [stretch(1, 0, 1000), stretch(300, 1 << 40, (1 << 40) + 7)];
         let standing = Standing {
             summary: Summary {
@@ -385,7 +342,10 @@ mod tests {
                 failures: [(6, 3), (7, 20)].into(),
                 octets: 1 << 33,
                 levels: vec![(9, [Range::one(8)].into_iter().collect())],
-                notes: notes.to_vec(),
+                delayed: [Range::one(9)].into_iter().collect(),
+                delayed_octets: 11,
+                pages: vec![page],
+                rests: vec![rest],
                 seen: vec![(1 << 100, 0), (5, 1 << 41)],
                 last: vec![(8, 1 << 99, 70_000)],
             },
@@ -399,7 +359,12 @@ mod tests {
         assert_eq!(summary.durable.live().ranges(), live.ranges());
         assert_eq!(summary.redelivered.ranges(), [Range::one(5)]);
         assert_eq!(summary.failures, [(6, 3), (7, 20)].into());
-        assert_eq!((summary.octets, &summary.notes[..]), (1 << 33, &notes[..]));
+        assert_eq!((summary.octets, summary.delayed_octets), (1 << 33, 11));
+        assert_eq!(summary.delayed.ranges(), [Range::one(9)]);
+        assert_eq!(
+            (&summary.pages[..], &summary.rests[..]),
+            (&[page][..], &[rest][..])
+        );
         assert_eq!(summary.seen, [(1 << 100, 0), (5, 1 << 41)]);
         assert_eq!(summary.last, [(8, 1 << 99, 70_000)]);
         assert_eq!(summary.levels[0].0, 9);

@@ -1,23 +1,45 @@
 //! Writing messages to extents: out of memory, and out of the log.
 
-use super::Storage;
 use super::keeper::Trouble;
 use super::{ANNOTATED, PRIORITY, TRANSIENT};
+use super::{Storage, notes};
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
 use warren_broker::message::Message;
+use warren_broker::queue::{Note, notes_of};
 use warren_store::extent::{ExtentWriter, Head};
 
 /// Messages taken from a queue under its lock at a time.
 const TAKEN_MESSAGES_MAX: usize = 4096;
 const TAKEN_BYTES_MAX: usize = 1024 * 1024;
 
+/// What of a queue is in an extent.
+struct Written {
+    queue: Arc<LiveQueue>,
+    seqs: Vec<u64>,
+    /// To be written behind all messages.
+    notes: Vec<Note>,
+}
+
 /// An extent being written, and whose messages are in it.
 struct Open {
     writer: ExtentWriter,
     number: u64,
-    written: Vec<(Arc<LiveQueue>, Vec<u64>)>,
+    written: Vec<Written>,
+}
+
+impl Open {
+    /// Whether so much more of one queue has room, with the notes of all.
+    fn has_room(&self, count: u64, bytes: u64, more_notes: usize) -> bool {
+        let notes = self
+            .written
+            .iter()
+            .map(|written| written.notes.len())
+            .sum::<usize>();
+        let (pages, notes_bytes) = notes::space_of(notes + more_notes, self.written.len() + 1);
+        self.writer.has_room(count + pages, bytes + notes_bytes)
+    }
 }
 
 /// Writes the messages of some queues to extents.
@@ -71,27 +93,35 @@ impl<'a> Flush<'a> {
                 .map(|(_, message)| message.stored().len() as u64)
                 .sum();
             let count = taken.len() as u64;
+            let noted = taken.iter().flat_map(|(seq, message)| notes_of(*seq, message));
+            let noted: Vec<Note> = noted.collect();
             let has_room = self
                 .open
                 .as_ref()
-                .is_some_and(|open| open.writer.has_room(count, bytes));
+                .is_some_and(|open| open.has_room(count, bytes, noted.len()));
             if !has_room {
                 self.finish()?;
-                self.begin(count, bytes)?;
+                let (pages, notes_bytes) = notes::space_of(noted.len(), 1);
+                self.begin(count + pages, bytes + notes_bytes)?;
                 is_begun = false;
             }
             let Some(open) = &mut self.open else { return Ok(()) };
             if !is_begun {
                 open.writer.begin(queue.id().0);
-                open.written.push((Arc::clone(queue), Vec::new()));
+                open.written.push(Written {
+                    queue: Arc::clone(queue),
+                    seqs: Vec::new(),
+                    notes: Vec::new(),
+                });
                 is_begun = true;
             }
             for (seq, message) in &taken {
                 let pushed = open.writer.push(&head(*seq, message), message.stored());
                 pushed.map_err(Trouble::write)?;
             }
-            if let Some((_, seqs)) = open.written.last_mut() {
-                seqs.extend(taken.iter().map(|(seq, _)| *seq));
+            if let Some(written) = open.written.last_mut() {
+                written.seqs.extend(taken.iter().map(|(seq, _)| *seq));
+                written.notes.extend(noted);
             }
         }
         Ok(())
@@ -110,18 +140,25 @@ impl<'a> Flush<'a> {
 
     /// Ends the extent; only then do its queues learn of it.
     fn finish(&mut self) -> Result<(), Trouble> {
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return Ok(());
         };
+        let mut pages = Vec::new();
+        for Written { queue, notes, .. } in &mut open.written {
+            let notes = std::mem::take(notes);
+            let written = notes::write(&mut open.writer, open.number, queue, notes);
+            pages.push(written.map_err(Trouble::write)?);
+        }
         open.writer.finish().map_err(Trouble::write)?;
-        let count: usize = open.written.iter().map(|(_, seqs)| seqs.len()).sum();
+        let count: usize = open.written.iter().map(|written| written.seqs.len()).sum();
         let mut table = self.storage.table.lock();
         table.add(open.number, self.durable, count as u64);
         drop(table);
-        for (queue, seqs) in &open.written {
+        for (Written { queue, seqs, .. }, pages) in open.written.iter().zip(pages) {
             for slice in seqs.chunks(TAKEN_MESSAGES_MAX) {
                 queue.stored(self.durable, open.number, slice, self.keeps);
             }
+            queue.paged(self.durable, &pages);
         }
         // There is more room already, long before all is written.
         self.node.spread_room();

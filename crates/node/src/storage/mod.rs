@@ -14,6 +14,8 @@
 mod checkpoint;
 mod flush;
 mod keeper;
+mod notes;
+mod numbers;
 mod pacing;
 mod read;
 mod reclaim;
@@ -38,7 +40,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use table::Table;
-use warren_broker::queue::{Fetch, HeaderReader, Released};
+use warren_broker::queue::{Fetch, HeaderReader, NotesFetch, Released};
 use warren_store::disk::Disk;
 use warren_store::extent::Extents;
 use warren_store::{Log, Position, Wal};
@@ -161,6 +163,8 @@ pub(crate) struct Storage {
 enum Wish {
     /// Messages for a queue.
     Fetch(Arc<LiveQueue>, Fetch),
+    /// Notes of times for a queue.
+    Notes(Arc<LiveQueue>, NotesFetch),
     /// A browser is to look.
     Browse(Arc<Browser>),
 }
@@ -239,6 +243,13 @@ impl Storage {
     /// Asks for messages to be read for a queue.
     pub(crate) fn ask(&self, queue: Arc<LiveQueue>, fetch: Fetch) {
         self.fetches.lock().push_back(Wish::Fetch(queue, fetch));
+        self.has_fetch.notify_one();
+    }
+
+    /// Asks for notes of times to be read for a queue: before any messages, of which they tell when they are
+    /// wanted.
+    pub(crate) fn ask_notes(&self, queue: Arc<LiveQueue>, fetch: NotesFetch) {
+        self.fetches.lock().push_front(Wish::Notes(queue, fetch));
         self.has_fetch.notify_one();
     }
 

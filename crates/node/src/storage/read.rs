@@ -36,19 +36,34 @@ impl Storage {
             };
             match next {
                 None => return,
-                Some(Wish::Browse(browser)) => self.let_browse(&browser),
-                Some(Wish::Fetch(queue, fetch)) => {
-                    if let Err(shortage) = self.serve(&queue, &fetch) {
-                        self.put_off(queue, fetch, &shortage);
+                Some(wish) => {
+                    if let Err(shortage) = self.grant(&wish) {
+                        self.put_off(wish, &shortage);
                     }
                 }
             }
         }
     }
 
+    /// An error is a shortage: nothing was done.
+    fn grant(&self, wish: &Wish) -> io::Result<()> {
+        match wish {
+            Wish::Browse(browser) => {
+                self.let_browse(browser);
+                Ok(())
+            }
+            Wish::Fetch(queue, fetch) => self.serve(queue, fetch),
+            Wish::Notes(queue, fetch) => self.serve_notes(queue, fetch),
+        }
+    }
+
     /// Another wish is looked at first, after a pause.
-    fn put_off(&self, queue: Arc<LiveQueue>, fetch: Fetch, error: &io::Error) {
-        let extent = fetch.stretch.extent;
+    fn put_off(&self, wish: Wish, error: &io::Error) {
+        let extent = match &wish {
+            Wish::Fetch(_, fetch) => fetch.stretch.extent,
+            Wish::Notes(_, fetch) => fetch.extent,
+            Wish::Browse(_) => 0,
+        };
         tracing::warn!(%error, extent, "an extent cannot be read now: tried again");
         let mut fetches = self.fetches.lock();
         if self.is_closing.load(Ordering::Acquire) {
@@ -56,7 +71,7 @@ impl Storage {
             return;
         }
         self.has_fetch.wait_for(&mut fetches, SHORTAGE_PAUSE);
-        fetches.push_back(Wish::Fetch(queue, fetch));
+        fetches.push_back(wish);
     }
 
     /// A browser looks. What cannot be read it does not get.
@@ -76,24 +91,16 @@ impl Storage {
     /// Reads what is asked for now; without threads. Answers whether there was anything.
     pub(crate) fn read_once(&self) -> bool {
         let next = self.fetches.lock().pop_front();
-        match next {
-            None => false,
-            Some(Wish::Browse(browser)) => {
-                self.let_browse(&browser);
-                true
-            }
-            Some(Wish::Fetch(queue, fetch)) => {
-                let is_served = self.serve(&queue, &fetch).is_ok();
-                if !is_served {
-                    self.fetches.lock().push_back(Wish::Fetch(queue, fetch));
-                }
-                is_served
-            }
+        let Some(wish) = next else { return false };
+        let is_granted = self.grant(&wish).is_ok();
+        if !is_granted {
+            self.fetches.lock().push_back(wish);
         }
+        is_granted
     }
 
     /// Reads what is wished for. An error is a shortage: nothing is known then, and nothing was done.
-    fn serve(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> io::Result<()> {
+    pub(crate) fn serve(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> io::Result<()> {
         let outcome = self.read(queue, fetch)?;
         if !outcome.lost.is_empty() {
             self.table.lock().mark_damaged(fetch.stretch.extent);

@@ -1,13 +1,13 @@
 //! Giving space back: extents that nobody needs go, and sparse ones are rewritten into one.
 
-use super::Storage;
 use super::keeper::Trouble;
 use super::read::Wanted;
 use super::table::Known;
+use super::{Storage, notes};
 use crate::node::Node;
 use crate::queues::LiveQueue;
 use std::sync::Arc;
-use warren_broker::queue::{Range, Stretch};
+use warren_broker::queue::{Note, Range, SeqSet, Stretch};
 use warren_store::disk::is_shortage;
 use warren_store::extent::{ExtentWriter, Head, Section};
 
@@ -98,6 +98,23 @@ impl Storage {
         copy.finish()
     }
 
+    /// The notes of a run's messages. `None` when something of them cannot be read.
+    fn read_run_notes(&self, run: &Run, durable: bool) -> Option<Vec<Note>> {
+        let extent = run.stretch.extent;
+        let numbers = run.queue.pages_in(durable, extent);
+        let pages = match self.read_notes(&run.queue, durable, extent, &numbers) {
+            Ok(pages) if pages.len() == numbers.len() => pages,
+            Err(error) if is_shortage(&error) => return None,
+            _ => {
+                self.table.lock().mark_damaged(extent);
+                return None;
+            }
+        };
+        let live: SeqSet = run.live.iter().copied().collect();
+        let notes = pages.into_iter().flat_map(|(_, notes)| notes);
+        Some(notes.filter(|note| live.contains(note.seq)).collect())
+    }
+
     /// The messages of a run. `None` when something of it cannot be read, and so it stays where it is.
     fn read_run(&self, run: &Run, durable: bool) -> Option<Vec<(Head, Vec<u8>)>> {
         let wanted_count: u64 = run.live.iter().map(Range::len).sum();
@@ -139,6 +156,17 @@ struct Open {
     writer: ExtentWriter,
     number: u64,
     copied: Vec<(Run, Stretch)>,
+    /// Of each queue in it.
+    notes: Vec<(Arc<LiveQueue>, Vec<Note>)>,
+}
+
+impl Open {
+    /// Whether so much more of one queue has room, with the notes of all.
+    fn has_room(&self, count: u64, bytes: u64, more_notes: usize) -> bool {
+        let notes = self.notes.iter().map(|(_, notes)| notes.len()).sum::<usize>();
+        let (pages, notes_bytes) = notes::space_of(notes + more_notes, self.notes.len() + 1);
+        self.writer.has_room(count + pages, bytes + notes_bytes)
+    }
 }
 
 /// Copies runs, one after the other, into as few extents as they need.
@@ -154,6 +182,9 @@ impl Copy<'_> {
         let Some(found) = self.storage.read_run(&run, self.durable) else {
             return Ok(());
         };
+        let Some(noted) = self.storage.read_run_notes(&run, self.durable) else {
+            return Ok(());
+        };
         let (Some((first, _)), Some((last, _))) = (found.first(), found.last()) else {
             return Ok(());
         };
@@ -162,15 +193,18 @@ impl Copy<'_> {
         let has_room = self
             .open
             .as_ref()
-            .is_some_and(|open| open.writer.has_room(count, bytes));
+            .is_some_and(|open| open.has_room(count, bytes, noted.len()));
         if !has_room {
             self.finish()?;
-            let (number, writer) = self.storage.new_extent(self.durable, count, bytes)?;
-            let copied = Vec::new();
+            let (pages, notes_bytes) = notes::space_of(noted.len(), 1);
+            let (number, writer) =
+                self.storage
+                    .new_extent(self.durable, count + pages, bytes + notes_bytes)?;
             self.open = Some(Open {
                 writer,
                 number,
-                copied,
+                copied: Vec::new(),
+                notes: Vec::new(),
             });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -179,6 +213,10 @@ impl Copy<'_> {
         let is_same = |(last, _): &(Run, Stretch)| last.queue.id() == owner;
         if !open.copied.last().is_some_and(is_same) {
             open.writer.begin(owner.0);
+            open.notes.push((Arc::clone(&run.queue), Vec::new()));
+        }
+        if let Some((_, notes)) = open.notes.last_mut() {
+            notes.extend(noted);
         }
         for (head, content) in &found {
             open.writer.push(head, content).map_err(Trouble::write)?;
@@ -196,14 +234,22 @@ impl Copy<'_> {
 
     /// Ends the extent; only then do the queues learn of it.
     fn finish(&mut self) -> Result<(), Trouble> {
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return Ok(());
         };
+        let mut pages = Vec::new();
+        for (queue, notes) in open.notes {
+            let written = notes::write(&mut open.writer, open.number, &queue, notes);
+            pages.push((queue, written.map_err(Trouble::write)?));
+        }
         open.writer.finish().map_err(Trouble::write)?;
         let count = open.copied.iter().map(|(_, stretch)| stretch.count).sum();
         self.storage.table.lock().add(open.number, self.durable, count);
         for (run, stretch) in open.copied {
             run.queue.moved(self.durable, run.stretch.extent, stretch);
+        }
+        for (queue, pages) in pages {
+            queue.paged(self.durable, &pages);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! From a data folder to a running node: the checkpoint, then the log behind it.
 
 use super::checkpoint::{NodeEntry, entry, read_summary};
+use super::notes;
 use super::table::Table;
 use super::{Backing, Bell, OPEN_EXTENTS_MAX, Options, Storage};
 use crate::alarms::Memory;
@@ -12,9 +13,9 @@ use hashbrown::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::{Catalog, Change, Effect, codec};
-use warren_broker::queue::{Chain, Queue, SeqSet, Stretch, Summary};
+use warren_broker::queue::{Chain, Hour, Note, Page, Queue, SeqSet, Stretch, Summary};
 use warren_store::disk::Disk;
-use warren_store::extent::Extents;
+use warren_store::extent::{BESIDE, Extents, Section};
 use warren_store::{Damage, Log, Part, Position, Record, Replay, Tail, Wal, checkpoint, failpoint};
 
 /// Kinds of records of the node itself (owner 0).
@@ -333,15 +334,36 @@ fn finish(
     })
 }
 
+/// What notes in extents tell of messages that no checkpoint tells of.
+fn salvage_notes(summary: &mut Summary, pages: Vec<(Page, Vec<Note>)>) {
+    for (page, notes) in pages {
+        summary.pages.push(page);
+        let dues = notes.iter().filter(|note| note.hour == Hour::Due);
+        for note in dues.filter(|note| summary.durable.live().contains(note.seq)) {
+            if !summary.delayed.contains(note.seq) {
+                summary.delayed.insert(note.seq);
+                summary.delayed_octets += u64::from(note.octets);
+            }
+        }
+    }
+}
+
 impl Recovery {
     /// A checkpoint lost entries: what extents hold of queues that have none counts as not settled.
     fn salvage(&mut self, extents: &Extents) -> Result<(), Error> {
         let mut damages = Vec::new();
         let mut found: HashMap<u64, Vec<Stretch>> = HashMap::new();
+        let mut beside: HashMap<u64, Vec<Section>> = HashMap::new();
         for extent in extents.list().map_err(io("listing the extents"))? {
             let sections = extents.sections(true, extent, &mut |damage| damages.push(damage));
             for section in sections.into_iter().flatten() {
-                if !self.queues.contains_key(&section.owner) {
+                let owner = section.owner & !BESIDE;
+                if self.queues.contains_key(&owner) {
+                    continue;
+                }
+                if owner != section.owner {
+                    beside.entry(owner).or_default().push(section);
+                } else {
                     found.entry(section.owner).or_default().push(Stretch {
                         extent,
                         first: section.first,
@@ -371,11 +393,14 @@ impl Recovery {
                 messages = live.len(),
                 "what extents hold of a queue is taken as not settled"
             );
-            let summary = Summary {
+            let mut summary = Summary {
                 durable: Chain::restore(stretches, live, up_to),
                 redelivered_below: up_to,
                 ..Summary::default()
             };
+            for section in beside.remove(&owner).into_iter().flatten() {
+                salvage_notes(&mut summary, notes::read_all(extents, &section));
+            }
             let machine = Queue::restore(summary);
             self.queues.insert(
                 owner,

@@ -106,7 +106,10 @@ fn a_browser_reads_large_messages_when_there_is_room_for_them() {
         if !reads && came.is_empty() {
             break;
         }
-        seen.extend(came.iter().map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())));
+        seen.extend(
+            came.iter()
+                .map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())),
+        );
     }
     assert_eq!(seen, (0..COUNT).collect::<Vec<_>>());
     // Each time one is read, as all have one size, and not whatever follows.

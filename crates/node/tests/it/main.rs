@@ -12,6 +12,7 @@
 
 mod broker;
 mod browse;
+mod delays;
 mod idle;
 mod interleavings;
 mod kinds;

@@ -31,10 +31,11 @@ const QUEUE: u64 = 7;
 
 /// Version 1, no numbers reserved, none redelivered, stored up to 21; a stretch in extent 1 from 1 to 20 with
 /// 20 messages, of which 1 to 18 are live, none redelivered.
-const SUMMARY: [u8; 40] = [
-    2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 19, 20, 1, 1, 17, 0,
-    // No octets, failures, priorities, notes of times, keys that came or that messages stand for.
-    0, 0, 0, 0, 0, 0,
+const SUMMARY: [u8; 43] = [
+    3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 19, 20, 1, 1, 17, 0,
+    // No octets, failures, priorities; nothing delayed, no octets of that, no pages, nothing that rests; no
+    // keys that came or that messages stand for.
+    0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
 fn vhost() -> VhostName {

@@ -24,6 +24,10 @@ pub use read::{Extents, Found, Lost};
 pub use verify::Checked;
 pub use write::ExtentWriter;
 
+/// An owner with this bit has no messages: what is kept in its section tells of those of the owner without
+/// it, whose own section stands before.
+pub const BESIDE: u64 = 1 << 63;
+
 /// What is kept of a message beside its content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {

@@ -106,7 +106,10 @@ fn only_the_first_message_is_read_to_know_when_it_expires_and_that_once() {
     assert_eq!(fetch.wanted, [Range::one(0)]);
     queue.fetched(fetch.lane, fetch.ticket, vec![(0, noted(|_| {}, None))], &[]);
     for _ in 0..3 {
-        assert_eq!((queue.fetch(100_000), queue.next_due()), (None, Some(NOW_MS + 500)));
+        assert_eq!(
+            (queue.fetch(100_000), queue.next_due()),
+            (None, Some(NOW_MS + 500))
+        );
         queue.evict(0);
         assert_eq!(queue.totals().bytes, 0);
     }
@@ -183,7 +186,11 @@ fn a_purge_between_delayed_messages_looks_at_the_hours_once() {
     let purged = timed(|| drop(at(&mut queue, &Command::Purge, NOW_MS)));
     assert!(purged < 5 * filled, "{purged:?} beside {filled:?}");
     assert_eq!((queue.totals().ready, queue.totals().delayed), (0, COUNT));
-    assert_eq!(queue.next_due(), Some(NOW_MS + 1_000_000), "nothing else is to happen");
+    assert_eq!(
+        queue.next_due(),
+        Some(NOW_MS + 1_000_000),
+        "nothing else is to happen"
+    );
 }
 
 #[test]

@@ -104,9 +104,17 @@ fn a_full_queue_takes_a_message_that_came_before() {
         ..Rules::default()
     });
     assert_eq!(taken(&mut queue, &[b"a", b"b"]), 2);
-    assert_eq!(taken(&mut queue, &[b"a", b"c", b"c", b"b"]), 4, "one of them is new");
+    assert_eq!(
+        taken(&mut queue, &[b"a", b"c", b"c", b"b"]),
+        4,
+        "one of them is new"
+    );
     assert_eq!(taken(&mut queue, &[b"a"]), 1);
-    assert_eq!(taken(&mut queue, &[b"b", b"d", b"c"]), 1, "the first that is too much, and all behind");
+    assert_eq!(
+        taken(&mut queue, &[b"b", b"d", b"c"]),
+        1,
+        "the first that is too much, and all behind"
+    );
     assert_eq!(queue.totals().ready, 3);
 }
 

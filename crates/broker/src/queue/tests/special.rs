@@ -1,5 +1,6 @@
 //! Promises of what a plain queue does not have, by name: priorities, times, limits, dead letters.
 
+use super::model::pages_for;
 use super::*;
 
 /// Now, in milliseconds since 1970.
@@ -52,11 +53,25 @@ pub(super) fn take(queue: &mut Queue, now_ms: u64) -> Option<Delivery> {
     }
 }
 
-/// Everything that is in no extent goes to one.
-pub(super) fn store(queue: &mut Queue, extent: u64) {
+/// Everything that is in no extent goes to one. Answers its pages of notes.
+pub(super) fn store(queue: &mut Queue, extent: u64) -> Vec<(Page, Vec<Note>)> {
     let all = queue.unstored(true, 0, usize::MAX, usize::MAX);
     let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
     queue.stored(true, extent, &seqs, 0);
+    let pages = pages_for(extent, all.iter().map(|(seq, message)| (*seq, message)));
+    queue.paged(true, &pages);
+    pages
+}
+
+/// Pages that are wished for come.
+fn read_pages(queue: &mut Queue, pages: &[(Page, Vec<Note>)]) {
+    while let Some(fetch) = queue.fetch_notes() {
+        let wanted = pages
+            .iter()
+            .filter(|(page, _)| fetch.numbers.contains(&page.number));
+        let found: Vec<_> = wanted.map(|(page, notes)| (page.number, notes.clone())).collect();
+        queue.fetched_notes(&fetch, &found, &[]);
+    }
 }
 
 /// Whatever is wished for turns out to be `message`.
@@ -189,7 +204,7 @@ fn a_message_that_was_out_rested_or_was_leaving_expires_after_a_restart() {
     let mut queue = ruled(rules.clone());
     let message = noted(|noted| noted.ttl_ms(10), None);
     enqueue(&mut queue, &vec![message.clone(); 4]);
-    store(&mut queue, 1);
+    let pages = store(&mut queue, 1);
     read(&mut queue, &message);
     // Two are too many, one comes back and rests, one is out.
     while queue.is_overfull() {
@@ -216,6 +231,8 @@ fn a_message_that_was_out_rested_or_was_leaving_expires_after_a_restart() {
 
     let mut queue = Queue::restore(queue.summary());
     queue.set_rules(&rules);
+    at(&mut queue, &Command::Tick, NOW_MS);
+    read_pages(&mut queue, &pages);
     assert_eq!(queue.next_due(), Some(NOW_MS + 10));
     at(&mut queue, &Command::Tick, NOW_MS + 10);
     assert_eq!((queue.totals().leaving, queue.totals().delayed), (3, 1));
@@ -292,23 +309,69 @@ fn deliveries_that_were_settled_are_not_remembered_until_they_would_have_timed_o
 #[test]
 fn what_is_about_to_be_due_is_noted_with_its_hour_while_it_is_read() {
     let mut queue = Queue::new(true);
-    let delayed = noted(|noted| noted.due_ms(NOW_MS + 3_000), None);
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 100), None);
     enqueue(&mut queue, std::slice::from_ref(&delayed));
-    store(&mut queue, 1);
-    // It is to be read two seconds before, and a tick at that time does so.
+    let pages = store(&mut queue, 1);
+    // Its page is to be read before, then itself, each by a tick at that time.
+    let near = queue.next_due().unwrap();
+    assert_eq!(near, NOW_MS + 80);
+    at(&mut queue, &Command::Tick, near);
+    read_pages(&mut queue, &pages);
     let due = queue.next_due().unwrap();
-    assert_eq!(due, NOW_MS + 1_000);
+    assert_eq!(due, NOW_MS + 90);
     at(&mut queue, &Command::Tick, due);
     assert!(queue.next_due().is_none_or(|next| next > due));
     assert!(queue.fetch(1000).is_some());
     let mut again = Queue::restore(queue.summary());
-    assert_eq!(again.totals().ready_octets, 0);
+    assert_eq!((again.totals().ready_octets, again.totals().delayed), (0, 1));
+    at(&mut again, &Command::Tick, due);
+    read_pages(&mut again, &pages);
     at(&mut again, &Command::Tick, due);
     read(&mut again, &delayed);
     assert_eq!(
         (again.next_due(), again.totals().delayed),
-        (Some(NOW_MS + 3_000), 1)
+        (Some(NOW_MS + 100), 1)
     );
+}
+
+#[test]
+fn notes_that_are_far_off_leave_memory_with_their_messages() {
+    let mut queue = Queue::new(true);
+    let messages: Vec<Message> = (0..40)
+        .map(|nth| match nth % 2 {
+            0 => noted(|noted| noted.due_ms(NOW_MS + 1000 + nth), None),
+            _ => noted(|noted| noted.ttl_ms(1000 + nth), None),
+        })
+        .collect();
+    enqueue(&mut queue, &messages);
+    let pages = store(&mut queue, 1);
+    let in_memory = |queue: &Queue| queue.extras.as_ref().unwrap().times.notes_in_memory();
+    assert_eq!((in_memory(&queue), queue.totals().delayed), (0, 20));
+    // Those of the first pages come, and no others.
+    at(&mut queue, &Command::Tick, NOW_MS + 980);
+    read_pages(&mut queue, &pages);
+    assert_eq!(in_memory(&queue), NOTES_MAX);
+}
+
+#[test]
+fn of_a_lost_page_the_messages_themselves_tell() {
+    let mut queue = Queue::new(true);
+    let delayed = noted(|noted| noted.due_ms(NOW_MS + 100), None);
+    let expiring = noted(|noted| noted.ttl_ms(100), None);
+    enqueue(&mut queue, &[delayed.clone(), expiring.clone()]);
+    store(&mut queue, 1);
+    at(&mut queue, &Command::Tick, NOW_MS + 90);
+    let fetch = queue.fetch_notes().unwrap();
+    queue.fetched_notes(&fetch, &[], &fetch.numbers);
+    assert!(queue.fetch_notes().is_none());
+    read(&mut queue, &delayed);
+    assert_eq!(queue.next_due(), Some(NOW_MS + 100));
+    at(&mut queue, &Command::Tick, NOW_MS + 100);
+    // The other one expires when it was read.
+    assert!(take(&mut queue, NOW_MS + 100).is_none());
+    read(&mut queue, &expiring);
+    at(&mut queue, &Command::Tick, NOW_MS + 100);
+    assert_eq!((queue.totals().delayed, queue.totals().ready), (0, 1));
 }
 
 #[test]
@@ -317,7 +380,7 @@ fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
     let delayed = noted(|noted| noted.due_ms(NOW_MS + 5), None);
     let plain = noted(|_| {}, None);
     enqueue(&mut queue, &[delayed, plain.clone(), plain.clone()]);
-    store(&mut queue, 1);
+    let pages = store(&mut queue, 1);
     read(&mut queue, &plain);
     let summary = queue.summary();
     let mut log = Vec::new();
@@ -332,6 +395,8 @@ fn octets_are_those_of_before_when_the_log_goes_on_behind_a_checkpoint() {
         },
         NOW_MS,
     ));
+    at(&mut queue, &Command::Tick, NOW_MS + 5);
+    read_pages(&mut queue, &pages);
     at(&mut queue, &Command::Tick, NOW_MS + 5);
     read(&mut queue, &noted(|noted| noted.due_ms(NOW_MS + 5), None));
     log.extend(at(&mut queue, &Command::Tick, NOW_MS + 5));

@@ -1,14 +1,35 @@
 //! What the floor of storage does with a queue: messages are written to extents, read and moved.
 
 use super::trial::{Trial, skip};
-use super::{Fetch, Message, Stretch, Ticket};
-use std::collections::HashMap;
+use super::{Fetch, Message, Note, Page, Stretch, Ticket, notes_of, pages_of};
+use std::collections::{BTreeMap, HashMap};
 
 /// So little that reading ahead stops now and then.
 const AHEAD_BYTES: usize = 1000;
 
 /// More reads than this at one time do not end.
 const READS_MAX: usize = 5000;
+
+/// The pages of an extent that holds these messages.
+pub(crate) fn pages_for<'a>(
+    extent: u64,
+    messages: impl Iterator<Item = (u64, &'a Message)>,
+) -> Vec<(Page, Vec<Note>)> {
+    let mut notes: Vec<Note> = messages
+        .flat_map(|(seq, message)| notes_of(seq, message))
+        .collect();
+    let pages = (0..).zip(pages_of(&mut notes));
+    let pages = pages.map(|(number, (first_ms, last_ms, notes))| {
+        let page = Page {
+            extent,
+            number,
+            first_ms,
+            last_ms,
+        };
+        (page, notes.to_vec())
+    });
+    pages.collect()
+}
 
 impl Trial {
     pub(super) fn store(&mut self, persistent: bool, count: usize) {
@@ -17,6 +38,7 @@ impl Trial {
         let extent = self.last_extent;
         let written = self.queue.unstored(persistent, 0, count, usize::MAX);
         let seqs: Vec<u64> = written.iter().map(|(seq, _)| *seq).collect();
+        let pages = self.pages(extent, written.iter().map(|(seq, message)| (*seq, message)));
         self.extents.insert(extent, written.into_iter().collect());
         self.needed.insert(extent, seqs.len() as u64);
         // What happens between the writing and the telling: an acknowledgement.
@@ -27,7 +49,37 @@ impl Trial {
         for slice in seqs.chunks(7) {
             self.queue.stored(persistent, extent, slice, keep);
         }
+        self.queue.paged(persistent, &pages);
         self.begin();
+    }
+
+    fn pages<'a>(
+        &mut self,
+        extent: u64,
+        messages: impl Iterator<Item = (u64, &'a Message)>,
+    ) -> Vec<(Page, Vec<Note>)> {
+        let pages = pages_for(extent, messages);
+        let numbered = pages.iter().map(|(page, notes)| (page.number, notes.clone()));
+        self.pages.insert(extent, numbered.collect());
+        pages
+    }
+
+    /// Reads pages that are wished for. Answers whether there were any.
+    fn read_pages(&mut self) -> bool {
+        for round in 0.. {
+            assert!(round < READS_MAX, "wished for again and again");
+            let Some(fetch) = self.queue.fetch_notes() else {
+                return round > 0;
+            };
+            let pages: &BTreeMap<u64, Vec<Note>> = &self.pages[&fetch.extent];
+            let found = fetch
+                .numbers
+                .iter()
+                .map(|number| (*number, pages[number].clone()));
+            let found: Vec<_> = found.collect();
+            self.queue.fetched_notes(&fetch, &found, &[]);
+        }
+        false
     }
 
     /// Some of these are settled, if they are out.
@@ -61,10 +113,11 @@ impl Trial {
 
     /// Reads all that is wished for. Answers whether there was anything.
     pub(super) fn read_all(&mut self) -> bool {
+        let has_read = self.read_pages();
         for round in 0.. {
             assert!(round < READS_MAX, "wished for again and again");
             let Some(fetch) = self.queue.fetch(AHEAD_BYTES) else {
-                return round > 0;
+                return has_read || round > 0;
             };
             self.read(&fetch, 0);
         }
@@ -114,13 +167,15 @@ impl Trial {
             };
             let old = &self.extents[&stretch.extent];
             let copies = live.iter().map(|seq| (*seq, old[seq].clone()));
-            let copies = copies.collect();
+            let copies: BTreeMap<u64, Message> = copies.collect();
+            let pages = self.pages(copied.extent, copies.iter().map(|(seq, message)| (*seq, message)));
             self.extents.insert(copied.extent, copies);
             self.needed.insert(copied.extent, copied.count);
             if pick.is_multiple_of(3) {
                 self.settle_some(&live);
             }
             self.queue.moved(durable, stretch.extent, copied);
+            self.queue.paged(durable, &pages);
         }
         self.begin();
     }

@@ -26,12 +26,14 @@ mod naive;
 mod step;
 mod trial;
 
+#[cfg(test)]
+pub(crate) use extents::pages_for;
 pub(crate) use step::Step;
 pub(crate) use trial::Trial;
 
 // For the files of this folder.
 use super::{
     AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Message,
-    Outlet, Overflow, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription, Summary, Take,
-    Ticket, Totals,
+    Note, Outlet, Overflow, Page, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription,
+    Summary, Take, Ticket, Totals, notes_of, pages_of,
 };

@@ -92,6 +92,8 @@ pub(crate) struct Trial {
     /// What was written to extents, by extent and number, and how much of each is still needed.
     pub(super) extents: HashMap<u64, BTreeMap<u64, Message>>,
     pub(super) needed: HashMap<u64, u64>,
+    /// The pages of notes in each.
+    pub(super) pages: HashMap<u64, BTreeMap<u64, Vec<super::Note>>>,
     pub(super) last_extent: u64,
     /// What is being read: it comes when something else was done, but for every n-th.
     pub(super) pending: Vec<(Fetch, u8)>,
@@ -369,7 +371,9 @@ impl Trial {
         let mut rest = &messages[..];
         loop {
             let room = self.model.room_for(rest);
-            let has_room = rest.first().is_none_or(|first| self.queue.has_room_for(first, now_ms));
+            let has_room = rest
+                .first()
+                .is_none_or(|first| self.queue.has_room_for(first, now_ms));
             assert_eq!(has_room, room > 0 || rest.is_empty());
             assert_eq!(self.decide(&Command::Enqueue(rest)), room);
             self.model.enqueue(&rest[..room]);
