@@ -394,7 +394,7 @@ impl Reading {
         })
     }
 
-    /// The first of what is absent is to be read, so that it is known, unless something is being read already.
+    /// The first of what is absent is to be read, so that it is known, unless something is being read.
     pub(super) fn fetch_first(&mut self, chains: &Chains, ahead_bytes: usize) -> Option<Fetch> {
         if self.is_fetching {
             return None;
