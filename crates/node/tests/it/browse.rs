@@ -104,7 +104,10 @@ fn a_browser_reads_large_messages_about_once_each() {
         if !reads && came.is_empty() {
             break;
         }
-        seen.extend(came.iter().map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())));
+        seen.extend(
+            came.iter()
+                .map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())),
+        );
     }
     assert_eq!(seen, (0..COUNT).collect::<Vec<_>>());
     // Each about once, and not all that follow for each that there is room for.
