@@ -7,9 +7,11 @@
 use libfuzzer_sys::fuzz_target;
 use warren_broker::message::{AnnotationsWriter, Message, Parts, Reason};
 use warren_broker::queue::{
-    Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Outlet, Overflow, Queue,
-    Retried, Retry, Rules, Stretch, Subscription, Summary, Take, Ticket, Totals,
+    Backoff, Command, ConsumerKey, DeadLetters, Deduplication, Delivery, Fact, Fetch, GroupBy, HeaderReader,
+    Leaving, Outlet, Overflow, Queue, Retried, Retry, Rules, Scope, SeqSet, Standing, Stretch, Subscription,
+    Summary, Take, Ticket, Totals,
 };
+use warren_broker::value::Value;
 
 #[path = "../../crates/broker/src/queue/tests/model/mod.rs"]
 mod model;
@@ -20,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let [first, max_priority, rest @ ..] = bytes else {
         return;
     };
-    let mut trial = Trial::new(first & 1 != 0, *max_priority);
+    let mut trial = Trial::new(*first, *max_priority);
     for step in rest.chunks_exact(3) {
         trial.run(&Step::of([step[0], step[1], step[2]]));
     }

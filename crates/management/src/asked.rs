@@ -1,6 +1,7 @@
 //! What a room is asked: the names in the path, the query, the body, and who asks.
 
 use serde_json::{Map, Value as Json};
+use warren_broker::catalog::VhostContent;
 use warren_broker::name::{UserName, VhostName};
 use warren_node::Node;
 
@@ -23,8 +24,13 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     /// What stands in the path in the place of this name; nothing, where there is no such place.
     pub(crate) fn name(&self, name: &str) -> &str {
+        self.named(name).unwrap_or_default()
+    }
+
+    /// What stands in the path in the place of this name, if there is such a place.
+    pub(crate) fn named(&self, name: &str) -> Option<&str> {
         let found = self.names.iter().find(|(place, _)| place == name);
-        found.map_or("", |(_, text)| text)
+        found.map(|(_, text)| text.as_str())
     }
 
     /// The virtual host that the path names, whether or not there is one.
@@ -39,6 +45,23 @@ impl Asked<'_> {
             Some(_) => Ok(vhost),
             None => Err(Refused::NotFound),
         }
+    }
+
+    /// Looks at the virtual host that the path names or, where it names none, at all that the caller sees.
+    pub(crate) fn each_vhost(&self, mut each: impl FnMut(&str, &VhostContent)) -> Result<(), Refused> {
+        let meant = self.name("vhost");
+        if !meant.is_empty() {
+            self.existing_vhost()?;
+        }
+        self.node.catalog(|catalog| {
+            for content in catalog.vhosts() {
+                let name = content.properties.name.as_str();
+                if (meant.is_empty() || meant == name) && self.caller.sees(name) {
+                    each(name, content);
+                }
+            }
+        });
+        Ok(())
     }
 
     /// The user that the path names, whether or not there is one.

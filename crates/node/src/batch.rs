@@ -2,7 +2,8 @@
 //! one log append per queue and batch.
 
 use crate::mailbox::Touched;
-use crate::queues::{LiveQueue, Share, Worked, work_together};
+use crate::queues::{LiveQueue, Routed, Share, Worked, work_together};
+use crate::routes::Route;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -47,7 +48,15 @@ pub struct Batch {
     spare: Vec<Work>,
     /// Whose messages were not taken.
     refused: Vec<u64>,
+    /// Messages of which it depends on what came before how far they get, and those that were published
+    /// behind one.
+    routed: Vec<Routed>,
+    /// Whose they are.
+    routed_tokens: Vec<u64>,
 }
+
+/// So many messages that go through gates are done at a time, with all their queues locked.
+const ROUTED_MAX: usize = 256;
 
 /// How many emptied buffers are kept from one batch to the next.
 const SPARE_MAX: usize = 16;
@@ -55,7 +64,23 @@ const SPARE_MAX: usize = 16;
 impl Batch {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.queues.is_empty()
+        self.queues.is_empty() && self.routed.is_empty()
+    }
+
+    /// Whether a message is to go by its route: it goes through gates, or stays behind one that does.
+    pub(crate) fn goes_by_route(&self, route: &Route) -> bool {
+        route.has_gates() || !self.routed.is_empty()
+    }
+
+    /// A message for a route. If not all queues that it comes to take it, [`Batch::take_refused`] names the
+    /// `token`; 0 names nothing.
+    pub(crate) fn publish_by_route(&mut self, route: &Arc<Route>, message: Message, token: u64) {
+        self.routed.push(Routed {
+            route: Arc::clone(route),
+            message,
+            must_fit: false,
+        });
+        self.routed_tokens.push(token);
     }
 
     /// A message for a queue. If it is not taken, [`Batch::take_refused`] names the `token`; 0 names nothing.
@@ -108,21 +133,55 @@ impl Batch {
         }
         self.index.clear();
         self.last = 0;
+        if !self.routed.is_empty() {
+            worked = worked.max(self.flush_routed(floor, touched));
+        }
         worked
+    }
+
+    /// Does what goes by routes. After a crash a message is in its queues and known at gates, or neither.
+    fn flush_routed(&mut self, floor: Position, touched: &mut Touched) -> Worked {
+        let routed = std::mem::take(&mut self.routed);
+        let tokens = std::mem::take(&mut self.routed_tokens);
+        let mut worked = Worked::default();
+        // Where queues refuse, what consumers take of one message makes room for the next.
+        let at_a_time = match has_refusing(&routed) {
+            true => 1,
+            false => ROUTED_MAX,
+        };
+        for (some, tokens) in routed.chunks(at_a_time).zip(tokens.chunks(at_a_time)) {
+            let outcome = work_together(&[], some, floor, touched);
+            self.refuse(&outcome.turned_away, tokens);
+            for queue in outcome.leaving {
+                queue.move_on(touched);
+            }
+            worked = worked.max(outcome.worked);
+        }
+        worked
+    }
+
+    /// These messages were turned away: says whose they were.
+    fn refuse(&mut self, turned_away: &[usize], tokens: &[u64]) {
+        let lost = turned_away.iter().filter_map(|nth| tokens.get(*nth).copied());
+        self.refused.extend(lost.filter(|token| *token != 0));
     }
 
     /// Does everything gathered, all of it or, after a crash, nothing.
     pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Worked {
         // One queue does one thing in one step.
-        if self.queues.len() < 2 && self.queues.iter().all(|(_, work)| work.share.is_simple()) {
+        let is_single = self.queues.len() < 2 && self.routed.is_empty();
+        if is_single && self.queues.iter().all(|(_, work)| work.share.is_simple()) {
             return self.flush(floor, touched);
         }
+        let routed = std::mem::take(&mut self.routed);
+        let routed_tokens = std::mem::take(&mut self.routed_tokens);
         let (mut shares, mut tokens) = (Vec::new(), Vec::new());
         for (queue, work) in self.queues.drain(..) {
             shares.push((queue, work.share));
             tokens.push(work.tokens);
         }
-        let outcome = work_together(&shares, floor, touched);
+        let outcome = work_together(&shares, &routed, floor, touched);
+        self.refuse(&outcome.turned_away, &routed_tokens);
         for ((_, share), (tokens, refused)) in shares.into_iter().zip(tokens.into_iter().zip(outcome.refused))
         {
             let work = Work { share, tokens };
@@ -168,4 +227,14 @@ impl Batch {
         let scanned = self.queues.iter().take(SCANNED_QUEUES_MAX).position(is_it);
         scanned.or_else(|| self.index.get(&queue.id()).copied())
     }
+}
+
+/// Whether any of the queues that these messages may come to may refuse some.
+fn has_refusing(routed: &[Routed]) -> bool {
+    let mut last: Option<&Arc<Route>> = None;
+    routed.iter().any(|Routed { route, .. }| {
+        let is_another = !last.is_some_and(|last| Arc::ptr_eq(last, route));
+        last = Some(route);
+        is_another && route.has_refusing()
+    })
 }

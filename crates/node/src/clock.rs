@@ -57,10 +57,7 @@ impl Clock {
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
         match self.set_ms.load(Ordering::Relaxed) {
-            0 => {
-                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
-            }
+            0 => since_1970_ms(SystemTime::now()),
             set => set,
         }
     }
@@ -132,5 +129,24 @@ impl Node {
             }
         }
         touched.wake_all();
+    }
+}
+
+/// Milliseconds since 1970; at least 1, also on a machine whose clock stands before: 0 says of a message that
+/// nobody knows when it was published, and one such would hold up for good all that expires behind it.
+fn since_1970_ms(now: SystemTime) -> u64 {
+    let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_stands_before_1970_leaves_no_message_without_a_time() {
+        let at = |seconds| since_1970_ms(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!((at(0), at(7)), (1, 7000));
+        assert_eq!(since_1970_ms(UNIX_EPOCH - Duration::from_secs(7)), 1);
     }
 }

@@ -13,12 +13,12 @@
 
 use crate::mailbox::Touched;
 use crate::node::Node;
-use crate::queues::{Crossing, LiveQueue};
+use crate::queues::{Crossing, LiveQueue, Routed};
+use crate::routes::Route;
 use std::sync::Arc;
 use warren_broker::catalog::{Catalog, Change, Exchange};
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::ExchangeName;
-use warren_broker::queue::Command;
 use warren_broker::route::{ExchangeId, ExchangeKind};
 use warren_broker::value::{Table, Value};
 
@@ -62,34 +62,24 @@ impl Node {
     pub(crate) fn tell_crossing(&self, queue: &LiveQueue, crossing: &Crossing, touched: &mut Touched) {
         let high = self.event(HIGH, || facts(queue, crossing), crossing.at_ms);
         let low = self.event(LOW, || facts(queue, crossing), crossing.at_ms);
-        let is_own = |queues: &[Arc<LiveQueue>]| queues.iter().any(|other| other.id() == queue.id());
+        let is_own = |route: &Route| route.all_queues().any(|other| other.id() == queue.id());
         let (Some(high), Some(low)) = (high, low) else {
             return;
         };
         if is_own(&high.1) || is_own(&low.1) {
             return;
         }
-        let (message, queues) = if crossing.is_high { high } else { low };
-        let floor = self.appended();
-        if queues.len() > 1 {
-            message.expect_sharing();
-        }
-        for taker in queues {
-            taker.work(
-                &[Command::Enqueue(std::slice::from_ref(&message))],
-                floor,
-                touched,
-            );
-        }
+        let (message, route) = if crossing.is_high { high } else { low };
+        let routed = Routed {
+            route: Arc::new(route),
+            message,
+            must_fit: false,
+        };
+        self.send_routed(&[routed], self.appended(), touched);
     }
 
     /// An event as a message, and who takes it; `None` where there is no exchange for it.
-    fn event(
-        &self,
-        key: &str,
-        facts: impl FnOnce() -> Table,
-        at_ms: u64,
-    ) -> Option<(Message, Vec<Arc<LiveQueue>>)> {
+    fn event(&self, key: &str, facts: impl FnOnce() -> Table, at_ms: u64) -> Option<(Message, Route)> {
         let vhost = self.vhost(&self.config.event_vhost)?;
         vhost.exchange(EVENT_EXCHANGE)?;
         let mut headers = facts();
@@ -106,8 +96,8 @@ impl Node {
         });
         // Names have at most 255 bytes, so nothing of it is too long.
         let message = message.ok()?;
-        let queues = self.route_of(&vhost, &message).queues;
-        Some((message, queues))
+        let route = self.route_of(&vhost, &message);
+        Some((message, route))
     }
 }
 

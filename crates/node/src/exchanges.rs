@@ -7,6 +7,8 @@
 
 use crate::alarms::Memory;
 use crate::history::History;
+use crate::mailbox::Touched;
+use crate::queues::LiveQueue;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +30,8 @@ pub struct LiveExchange {
     vhost: VhostName,
     /// The messages that it routed last, if it remembers any.
     history: Option<History>,
+    /// A queue that nobody else knows, and that remembers keys of messages, if it lets none through twice.
+    keys: Option<Arc<LiveQueue>>,
     rules: RwLock<ExchangeRules>,
     table: RwLock<Box<dyn RoutingTable>>,
     version: AtomicU64,
@@ -47,6 +51,7 @@ impl LiveExchange {
         vhost: VhostName,
         rules: ExchangeRules,
         memory: &Arc<Memory>,
+        keys: Option<Arc<LiveQueue>>,
     ) -> Self {
         let kind = declared.routed_as();
         let table = RwLock::new((kind.new_table)(&declared.arguments));
@@ -56,6 +61,7 @@ impl LiveExchange {
             kind,
             vhost,
             history: (length > 0).then(|| History::new(length, Arc::clone(memory))),
+            keys,
             rules: RwLock::new(rules),
             table,
             version: AtomicU64::new(0),
@@ -70,6 +76,11 @@ impl LiveExchange {
     /// How it routes, which its type may leave to another one.
     pub(crate) fn kind(&self) -> ExchangeKind {
         self.kind
+    }
+
+    /// The queue that remembers keys of messages, if it lets none through twice.
+    pub(crate) fn keys(&self) -> Option<&Arc<LiveQueue>> {
+        self.keys.as_ref()
     }
 
     /// Whether it remembers what it routes.
@@ -149,8 +160,11 @@ impl LiveExchange {
     }
 
     /// Voids every route that went through it, also those that are being found and have yet to ask for its
-    /// version.
-    pub(crate) fn end(&self) {
+    /// version. What it remembers goes with it.
+    pub(crate) fn end(&self, touched: &mut Touched) {
         self.version.fetch_or(GONE, Ordering::AcqRel);
+        if let Some(keys) = &self.keys {
+            keys.forget(touched);
+        }
     }
 }

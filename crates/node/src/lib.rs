@@ -40,7 +40,9 @@ pub use exchanges::LiveExchange;
 pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Starved, Touched, Waker};
 pub use node::{Config, Node};
 pub use publish::Keys;
-pub use queues::{Browser, From, Got, LiveQueue, SharedCredit, Subscriber, Taken, Worked};
+pub use queues::{
+    Browser, From, Glimpse, Got, LiveQueue, Peek, Peeked, SharedCredit, Subscriber, Taken, Worked,
+};
 pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};
 pub use routes::{Route, RouteCache};

@@ -7,7 +7,7 @@
 use crate::exchanges::LiveExchange;
 use crate::mailbox::Touched;
 use crate::node::Node;
-use crate::queues::{LiveQueue, Share, work_together};
+use crate::queues::{LiveQueue, Routed, Share, work_together};
 use crate::routes::{Route, Walk};
 use crate::vhosts::LiveVhost;
 use std::borrow::Cow;
@@ -83,15 +83,26 @@ impl Node {
         touched: &mut Touched,
     ) -> bool {
         let mut shares: Vec<(Arc<LiveQueue>, Share)> = vec![(Arc::clone(source), Share::default())];
+        let mut routed = Vec::new();
         for letter in letters {
-            for queue in &letter.targets {
-                give(&mut shares, queue, letter.message.clone(), is_kept);
+            let message = &letter.message;
+            match &letter.route {
+                Some(route) if route.has_gates() => routed.push(Routed {
+                    route: Arc::clone(route),
+                    message: message.clone(),
+                    must_fit: is_kept,
+                }),
+                Some(route) => route
+                    .queues
+                    .iter()
+                    .for_each(|queue| give(&mut shares, queue, message.clone(), is_kept)),
+                None => {}
             }
             if let (Some(seq), Some((_, share))) = (letter.seq, shares.first_mut()) {
                 share.left.push(seq);
             }
         }
-        let outcome = work_together(&shares, self.appended(), touched);
+        let outcome = work_together(&shares, &routed, self.appended(), touched);
         let others = outcome.leaving.into_iter();
         waiting.extend(others.filter(|queue| !Arc::ptr_eq(queue, source)));
         !outcome.is_undone
@@ -120,30 +131,30 @@ impl Node {
         let nowhere = || (!is_kept).then(|| Letter::to_nobody(leaving));
         let Ok(letter) = letter else { return nowhere() };
         let mut route = self.route_of(vhost, &letter);
-        let mut targets = std::mem::take(&mut route.queues);
         let deaths = letter.annotations().deaths();
-        targets.retain(|queue| {
+        route.retain(|queue| {
             let name = queue.declared().name.as_str();
             !queue.is_deleted() && !deaths.as_ref().is_some_and(|deaths| deaths.is_cycle(name))
         });
         drop(deaths);
-        if is_kept && targets.is_empty() {
+        if is_kept && route.reaches_nobody() {
             return None;
         }
-        if is_kept && targets.iter().any(|queue| queue.is_full_for(&letter)) {
+        // Whether it comes to those that are behind gates is not known yet.
+        if is_kept && route.queues.iter().any(|queue| queue.is_full_for(&letter)) {
             return None;
         }
-        self.remember(&route, &letter);
-        if targets.is_empty() {
+        self.remember(&route.remembering, &letter);
+        if route.reaches_nobody() {
             return nowhere();
         }
-        if targets.len() > 1 {
+        if route.queues.len() > 1 {
             letter.expect_sharing();
         }
         Some(Letter {
             seq: leaving.seq,
             message: letter,
-            targets,
+            route: Some(Arc::new(route)),
         })
     }
 
@@ -173,14 +184,14 @@ impl Node {
         }
     }
 
-    /// The exchanges on a message's way remember it, unless it says that they are not to.
-    pub(crate) fn remember(&self, route: &Route, message: &Message) {
-        if route.remembering.is_empty() {
+    /// Exchanges on a message's way remember it, unless it says that they are not to.
+    pub(crate) fn remember(&self, remembering: &[Arc<LiveExchange>], message: &Message) {
+        if remembering.is_empty() {
             return;
         }
         let headers = self.config.dialect.headers(message);
         if headers.is_none_or(|headers| is_remembered(&headers)) {
-            for exchange in &route.remembering {
+            for exchange in remembering {
                 exchange.remember(message);
             }
         }
@@ -199,7 +210,7 @@ impl Node {
         }
         let messages = exchange.remembered(self.now_ms());
         let floor = self.appended();
-        let mut shares = Vec::new();
+        let (mut shares, mut routed) = (Vec::new(), Vec::new());
         for message in messages {
             let queues = match to {
                 Destination::Queue(id) => vhost.queues_by_id(&[id]),
@@ -211,7 +222,15 @@ impl Node {
                     let mut walk = Walk::new(vhost, 0).around(exchange);
                     self.follow(&mut walk, &next, &message);
                     let route = walk.finish();
-                    self.remember(&route, &message);
+                    self.remember(&route.remembering, &message);
+                    if route.has_gates() {
+                        routed.push(Routed {
+                            route: Arc::new(route),
+                            message,
+                            must_fit: false,
+                        });
+                        continue;
+                    }
                     route.queues
                 }
             };
@@ -222,6 +241,7 @@ impl Node {
         for (queue, share) in shares {
             queue.work(&share.commands(), floor, touched);
         }
+        self.send_routed(&routed, floor, touched);
     }
 }
 
@@ -255,7 +275,8 @@ struct Letter {
     /// As [`Leaving::seq`].
     seq: Option<u64>,
     message: Message,
-    targets: Vec<Arc<LiveQueue>>,
+    /// `None`: it is dropped.
+    route: Option<Arc<Route>>,
 }
 
 impl Letter {
@@ -264,7 +285,7 @@ impl Letter {
         Self {
             seq: leaving.seq,
             message: leaving.message.clone(),
-            targets: Vec::new(),
+            route: None,
         }
     }
 }

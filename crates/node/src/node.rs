@@ -19,8 +19,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use warren_broker::catalog::{self, Catalog, Change, Effect, SessionId, codec};
-use warren_broker::name::{UserName, VhostName};
+use warren_broker::name::{QueueName, UserName, VhostName};
+use warren_broker::policy::ExchangeRules;
 use warren_broker::queue::{Queue, Rules};
+use warren_broker::route::QueueId;
+use warren_broker::value::Table;
 use warren_store::{Log, Poisoned, Position, Waiter};
 
 /// What a node is told when it starts.
@@ -170,6 +173,12 @@ impl Node {
                         live.set_rules(*rules);
                         node.within(&vhost, |all| all.add_queue(live));
                     }
+                    Effect::ExchangeCreated(vhost, exchange, rules) => {
+                        let machine = machines.remove(&exchange.id.0);
+                        let machine = machine.unwrap_or((Queue::new(true), 0));
+                        let keys = node.key_queue(&vhost, &exchange, machine, needed_from);
+                        node.add_exchange(&vhost, exchange, rules, keys);
+                    }
                     other => node.carry_out(other, &mut touched),
                 }
             }
@@ -273,6 +282,12 @@ impl Node {
     pub(crate) fn live_queues(&self) -> Vec<Arc<LiveQueue>> {
         let vhosts = self.vhosts.read();
         vhosts.values().flat_map(|vhost| vhost.queues()).collect()
+    }
+
+    /// All queues that exchanges have for themselves, to remember keys of messages.
+    pub(crate) fn key_queues(&self) -> Vec<Arc<LiveQueue>> {
+        let vhosts = self.vhosts.read();
+        vhosts.values().flat_map(|vhost| vhost.key_queues()).collect()
     }
 
     /// The log position up to which everything is durable.
@@ -507,18 +522,13 @@ impl Node {
             Effect::VhostDeleted(name) => {
                 self.vhosts.write().remove(&name);
             }
-            Effect::ExchangeCreated(vhost, exchange, rules) => self.within(&vhost, |live| {
-                let memory = &self.backing.memory;
-                live.add_exchange(Arc::new(LiveExchange::new(
-                    exchange,
-                    vhost.clone(),
-                    rules,
-                    memory,
-                )));
-            }),
+            Effect::ExchangeCreated(vhost, exchange, rules) => {
+                let keys = self.key_queue(&vhost, &exchange, (Queue::new(true), 0), Position::default());
+                self.add_exchange(&vhost, exchange, rules, keys);
+            }
             Effect::ExchangeDeleted(vhost, exchange) => self.within(&vhost, |live| {
                 if let Some(exchange) = live.remove_exchange(&exchange.name) {
-                    exchange.end();
+                    exchange.end(touched);
                 }
             }),
             Effect::QueueCreated(vhost, queue, rules) => self.add_queue(&vhost, queue, *rules),
@@ -554,6 +564,58 @@ impl Node {
                 }
             }),
         }
+    }
+
+    fn add_exchange(
+        &self,
+        vhost: &VhostName,
+        exchange: catalog::Exchange,
+        rules: ExchangeRules,
+        keys: Option<Arc<LiveQueue>>,
+    ) {
+        self.within(vhost, |live| {
+            let memory = &self.backing.memory;
+            let exchange = LiveExchange::new(exchange, vhost.clone(), rules, memory, keys);
+            live.add_exchange(Arc::new(exchange));
+        });
+    }
+
+    /// The queue that remembers keys for an exchange, if it lets no message through twice: with what was
+    /// recovered of it, as [`LiveQueue::new`] has it.
+    ///
+    /// It is in no directory and in no catalog. It is there because the exchange is, whose number it has in
+    /// the log and in checkpoints: numbers of exchanges and of queues are drawn from one sequence.
+    fn key_queue(
+        &self,
+        vhost: &VhostName,
+        exchange: &catalog::Exchange,
+        (machine, reserved): (Queue, u64),
+        needed_from: Position,
+    ) -> Option<Arc<LiveQueue>> {
+        let memory = (exchange.routed_as().deduplicates)(&exchange.arguments)?;
+        let declared = catalog::Queue {
+            id: QueueId(exchange.id.0),
+            // Both are as long as a name may be.
+            name: QueueName::new(exchange.name.as_str()).ok()?,
+            queue_type: catalog::QueueType::Classic,
+            durable: exchange.durable && memory.is_kept,
+            auto_delete: false,
+            owner: None,
+            arguments: Table::new(),
+        };
+        let backing = Arc::clone(&self.backing);
+        let machine = if declared.durable {
+            machine
+        } else {
+            Queue::new(false)
+        };
+        let keys = LiveQueue::new(declared, vhost.clone(), backing, machine, reserved, needed_from);
+        let keys = Arc::new(keys);
+        keys.set_rules(Rules {
+            deduplication: Some(memory.rule),
+            ..Rules::default()
+        });
+        Some(keys)
     }
 
     fn add_queue(&self, vhost: &VhostName, queue: catalog::Queue, rules: Rules) {

@@ -54,20 +54,33 @@ impl Client {
         Ok(route)
     }
 
-    /// Asks whether the user may publish to the exchange at all: before a body is taken in.
+    /// Asks whether the user may publish to the exchange at all: before anything else is looked at. A route
+    /// that is remembered says that they may; it is answered, and goes for a message without further keys.
     ///
     /// # Errors
     /// As [`Client::route`].
-    pub fn check_publish(&mut self, exchange: &str) -> Result<(), Refusal> {
-        self.refresh();
-        self.publishable(exchange).map(drop)
+    pub fn check_publish(
+        &mut self,
+        cache: &mut RouteCache,
+        exchange: &str,
+        key: &str,
+    ) -> Result<Option<Arc<Route>>, Refusal> {
+        let version = self.refresh();
+        let known = cache.find(exchange, key, version);
+        if known.is_none() {
+            self.publishable(exchange)?;
+        }
+        Ok(known)
     }
 
     /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take
     /// it; 0 names nothing.
-    pub fn publish(&self, batch: &mut Batch, route: &Route, message: Message, token: u64) {
+    pub fn publish(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
         if !route.remembering.is_empty() {
-            self.node.remember(route, &message);
+            self.node.remember(&route.remembering, &message);
+        }
+        if batch.goes_by_route(route) {
+            return batch.publish_by_route(route, message, token);
         }
         if let Some((last, others)) = route.queues.split_last() {
             if !others.is_empty() {

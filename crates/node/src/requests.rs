@@ -5,7 +5,9 @@ use crate::batch::Batch;
 use crate::client::Client;
 use crate::mailbox::{Address, Touched};
 use crate::node::Node;
-use crate::queues::{Browser, From, Got, LiveQueue, SharedCredit, Stopped, Subscriber, Worked};
+use crate::queues::{
+    Browser, From, Glimpse, Got, LiveQueue, Peek, Peeking, SharedCredit, Stopped, Subscriber, Worked,
+};
 use crate::replies::REPLY_TO;
 use crate::vhosts::LiveVhost;
 use std::sync::Arc;
@@ -412,7 +414,7 @@ impl Client {
     }
 
     /// Starts a browser: it gets copies of what the queue holds and of what comes to it, and takes nothing.
-    /// Arguments: `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
+    /// Arguments: `x-browse` (that it is one), `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
     /// `x-browse-delayed` (whether it sees these, too). It goes on once [`Client::browse_on`] is called.
     ///
     /// # Errors
@@ -425,7 +427,16 @@ impl Client {
     ) -> Result<Arc<Browser>, Refusal> {
         self.refresh();
         let queue = self.readable(queue)?;
-        let is_set = |name| matches!(arguments.get(name), Some(Value::Bool(true)));
+        let is_set = |argument| match arguments.get(argument) {
+            None => Ok(false),
+            Some(Value::Bool(is_set)) => Ok(*is_set),
+            Some(other) => Err(Refusal::InvalidArgument {
+                argument,
+                subject: queue.subject(),
+                fault: ArgumentFault::WrongType(other.type_name()),
+            }),
+        };
+        is_set("x-browse")?;
         let from = match arguments.get("x-browse-from") {
             None => From::First,
             Some(Value::Timestamp(seconds)) => From::Time(seconds.saturating_mul(1000)),
@@ -443,8 +454,8 @@ impl Client {
             },
         };
         let scope = Scope {
-            unsettled: is_set("x-browse-unsettled"),
-            delayed: is_set("x-browse-delayed"),
+            unsettled: is_set("x-browse-unsettled")?,
+            delayed: is_set("x-browse-delayed")?,
         };
         let browser = Browser::new(&queue, &self.mailbox, address, from, scope);
         if queue.add_browser(&browser) {
@@ -452,6 +463,24 @@ impl Client {
         } else {
             Err(Refusal::NotFound(queue.subject()))
         }
+    }
+
+    /// Looks once at what a queue holds, and takes nothing. `then` is told what was seen: mostly later, on the
+    /// thread that reads, where it must not wait; on a node that has no disk before this returns. When the
+    /// broker stops first it is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.
+    pub fn peek(
+        &mut self,
+        queue: &QueueName,
+        asked: Peek,
+        then: impl FnOnce(Glimpse) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        self.refresh();
+        let queue = self.readable(queue)?;
+        queue.peek(Peeking::new(&queue, asked, Box::new(then)));
+        Ok(())
     }
 
     /// A browser begins to look.
@@ -505,17 +534,24 @@ impl Client {
 
     /// Does what is gathered and tells of alarms that it caused.
     pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        if batch.is_empty() {
-            return Worked::default();
-        }
-        let worked = batch.flush(self.node.appended(), touched);
-        self.node.spread_alarms();
-        worked
+        self.flush_by(Batch::flush, batch, touched)
     }
 
     /// The same, all of it at once: after a crash all of it was done, or nothing.
     pub fn flush_together(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        let worked = batch.flush_together(self.node.appended(), touched);
+        self.flush_by(Batch::flush_together, batch, touched)
+    }
+
+    fn flush_by(
+        &self,
+        flush: fn(&mut Batch, Position, &mut Touched) -> Worked,
+        batch: &mut Batch,
+        touched: &mut Touched,
+    ) -> Worked {
+        if batch.is_empty() {
+            return Worked::default();
+        }
+        let worked = flush(batch, self.node.appended(), touched);
         self.node.spread_alarms();
         worked
     }

@@ -71,6 +71,15 @@ impl LiveVhost {
         self.directory.write().aliases = aliases;
     }
 
+    /// The queues that its exchanges have for themselves.
+    pub(crate) fn key_queues(&self) -> Vec<Arc<LiveQueue>> {
+        let directory = self.directory.read();
+        let exchanges = directory.exchanges.values();
+        exchanges
+            .filter_map(|exchange| exchange.keys().cloned())
+            .collect()
+    }
+
     /// All its queues.
     pub(crate) fn queues(&self) -> Vec<Arc<LiveQueue>> {
         self.directory.read().queues.values().cloned().collect()

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::broker::Broker;
-use super::figures::{self, Figures};
+use super::figures::{self, BASE_COST, Figure, Figures, TIMES, WITH_COST};
 use super::row::{Kind, Row, Step};
 use super::tools::{Tools, output_of};
 
@@ -52,6 +52,7 @@ pub(super) fn run(tools: &Tools, row: &Row, kind: Kind, is_trial: bool) -> Resul
     course.note("start_ms", start_ms);
     std::thread::sleep(SETTLE);
     course.steps(&row.steps)?;
+    course.compare();
     Ok(std::mem::take(&mut course.outcome))
 }
 
@@ -96,6 +97,15 @@ impl<'a> Course<'a> {
             "",
             Figures::from([(key.to_owned(), value)]),
         );
+    }
+
+    /// What a load with a feature cost, as so many times the one without it just before: closer than medians
+    /// of either, as what changes on the machine from round to round changes for both.
+    fn compare(&mut self) {
+        let cost = |figure: &Figure| self.outcome.figures.get(figure.key).copied();
+        if let (Some(base), Some(with)) = (cost(&BASE_COST), cost(&WITH_COST)) {
+            self.note(TIMES.key, with / base);
+        }
     }
 
     fn steps(&mut self, steps: &[Step]) -> Result<(), String> {

@@ -67,7 +67,13 @@ fn columns(group: &str) -> Vec<&'static Figure> {
         ],
         "memory" => vec![&f::START, &f::IDLE, &f::PER_IDLE],
         "backlog" => vec![&f::BUILD, &f::BUILD_COST, &f::DRAIN, &f::DRAIN_COST, &f::PEAK],
-        features::FEATURES => vec![&f::BASE_RATE, &f::BASE_COST, &f::WITH_RATE, &f::WITH_COST],
+        features::FEATURES => vec![
+            &f::BASE_RATE,
+            &f::BASE_COST,
+            &f::WITH_RATE,
+            &f::WITH_COST,
+            &f::TIMES,
+        ],
         store::RESTART => vec![
             &f::FILLED,
             &f::FILL_PEAK,

@@ -17,6 +17,8 @@ pub(super) enum Unit {
     PerSecond,
     /// CPU seconds for a million messages.
     CpuSeconds,
+    /// One figure as so many of another.
+    Times,
     Microseconds,
     Milliseconds,
     Mib,
@@ -93,6 +95,7 @@ figures! {
     BASE_COST = "base.run.c", "C without it", CpuSeconds;
     WITH_RATE = "with.run.published_per_s", "with it, published/s", PerSecond;
     WITH_COST = "with.run.c", "C with it", CpuSeconds;
+    TIMES = "times", "C, times", Times;
     BESIDE_P99 = "beside.run.delivery_p99_us", "p99", Microseconds;
 }
 
@@ -186,7 +189,7 @@ impl Unit {
     pub(super) fn show(self, value: f64) -> String {
         match self {
             Unit::PerSecond | Unit::Count | Unit::Bytes => grouped(value),
-            Unit::CpuSeconds => three_digits(value),
+            Unit::CpuSeconds | Unit::Times => three_digits(value),
             Unit::Microseconds => format!("{} us", grouped(value)),
             Unit::Milliseconds => format!("{} ms", three_digits(value)),
             Unit::Mib => format!("{} MiB", three_digits(value)),

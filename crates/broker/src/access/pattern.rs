@@ -1,26 +1,36 @@
-//! A permission's pattern over names: a Perl regular expression, matched in linear time.
+//! A permission's pattern over names: a Perl regular expression.
 //!
 //! Administrators write permissions for Perl's expressions, which match anywhere in the name unless anchored.
-//! They are translated (in `perl`) for an engine that cannot be made to run away, and what that
-//! engine lacks (look-around, back-references) is refused when the permission is set, rather than
-//! approximated: a wrong guess would grant something. Names are matched as bytes, and `\d`, `\w` and `\s` are
-//! ASCII, as there.
+//! They are translated (in `perl`) for an engine that cannot be made to run away. What that engine lacks
+//! (look-around, back-references, possessive repetitions) goes to one that goes back, and that gives up after
+//! a number of steps: it then matches nothing, which grants nothing. What that one lacks, too, is refused when
+//! the permission is set, rather than approximated: a wrong guess would grant something. Names are matched as
+//! bytes, and `\d`, `\w` and `\s` are ASCII, as there.
 //!
 //! RabbitMQ: access-control.md, "How Authorisation Works: Permissions".
 
 use std::fmt;
+use std::sync::Arc;
 
+use fancy_regex::BytesMode;
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::perl;
+use super::perl::{self, Engine};
 
 /// The most memory that one compiled pattern may take.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 
+/// How often a pattern that goes back may do so for one name. Those that people write do so some hundred times;
+/// names have 255 bytes at most.
+const STEPS_BACK_MAX: usize = 20_000;
+
+/// The most instructions of a pattern that goes back.
+const INSTRUCTIONS_MAX: usize = 20_000;
+
 /// Why a text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A construct of Perl's that has no linear-time equal.
+    /// A construct of Perl's that no engine here has.
     #[error("{construct} at byte {at} of pattern '{pattern}' is not supported")]
     Unsupported {
         /// What it is called.
@@ -57,13 +67,14 @@ enum Matcher {
     /// name.
     EmptyName,
     Regex(Regex),
+    Backtracking(Arc<fancy_regex::Regex>),
 }
 
 impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// [`Error`] when it is none, or needs what cannot be matched in linear time.
+    /// [`Error`] when it is none, or has what no engine here has.
     pub fn new(source: &str) -> Result<Self, Error> {
         Self::expanded(source, &[])
     }
@@ -89,11 +100,18 @@ impl Pattern {
         let (translated, matcher) = match source {
             ".*" => (String::new(), Matcher::Everything),
             "" | "^$" => (String::new(), Matcher::EmptyName),
-            _ => {
-                let translated = perl::translate(source, variables)?;
-                let regex = compile(source, &translated)?;
-                (translated, Matcher::Regex(regex))
-            }
+            _ => match perl::translate(source, variables, Engine::Linear) {
+                Ok(translated) => {
+                    let regex = compile(source, &translated)?;
+                    (translated, Matcher::Regex(regex))
+                }
+                Err(Error::Unsupported { .. }) => {
+                    let translated = perl::translate(source, variables, Engine::Backtracking)?;
+                    let regex = compile_backtracking(source, &translated)?;
+                    (translated, Matcher::Backtracking(Arc::new(regex)))
+                }
+                Err(error) => return Err(error),
+            },
         };
         Ok(Pattern {
             source: source.into(),
@@ -108,6 +126,8 @@ impl Pattern {
             Matcher::Everything => true,
             Matcher::EmptyName => name.is_empty(),
             Matcher::Regex(regex) => regex.is_match(name.as_bytes()),
+            // An error says that it gave up.
+            Matcher::Backtracking(regex) => regex.is_match(name.as_bytes()).unwrap_or(false),
         }
     }
 
@@ -121,6 +141,19 @@ fn compile(source: &str, translated: &str) -> Result<Regex, Error> {
     RegexBuilder::new(translated)
         .unicode(false)
         .size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .map_err(|error| Error::Syntax {
+            reason: error.to_string().into(),
+            pattern: source.into(),
+        })
+}
+
+fn compile_backtracking(source: &str, translated: &str) -> Result<fancy_regex::Regex, Error> {
+    fancy_regex::RegexBuilder::new(translated)
+        .bytes_mode(BytesMode::Ascii)
+        .backtrack_limit(STEPS_BACK_MAX)
+        .max_prog_size(INSTRUCTIONS_MAX)
+        .delegate_size_limit(COMPILED_BYTES_MAX)
         .build()
         .map_err(|error| Error::Syntax {
             reason: error.to_string().into(),

@@ -1,6 +1,6 @@
-//! From Perl's regular expressions to those of the `regex` crate.
+//! From Perl's regular expressions to those of the two engines.
 //!
-//! The two agree on most of what permissions use. They part in details that would grant or refuse the wrong
+//! They agree on most of what permissions use. They part in details that would grant or refuse the wrong
 //! names, and each is settled here by rewriting it, or by refusing the pattern:
 //!
 //! ```text
@@ -8,8 +8,9 @@
 //!   [a[b]    a bracket in a class is itself                 written \[      (here: a nested class)
 //!   [+--]    a range up to the minus                        written \+-\-   (here: a set difference)
 //!   \<       a less-than sign                               written <       (here: start of a word)
-//!   a++      possessive                                     refused         (here: a repetition twice)
-//!   (?=a)    look-around, back-references, recursion        refused
+//!   a++      possessive                                     for the engine that goes back
+//!   (?=a)    look-around, atomic groups, back-references    for the engine that goes back
+//!   (?R)     recursion, conditions, verbs                   refused
 //! ```
 //!
 //! `$` is the very end of the name; Perl's would also stand before a line feed at the end.
@@ -23,23 +24,48 @@ use std::str::CharIndices;
 
 use super::pattern::Error;
 
+/// The most bytes that a pattern for [`Engine::Backtracking`] may have when its counts are written out. That
+/// engine counts how often it goes back, and this is what it may do in between.
+const UNROLLED_BYTES_MAX: usize = 4096;
+
+/// Which engine a pattern is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// It takes linear time, and lacks what needs more.
+    Linear,
+    /// It goes back, and gives up after so many times.
+    Backtracking,
+}
+
 /// Rewrites a pattern. Variables are put in literally.
-pub(super) fn translate(source: &str, variables: &[(&str, &str)]) -> Result<String, Error> {
+pub(super) fn translate(source: &str, variables: &[(&str, &str)], engine: Engine) -> Result<String, Error> {
     let mut translation = Translation {
         source,
         variables,
+        engine,
         rest: source.char_indices().peekable(),
         out: String::with_capacity(source.len() + 8),
+        unrolled: vec![0],
+        last_unrolled: 0,
     };
     translation.run()?;
+    let unrolled: usize = translation.unrolled.iter().sum();
+    if engine == Engine::Backtracking && unrolled > UNROLLED_BYTES_MAX {
+        return Err(translation.syntax("it grows too large"));
+    }
     Ok(translation.out)
 }
 
 struct Translation<'a> {
     source: &'a str,
     variables: &'a [(&'a str, &'a str)],
+    engine: Engine,
     rest: Peekable<CharIndices<'a>>,
     out: String,
+    /// Of each group that is open, and of the whole: the bytes so far when counts are written out.
+    unrolled: Vec<usize>,
+    /// The same of what came last.
+    last_unrolled: usize,
 }
 
 /// What came last, as far as it decides what a `+`, `*`, `?` or `{n}` means now.
@@ -69,12 +95,39 @@ impl<'a> Translation<'a> {
                 '*' | '+' | '?' => self.repetition(at, c, last)?,
                 '{' => self.brace(at, last)?,
                 _ => {
+                    let before = self.out.len();
                     self.atom(at, c)?;
+                    let is_opening = c == '(';
+                    let group = if c == ')' { self.closed() } else { 0 };
+                    self.last_unrolled = match is_opening {
+                        true => 0,
+                        false => group + (self.out.len() - before),
+                    };
+                    self.unroll(self.last_unrolled);
                     Last::Atom
                 }
             };
         }
         Ok(())
+    }
+
+    fn unroll(&mut self, bytes: usize) {
+        if let Some(open) = self.unrolled.last_mut() {
+            *open = open.saturating_add(bytes);
+        }
+    }
+
+    /// A group ends. Answers what it comes to when its counts are written out.
+    fn closed(&mut self) -> usize {
+        match self.unrolled.len() {
+            // It was never opened, which the compiler will complain about.
+            ..=1 => 0,
+            _ => self.unrolled.pop().unwrap_or(0),
+        }
+    }
+
+    fn goes_back(&self) -> bool {
+        self.engine == Engine::Backtracking
     }
 
     fn atom(&mut self, at: usize, c: char) -> Result<(), Error> {
@@ -97,6 +150,7 @@ impl<'a> Translation<'a> {
         let next = match (last, c) {
             (Last::Atom, _) => Last::Repetition,
             (Last::Repetition, '?') => Last::Reluctant,
+            (Last::Repetition, '+') if self.goes_back() => Last::Reluctant,
             (Last::Repetition, '+') => return Err(self.unsupported("a possessive repetition", at)),
             _ => return Err(self.unsupported("a repetition of a repetition", at)),
         };
@@ -118,9 +172,12 @@ impl<'a> Translation<'a> {
                 self.out.push_str("(?:");
                 value.chars().for_each(|c| self.literal(c));
                 self.out.push(')');
+                // Each of its bytes is written with four at most.
+                self.last_unrolled = value.len().saturating_mul(4);
+                self.unroll(self.last_unrolled);
                 return Ok(Last::Atom);
             }
-            if is_count(inside) {
+            if let Some(count) = count(inside) {
                 if last != Last::Atom {
                     return Err(self.unsupported("a repetition of a repetition", at));
                 }
@@ -128,14 +185,32 @@ impl<'a> Translation<'a> {
                 self.out.push('{');
                 self.out.push_str(inside);
                 self.out.push('}');
+                self.unroll(self.last_unrolled.saturating_mul(count.saturating_sub(1)));
+                self.last_unrolled = self.last_unrolled.saturating_mul(count.max(1));
                 return Ok(Last::Repetition);
             }
         }
         self.literal('{');
+        self.last_unrolled = 4;
+        self.unroll(4);
         Ok(Last::Atom)
     }
 
-    /// A group's opening. Groups only group here: nothing is captured.
+    /// A group begins.
+    fn open(&mut self, sign: &str) {
+        self.out.push_str(sign);
+        self.unrolled.push(0);
+    }
+
+    /// The sign of a group that has a number, by which it can be referred to.
+    fn numbered(&self) -> &'static str {
+        match self.engine {
+            Engine::Linear => "(?:",
+            Engine::Backtracking => "(",
+        }
+    }
+
+    /// A group's opening. Nothing is captured but for what may be referred to.
     fn group(&mut self, at: usize) -> Result<(), Error> {
         let Some(rest) = self.source.get(at + 1..) else {
             return Ok(());
@@ -144,7 +219,7 @@ impl<'a> Translation<'a> {
             return Err(self.unsupported("a verb", at));
         }
         let Some(rest) = rest.strip_prefix('?') else {
-            self.out.push_str("(?:");
+            self.open(self.numbered());
             return Ok(());
         };
         if let Some(comment) = rest.strip_prefix('#') {
@@ -160,8 +235,14 @@ impl<'a> Translation<'a> {
                 _ => Ok(()),
             };
         }
-        if ["=", "!", "<=", "<!"].iter().any(|sign| rest.starts_with(sign)) {
-            return Err(self.unsupported("look-around", at));
+        let behind = ["=", "!", "<=", "<!", ">"];
+        if let Some(sign) = behind.iter().find(|sign| rest.starts_with(**sign)) {
+            if !self.goes_back() {
+                return Err(self.unsupported("look-around", at));
+            }
+            self.skip(1 + sign.len());
+            self.open(&format!("(?{sign}"));
+            return Ok(());
         }
         if let Some(named) = rest.strip_prefix("P<").or_else(|| rest.strip_prefix('<')) {
             let end = named
@@ -169,7 +250,7 @@ impl<'a> Translation<'a> {
                 .ok_or_else(|| self.syntax("a group's name is not closed"))?;
             let prefix = rest.len() - named.len();
             self.skip(1 + prefix + named.get(..=end).map_or(0, |text| text.chars().count()));
-            self.out.push_str("(?:");
+            self.open(self.numbered());
             return Ok(());
         }
         self.flags(at, rest)
@@ -186,8 +267,11 @@ impl<'a> Translation<'a> {
                     .all(|c| "ims-".contains(c)) =>
             {
                 self.skip(1 + flags.len());
-                self.out.push_str("(?");
-                self.out.push_str(flags);
+                let sign = format!("(?{flags}");
+                match flags.ends_with(':') {
+                    true => self.open(&sign),
+                    false => self.out.push_str(&sign),
+                }
                 Ok(())
             }
             _ => Err(self.unsupported("this kind of group", at)),
@@ -207,6 +291,7 @@ impl<'a> Translation<'a> {
             'N' => self.out.push_str(r"[^\n]"),
             'Q' => self.quoted(),
             'E' => {}
+            '1'..='9' if self.goes_back() => self.back_reference(at, c)?,
             _ => match self.escaped_member(at, c)? {
                 Member::Byte(byte) => self.byte(byte),
                 Member::Shorthand(class) => {
@@ -217,6 +302,18 @@ impl<'a> Translation<'a> {
                 Member::Wide(c) => self.literal(c),
             },
         }
+        Ok(())
+    }
+
+    /// What a group matched, once more. Above 9 it depends on how many groups there are what is meant.
+    fn back_reference(&mut self, at: usize, number: char) -> Result<(), Error> {
+        if self.rest.peek().is_some_and(|(_, c)| c.is_ascii_digit()) {
+            return Err(self.unsupported("a back-reference above 9 or octal number", at));
+        }
+        // A group, so that a digit behind it is not of the number.
+        self.out.push_str("(?:\\");
+        self.out.push(number);
+        self.out.push(')');
         Ok(())
     }
 
@@ -322,11 +419,15 @@ impl<'a> Translation<'a> {
     }
 }
 
-/// Whether `3`, `3,` or `3,5`: between braces, a count.
-fn is_count(inside: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+/// The larger number of `3`, `3,` or `3,5`: between braces, a count.
+fn count(inside: &str) -> Option<usize> {
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse().unwrap_or(usize::MAX))
+    };
     match inside.split_once(',') {
-        None => is_number(inside),
-        Some((least, most)) => is_number(least) && (most.is_empty() || is_number(most)),
+        None => number(inside),
+        Some((least, "")) => number(least),
+        Some((least, most)) => Some(number(least)?.max(number(most)?)),
     }
 }

@@ -18,6 +18,8 @@ struct Sum {
     octets: u64,
     /// Octets of those of them that stood in extents that last.
     kept: u64,
+    /// One stood in an extent that lasts.
+    lasts: bool,
 }
 
 impl Sum {
@@ -28,8 +30,8 @@ impl Sum {
         self.kept += if is_stored && persistent { octets } else { 0 };
     }
 
-    /// Octets of those of unknown size, if `told` is what all were said to be. Only in recovery is there
-    /// anything of unknown size, and it lasts.
+    /// Octets of those of unknown size, if `told` is what all were said to be. They are of one kind: in
+    /// recovery all of them last, and otherwise a fact tells of one kind alone.
     fn unknown(&self, told: u64) -> u64 {
         match self.stored > self.known {
             true => told.saturating_sub(self.octets),
@@ -44,11 +46,7 @@ impl Queue {
         for fact in facts {
             match fact {
                 Fact::Enqueued { seq, message, is_due } => self.enqueue(seq, message, is_due),
-                Fact::Settled {
-                    range,
-                    octets,
-                    persistent,
-                } => self.settle(range, octets, persistent),
+                Fact::Settled { range, octets, .. } => self.settle(range, octets),
                 Fact::Returned {
                     range,
                     failures,
@@ -64,7 +62,14 @@ impl Queue {
                         }
                     }
                 }
-                Fact::Seen { key, until_ms, .. } => self.extras.get_or_insert_default().see(key, until_ms),
+                Fact::Seen {
+                    key,
+                    until_ms,
+                    persistent,
+                } => {
+                    let extras = self.extras.get_or_insert_default();
+                    extras.see(key, until_ms, persistent);
+                }
                 Fact::Purged {
                     up_to,
                     except,
@@ -99,7 +104,13 @@ impl Queue {
         if let Some(extras) = &mut self.extras
             && let Some(key) = extras.last_key(&entry.message)
         {
-            extras.last.insert(key, seq, entry.message.envelope().body_bytes);
+            let octets = entry.message.envelope().body_bytes;
+            if is_due {
+                // It came when it was published, and took its place then.
+                extras.last.add(key, seq, octets);
+            } else {
+                extras.last.insert(key, seq, octets);
+            }
         }
         if is_due || !is_delayed(&entry.message) {
             let level = self.level_of(&entry.message);
@@ -111,6 +122,8 @@ impl Queue {
         let times = &mut self.extras.get_or_insert_default().times;
         times.transient_octets += if is_kept { 0 } else { octets };
         times.note_due(seq, &entry.message);
+        // Numbers of those that are due stand between theirs.
+        times.delayed.ready.fit(true);
         times.delayed.ready.insert(seq, entry);
     }
 
@@ -123,11 +136,13 @@ impl Queue {
         self.open_lane(level).ready.insert(seq, entry);
     }
 
-    fn settle(&mut self, range: Range, octets: u64, persistent: bool) {
+    fn settle(&mut self, range: Range, octets: u64) {
         let mut sum = Sum::default();
         let mut absent_delayed = 0;
         if !self.stored.is_bare() {
-            sum.stored = self.stored.settle(range);
+            let (durable, transient) = self.stored.settle(range);
+            sum.stored = durable + transient;
+            sum.lasts = durable > 0;
             for (_, lane) in self.lanes_mut() {
                 lane.ahead.forget(range);
             }
@@ -147,13 +162,14 @@ impl Queue {
         }
         let unknown = sum.unknown(octets);
         if absent_delayed > 0 {
-            // They are settled when they are due, together with others of their kind alone.
+            // They are settled when they are due, or hurried, together with others of their kind alone.
             self.octets.taken_up(unknown);
             if let Some(extras) = &mut self.extras {
-                extras.times.came_up(unknown, true, persistent);
+                extras.times.came_up(unknown, true, sum.lasts);
             }
         }
-        self.octets.gone(sum.octets + unknown, sum.kept + unknown);
+        let kept = if sum.lasts { unknown } else { 0 };
+        self.octets.gone(sum.octets + unknown, sum.kept + kept);
     }
 
     #[inline]
@@ -198,13 +214,11 @@ impl Queue {
         let Some(extras) = &mut self.extras else {
             return false;
         };
-        let (message, octets) = if let Some((entry, is_stored)) = extras.times.delayed.remove(seq) {
+        let (message, octets) = if let Some((entry, is_stored)) = extras.times.undelay(seq) {
             let octets = entry.body_bytes();
             let persistent = self.durable && entry.message.envelope().persistent;
             sum.add(octets, is_stored, persistent);
             extras.times.came_up(octets, is_stored, persistent);
-            let due = entry.message.due_ms().unwrap_or(0);
-            extras.times.drop_due(due, seq);
             (Some(entry.message), octets)
         } else if let Some(resting) = extras.times.unrest(seq) {
             let octets = u64::from(resting.octets);
@@ -277,6 +291,7 @@ impl Queue {
         if let Some(groups) = &mut extras.groups {
             groups.rest(seq);
         }
+        extras.last.came_back(seq);
         extras.times.rest(seq, resting);
     }
 
@@ -334,6 +349,7 @@ impl Queue {
             if let Some(groups) = &mut extras.groups {
                 groups.put_down(level, seq);
             }
+            extras.last.came_back(seq);
         }
     }
 
@@ -394,7 +410,8 @@ impl Queue {
         let mut is_changed = false;
         if !self.stored.is_bare() {
             for range in gone {
-                is_changed |= self.stored.settle(*range) > 0;
+                let (durable, transient) = self.stored.settle(*range);
+                is_changed |= durable + transient > 0;
             }
         }
         // Each lane is gone through once, however many pieces what stays leaves.

@@ -70,11 +70,13 @@ impl Queue {
     }
 
     fn look_at_lane(&self, lane: &Lane, standing: Standing, from: u64, max: usize, found: &mut Vec<Look>) {
+        // After a crash all that there is is held to have been out.
+        let may_have_been_out = standing != Standing::Delayed;
         let ready = lane.ready.iter_from(from).take(max);
         let front = lane.ahead.front.iter_from(from).take(max);
         found.extend(ready.chain(front).map(|(seq, entry)| Look {
             seq,
-            redelivered: entry.redelivered,
+            redelivered: may_have_been_out && entry.redelivered,
             standing,
             message: Some(entry.message.clone()),
         }));
@@ -86,7 +88,7 @@ impl Queue {
         let absent = absent.into_iter().flat_map(|range| range.first..=range.last);
         found.extend(absent.map(|seq| Look {
             seq,
-            redelivered: self.stored.is_redelivered(seq),
+            redelivered: may_have_been_out && self.stored.is_redelivered(seq),
             standing,
             message: None,
         }));
@@ -112,14 +114,18 @@ impl Queue {
             for range in &wanted {
                 left.remove_range(*range);
             }
-            places.push(super::Fetch {
-                lane: 0,
-                ticket: 0,
-                durable,
-                stretch,
-                wanted,
-                bytes_max: usize::MAX,
-            });
+            // It may be settled by now, between others that are not.
+            left.remove(first);
+            if !wanted.is_empty() {
+                places.push(super::Fetch {
+                    lane: 0,
+                    ticket: 0,
+                    durable,
+                    stretch,
+                    wanted,
+                    bytes_max: usize::MAX,
+                });
+            }
         }
         places
     }

@@ -58,6 +58,10 @@ impl Queue {
         let mut room = self.room();
         // What the batch itself brings is not applied yet.
         let mut came: HashMap<Key, (u64, u32)> = HashMap::new();
+        let may_go = |seq| {
+            // One that is out is left to who holds it, and one that leaves arrives where it is to go.
+            self.unsettled.find(seq).is_none() && extras.leaving.gone.find(seq).is_none()
+        };
         let mut brought: HashSet<Key> = HashSet::new();
         for (nth, message) in messages.iter().enumerate() {
             let dedup = extras.dedup_key(message, now_ms);
@@ -66,12 +70,13 @@ impl Queue {
             }
             let octets = message.envelope().body_bytes;
             let last = extras.last_key(message);
-            let old = last.and_then(|key| came.get(&key).copied().or(extras.last.find(key)));
-            // What is out stays.
-            let old = old.filter(|(seq, _)| self.unsettled.find(*seq).is_none());
-            let instead_of = old
-                .filter(|(seq, _)| room.limits.is_some() && (*seq >= self.next_seq || self.is_ready(*seq)));
-            if !room.take(u64::from(octets), instead_of.map(|(_, octets)| u64::from(octets))) {
+            let mut olds: Vec<(u64, u32)> = Vec::new();
+            match last.map(|key| (key, came.get(&key))) {
+                Some((_, Some(old))) => olds.push(*old),
+                Some((key, None)) => olds.extend(extras.last.find(key).filter(|(seq, _)| may_go(*seq))),
+                None => {}
+            }
+            if !room.take(u64::from(octets), &self.taking_room(&room, &olds)) {
                 return nth;
             }
             if let Some((key, until_ms)) = dedup {
@@ -85,7 +90,7 @@ impl Queue {
             if let Some(key) = last {
                 came.insert(key, (next, octets));
             }
-            facts.extend(old.map(|(old, octets)| Fact::Settled {
+            facts.extend(olds.into_iter().map(|(old, octets)| Fact::Settled {
                 range: Range::one(old),
                 // Of a transient message nothing is in the log, so that this does no harm there.
                 persistent: true,
@@ -123,6 +128,8 @@ impl Queue {
         }
         let mut all = Vec::with_capacity(tickets.len());
         self.each_held(tickets, |seq, _| all.push(seq));
+        // Consumers are rid of them in the order in which they would be if they were settled.
+        all.sort_unstable();
         all.into_iter()
             .for_each(|seq| self.give_up(seq, Reason::Rejected));
     }
@@ -164,6 +171,7 @@ impl Queue {
         });
         facts.extend(returned.returned());
         facts.extend(given_up.settled());
+        leaving.sort_unstable();
         leaving
             .into_iter()
             .for_each(|seq| self.give_up(seq, Reason::DeliveryLimit));
@@ -206,13 +214,19 @@ impl Queue {
 
     fn decide_left(&self, seqs: &[u64], facts: &mut Vec<Fact>) {
         let Some(extras) = &self.extras else { return };
-        let mut gathered = Gathered::default();
+        // What a replay may take for delayed is told by itself: it knows the octets of neither kind alone.
+        let (mut gathered, mut hurried) = (Gathered::default(), Gathered::default());
         for seq in seqs {
             if let Some(gone) = extras.leaving.gone.find(*seq) {
-                gathered.push(*seq, gone.persistent, gone.octets);
+                let of_kind = match extras.times.was_hurried(*seq) {
+                    true => &mut hurried,
+                    false => &mut gathered,
+                };
+                of_kind.push(*seq, gone.persistent, gone.octets);
             }
         }
         facts.extend(gathered.settled());
+        facts.extend(hurried.settled());
     }
 
     fn decide_cancel(&self, seqs: &[u64], facts: &mut Vec<Fact>) {

@@ -166,7 +166,7 @@ impl Queue {
         self.extras.as_ref().is_some_and(|extras| extras.groups.is_some())
     }
 
-    /// Whether something has to be read before more can go out.
+    /// Whether something has to be read before more can go out. What was wanted may be gone by now.
     fn is_hungry(&self) -> bool {
         self.lanes().any(|(_, lane)| lane.ahead.hungers())
     }

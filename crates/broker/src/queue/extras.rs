@@ -83,8 +83,8 @@ impl Extras {
     }
 
     /// A key came.
-    pub(super) fn see(&mut self, key: Key, until_ms: u64) {
-        self.seen.insert(key, until_ms);
+    pub(super) fn see(&mut self, key: Key, until_ms: u64, persistent: bool) {
+        self.seen.insert(key, until_ms, persistent);
         if let Some(rule) = self.rules.deduplication {
             self.seen.tidy(rule.keys_max, 0);
         }
@@ -143,13 +143,24 @@ impl Extras {
         self.times.delayed.ahead.forget(gone)
     }
 
-    /// What is ready of a range is done with.
+    /// Messages that were ready are purged.
     pub(super) fn forget_purged(&mut self, gone: Range) {
-        self.last.forget_all(gone);
         while let Some((seq, _)) = self.turns.range(gone.first..=gone.last).next() {
             let seq = *seq;
             self.turns.remove(&seq);
         }
+        self.last.forget_all(gone);
+        if let Some(groups) = &mut self.groups {
+            groups.forget_all(gone);
+        }
+    }
+
+    /// Numbers of all messages that something is noted of, but for their times.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> impl Iterator<Item = u64> {
+        let grouped = self.groups.iter().flat_map(Groups::noted);
+        let last = self.last.all().map(|(seq, ..)| seq);
+        self.turns.keys().copied().chain(last).chain(grouped)
     }
 
     /// A message is taken away from who holds it.

@@ -5,7 +5,6 @@
 //! that was not settled is ready again.
 
 use super::keys::Key;
-use super::seq_set::SeqSet;
 use crate::message::Message;
 
 /// A range of sequence numbers, both ends included.
@@ -129,11 +128,12 @@ pub(super) fn push_seq(ranges: &mut Vec<Range>, seq: u64) {
 /// Numbers gathered into ranges, those of persistent messages apart from those of others, each once.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
+    /// By rising number.
     runs: Vec<Run>,
     highest: u64,
-    /// All of them, from when one came that does not rise: looking through the runs for each would take the
-    /// square of their number where somebody settles from the last to the first.
-    known: Option<SeqSet>,
+    /// Those that came after a higher one, in the order in which they came: priorities, or somebody who
+    /// settles from the last to the first. They find their places at the end.
+    late: Vec<Run>,
 }
 
 /// Numbers that follow each other, of messages alike.
@@ -191,34 +191,41 @@ impl Gathered {
     fn push_run(&mut self, new: Run) {
         let seq = new.range.first;
         // Mostly they rise.
-        let falls = seq <= self.highest && !self.runs.is_empty();
-        if (falls || self.known.is_some()) && !self.is_new(seq) {
-            return;
+        if seq <= self.highest && !self.runs.is_empty() {
+            return self.late.push(new);
         }
-        self.highest = self.highest.max(seq);
-        match self.runs.last_mut() {
-            Some(run) if run.range.last + 1 == new.range.first && run.kind() == new.kind() => {
-                run.range.last = new.range.last;
-                run.octets += new.octets;
-            }
-            _ => self.runs.push(new),
+        self.highest = seq;
+        join(&mut self.runs, new);
+    }
+
+    /// All of them by rising number. Of those that came twice the first counts.
+    #[inline]
+    fn runs(self) -> Vec<Run> {
+        match self.late.is_empty() {
+            true => self.runs,
+            false => self.sorted(),
         }
     }
 
-    /// Whether the number came for the first time; it has come then.
-    fn is_new(&mut self, seq: u64) -> bool {
-        let known = self.known.get_or_insert_with(|| {
-            let mut known = SeqSet::default();
-            self.runs.iter().for_each(|run| known.insert_range(run.range));
-            known
-        });
-        let before = known.len();
-        known.insert(seq);
-        known.len() > before
+    #[cold]
+    fn sorted(mut self) -> Vec<Run> {
+        self.late.sort_by_key(|late| late.range.first);
+        self.late.dedup_by_key(|late| late.range.first);
+        let mut sorted = Vec::with_capacity(self.runs.len());
+        let mut late = self.late.into_iter().peekable();
+        for run in self.runs {
+            while let Some(before) = late.next_if(|late| late.range.first < run.range.first) {
+                join(&mut sorted, before);
+            }
+            while late.next_if(|late| late.range.first <= run.range.last).is_some() {}
+            join(&mut sorted, run);
+        }
+        // None is left: the highest number is in the last run.
+        sorted
     }
 
     pub(super) fn settled(self) -> impl Iterator<Item = Fact> {
-        self.runs.into_iter().map(|run| Fact::Settled {
+        self.runs().into_iter().map(|run| Fact::Settled {
             range: run.range,
             persistent: run.persistent,
             octets: run.octets,
@@ -226,7 +233,7 @@ impl Gathered {
     }
 
     pub(super) fn returned(self) -> impl Iterator<Item = Fact> {
-        self.runs.into_iter().map(|run| Fact::Returned {
+        self.runs().into_iter().map(|run| Fact::Returned {
             range: run.range,
             persistent: run.persistent,
             failures: run.failures,
@@ -236,11 +243,23 @@ impl Gathered {
     }
 }
 
+/// Adds a run behind all others.
+#[inline]
+fn join(runs: &mut Vec<Run>, new: Run) {
+    match runs.last_mut() {
+        Some(run) if run.range.last + 1 == new.range.first && run.kind() == new.kind() => {
+            run.range.last = new.range.last;
+            run.octets += new.octets;
+        }
+        _ => runs.push(new),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     proptest! {
         #[test]
@@ -253,22 +272,24 @@ mod tests {
                 pushed.sort_unstable_by(|a, b| b.cmp(a));
             }
             let mut gathered = Gathered::default();
-            let (mut first_of_each, mut seen) = (Vec::new(), BTreeSet::new());
+            let mut first_of_each = BTreeMap::new();
             for (seq, persistent) in pushed {
                 gathered.push(seq, persistent, 3);
-                if seen.insert(seq) {
-                    first_of_each.push((seq, persistent));
-                }
+                first_of_each.entry(seq).or_insert(persistent);
             }
             let mut settled = Vec::new();
+            let mut last = None;
             for fact in gathered.settled() {
                 let Fact::Settled { range, persistent, octets } = fact else {
                     panic!("{fact:?}");
                 };
+                // What can be said at once is.
+                prop_assert_ne!(last, Some((range.first, persistent)));
+                last = Some((range.last + 1, persistent));
                 prop_assert_eq!(octets, 3 * range.len());
                 settled.extend((range.first..=range.last).map(|seq| (seq, persistent)));
             }
-            prop_assert_eq!(settled, first_of_each);
+            prop_assert_eq!(settled, first_of_each.into_iter().collect::<Vec<_>>());
         }
     }
 }

@@ -10,6 +10,7 @@
 //! meanwhile is dropped when it is come upon.
 
 use super::consumers::ConsumerKey;
+use super::fact::Range;
 use super::keys::Key;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -125,6 +126,14 @@ impl Groups {
         }
     }
 
+    /// Messages are done with, wherever they were.
+    pub(super) fn forget_all(&mut self, gone: Range) {
+        while let Some((seq, _)) = self.known.range(gone.first..=gone.last).next() {
+            let seq = *seq;
+            self.forget(seq);
+        }
+    }
+
     /// A delivery came back, and rests before it is ready.
     pub(super) fn rest(&mut self, seq: u64) {
         if let Some((key, Place::Out)) = self.known.get(&seq).copied() {
@@ -151,6 +160,13 @@ impl Groups {
                 }
             }
         }
+    }
+
+    /// Numbers of all messages that something is noted of.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> impl Iterator<Item = u64> {
+        let waiting = self.groups.values().flat_map(|group| &group.waiting);
+        self.known.keys().copied().chain(waiting.map(|(_, seq)| *seq))
     }
 
     fn wait(&mut self, level: u8, seq: u64, key: Key) {

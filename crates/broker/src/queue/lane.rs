@@ -9,10 +9,10 @@
 
 use super::fact::{self, Range};
 use super::paging::FETCHED_MAX;
+use super::ready::Ready;
 use super::seq_set::SeqSet;
 use super::stored::{Chains, Fetch};
 use super::times::begin_ms;
-use super::window::Window;
 use crate::message::Message;
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
@@ -68,13 +68,25 @@ impl Next {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    pub(super) ready: Window<Entry>,
+    pub(super) ready: Ready,
     pub(super) ahead: Ahead,
 }
 
 impl Lane {
+    /// One among others, which has some of the queue's numbers.
+    pub(super) fn sparse() -> Self {
+        Self {
+            ready: Ready::sparse(),
+            ..Self::default()
+        }
+    }
+
     /// How many messages there are.
+    #[inline]
     pub(super) fn len(&self) -> usize {
+        if self.ahead.is_bare() {
+            return self.ready.len();
+        }
         let absent = usize::try_from(self.ahead.absent.len()).unwrap_or(usize::MAX);
         self.ready.len() + self.ahead.front.len() + absent
     }
@@ -123,14 +135,13 @@ impl Lane {
         if !lacks_head {
             *firsts_max = 1;
         } else if any {
-            *firsts_max = ((*firsts_max).max(1) * FIRSTS_GROWTH).min(FETCHED_MAX);
+            *firsts_max = (*firsts_max * FIRSTS_GROWTH).min(FETCHED_MAX);
         }
     }
 
     /// The message with the lowest number from `seq` on.
     pub(super) fn next_from(&self, seq: u64) -> Option<Next> {
-        let first = |window: &Window<Entry>| window.iter_from(seq).next().map(|(seq, _)| seq);
-        let ready = first(&self.ready);
+        let ready = self.ready.iter_from(seq).next().map(|(seq, _)| seq);
         if self.ahead.is_bare() {
             return ready.map(Next::Here);
         }
@@ -140,7 +151,8 @@ impl Lane {
         };
         let absent = self.ahead.absent.head(behind, 1, 1);
         let absent = absent.first().map(|range| range.first);
-        Next::lowest(ready, first(&self.ahead.front), absent)
+        let front = self.ahead.front.iter_from(seq).next().map(|(seq, _)| seq);
+        Next::lowest(ready, front, absent)
     }
 
     /// Takes out the message with the lowest number, with whether it stands in an extent. `None` when there
@@ -151,8 +163,8 @@ impl Lane {
             return self.ready.pop_first().map(|(seq, entry)| (seq, entry, false));
         }
         let ahead = &mut *self.ahead;
-        let next = |window: &Window<Entry>| window.first().map_or(u64::MAX, |(seq, _)| seq);
-        let (ready, front) = (next(&self.ready), next(&ahead.front));
+        let ready = self.ready.first().map_or(u64::MAX, |(seq, _)| seq);
+        let front = ahead.front.first().map_or(u64::MAX, |(seq, _)| seq);
         if ahead
             .absent
             .first()
@@ -225,11 +237,11 @@ impl Lane {
                     ahead.absent.remove_range(*range);
                 }
             }
-            let freed = purge_window(&mut ahead.front, gone);
+            let freed = purge(&mut ahead.front, gone);
             ahead.front_bytes -= freed;
             bytes += freed;
         }
-        bytes + purge_window(&mut self.ready, gone)
+        bytes + purge(&mut self.ready, gone)
     }
 
     /// Messages in memory by rising number.
@@ -239,19 +251,19 @@ impl Lane {
 }
 
 /// See [`Lane::purge`].
-fn purge_window(window: &mut Window<Entry>, gone: &[Range]) -> usize {
+fn purge(messages: &mut Ready, gone: &[Range]) -> usize {
     let mut bytes = 0;
     let mut kept = Vec::new();
     let mut ranges = gone.iter();
     let mut range = ranges.next();
     while let Some(current) = range
-        && let Some((seq, _)) = window.first()
+        && let Some((seq, _)) = messages.first()
     {
         if seq > current.last {
             range = ranges.next();
             continue;
         }
-        let Some((seq, entry)) = window.pop_first() else {
+        let Some((seq, entry)) = messages.pop_first() else {
             break;
         };
         if seq < current.first {
@@ -261,16 +273,16 @@ fn purge_window(window: &mut Window<Entry>, gone: &[Range]) -> usize {
         }
     }
     for (seq, entry) in kept {
-        window.insert(seq, entry);
+        messages.insert(seq, entry);
     }
     bytes
 }
 
 /// What of a lane stands in extents, and what of that is in memory again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reading {
     pub(super) absent: SeqSet,
-    pub(super) front: Window<Entry>,
+    pub(super) front: Ready,
     pub(super) front_bytes: usize,
     /// A message that is absent was wanted.
     pub(super) is_hungry: bool,
@@ -281,6 +293,22 @@ pub(super) struct Reading {
     firsts_max: u64,
     last_ticket: u64,
     pub(super) is_fetching: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            absent: SeqSet::default(),
+            // Whatever the lane has: what was read may have gaps.
+            front: Ready::sparse(),
+            front_bytes: 0,
+            is_hungry: false,
+            first_begin: None,
+            firsts_max: 1,
+            last_ticket: 0,
+            is_fetching: false,
+        }
+    }
 }
 
 /// [`Reading`], which takes no memory while a lane has nothing in extents: most lanes, most of the time.
@@ -400,7 +428,7 @@ impl Reading {
             return None;
         }
         self.is_hungry = true;
-        self.fetch(chains, None, ahead_bytes, self.firsts_max.max(1), false)
+        self.fetch(chains, None, ahead_bytes, self.firsts_max, false)
     }
 
     /// Messages were read. What is no longer absent is passed over; the others are handed on.

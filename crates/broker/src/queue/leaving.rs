@@ -119,6 +119,12 @@ impl Queue {
         self.extras.get_or_insert_default().leaving.turn_away(messages);
     }
 
+    /// Whether anything leaves.
+    pub fn has_leaving(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.leaving.len() > 0)
+    }
+
     /// The first messages that leave and are in memory, at most so many. They are leaving until
     /// [`Command::Left`](super::Command::Left) says that they have.
     pub fn leaving(&mut self, max: usize) -> Vec<Leaving> {

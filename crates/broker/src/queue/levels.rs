@@ -2,40 +2,57 @@
 //! is the lane of a plain queue.
 
 use super::lane::Lane;
-use std::collections::BTreeMap;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    /// By priority, 1 to 255.
-    lanes: BTreeMap<u8, Lane>,
+    /// By rising priority. Mostly all from 1 on are there, so that each stands at its place.
+    lanes: Vec<(u8, Lane)>,
     /// A bit for each priority that may have a message, so that many empty ones cost nothing.
     used: [u64; 4],
 }
 
 impl Levels {
     /// The lane of a priority above 0, made if it is not there; something is about to be put into it.
+    #[inline]
     pub(super) fn open(&mut self, level: u8) -> &mut Lane {
         let (word, bit) = place(level);
         if let Some(word) = self.used.get_mut(word) {
             *word |= bit;
         }
-        self.lanes.entry(level).or_default()
+        let at = self.find(level).unwrap_or_else(|at| {
+            self.lanes.insert(at, (level, Lane::sparse()));
+            at
+        });
+        #[expect(clippy::indexing_slicing, reason = "it was found, or put there")]
+        &mut self.lanes[at].1
+    }
+
+    /// Where the lane of a priority stands, or would.
+    #[inline]
+    fn find(&self, level: u8) -> Result<usize, usize> {
+        let at = usize::from(level).saturating_sub(1);
+        match self.lanes.get(at) {
+            Some((found, _)) if *found == level => Ok(at),
+            _ => self.lanes.binary_search_by_key(&level, |(level, _)| *level),
+        }
     }
 
     /// The lane of a priority above 0, if there is one.
     pub(super) fn get_mut(&mut self, level: u8) -> Option<&mut Lane> {
-        self.lanes.get_mut(&level)
+        let at = self.find(level).ok()?;
+        self.lanes.get_mut(at).map(|(_, lane)| lane)
     }
 
     /// The highest priority that has a message.
+    #[inline]
     pub(super) fn highest(&mut self) -> Option<u8> {
         loop {
             let word = self.used.iter().rposition(|word| *word != 0)?;
             let bits = self.used.get(word).copied().unwrap_or(0);
             // A position in four words of 64 bits.
             let level = (word as u32 * 64 + 63 - bits.leading_zeros()) as u8;
-            if self.lanes.get(&level).is_some_and(|lane| !lane.is_empty()) {
+            if self.get(level).is_some_and(|lane| !lane.is_empty()) {
                 return Some(level);
             }
             self.close(level);
@@ -50,8 +67,10 @@ impl Levels {
     }
 
     /// The lane of a priority above 0, if there is one.
+    #[inline]
     pub(super) fn get(&self, level: u8) -> Option<&Lane> {
-        self.lanes.get(&level)
+        let at = self.find(level).ok()?;
+        self.lanes.get(at).map(|(_, lane)| lane)
     }
 
     /// Lanes by rising priority.
@@ -67,7 +86,7 @@ impl Levels {
     /// Forgets lanes without messages.
     pub(super) fn tidy(&mut self) {
         self.lanes
-            .retain(|_, lane| !lane.is_empty() || lane.ahead.is_fetching);
+            .retain(|(_, lane)| !lane.is_empty() || lane.ahead.is_fetching);
     }
 }
 

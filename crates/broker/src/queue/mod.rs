@@ -44,6 +44,8 @@ mod octets;
 mod overflow;
 mod pages;
 mod paging;
+mod ready;
+mod rising;
 mod rules;
 mod seen;
 mod seq_set;
@@ -65,6 +67,7 @@ pub use leaving::Leaving;
 pub use pages::{NOTES_MAX, NotesFetch, Page, notes_of, pages_of};
 pub use paging::Summary;
 pub use rules::{Backoff, DeadLetters, Deduplication, GroupBy, Overflow, Retried, Retry, Rules, Strategy};
+pub use seen::Sighting;
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
 pub use ticket::Ticket;
@@ -118,6 +121,13 @@ pub struct Totals {
     pub bytes: usize,
 }
 
+impl Totals {
+    /// All messages, wherever they are.
+    pub fn messages(&self) -> usize {
+        self.ready + self.unsettled + self.delayed + self.leaving
+    }
+}
+
 /// The state of one queue.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -160,7 +170,7 @@ impl Queue {
         let has_same_levels = extras.rules.max_priority == rules.max_priority
             && extras.rules.default_priority == rules.default_priority;
         let has_same_groups = extras.rules.group_by == rules.group_by;
-        let had_last_values = extras.rules.last_value_header == rules.last_value_header;
+        let has_same_last_values = extras.rules.last_value_header == rules.last_value_header;
         extras.rules = rules.clone();
         extras.reader = reader.cloned();
         if !has_same_levels {
@@ -169,7 +179,7 @@ impl Queue {
         if !has_same_groups {
             self.group_anew();
         }
-        if !had_last_values {
+        if !has_same_last_values {
             self.find_last_values();
         }
     }
@@ -204,9 +214,8 @@ impl Queue {
                 let octets = message.envelope().body_bytes;
                 found.extend(extras.key(message, header).map(|key| (seq, key, octets)));
             }
-            found.sort_unstable_by_key(|(seq, ..)| *seq);
             for (seq, key, octets) in found {
-                extras.last.insert(key, seq, octets);
+                extras.last.add(key, seq, octets);
             }
         }
         self.extras = Some(extras);
@@ -220,6 +229,7 @@ impl Queue {
 
     /// Puts what is in memory into the lanes of its priorities: after recovery, which knows no rules.
     fn sort_by_level(&mut self) {
+        self.lane.ready.fit(self.rules().max_priority.is_some());
         let all: Vec<(u8, u64)> = self
             .lanes()
             .flat_map(|(level, lane)| lane.in_memory().map(move |(seq, _)| (level, seq)))
@@ -265,6 +275,11 @@ impl Queue {
             consumers: self.consumers.len(),
             bytes: self.bytes,
         }
+    }
+
+    /// Memory of the messages that are in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many messages of each priority are ready: priority and count, by rising priority, without those

@@ -21,21 +21,21 @@ impl Rules {
 /// What a queue that refuses has room for.
 pub(super) struct Room {
     /// `None`: for anything.
-    pub(super) limits: Option<(u64, u64)>,
+    limits: Option<(u64, u64)>,
     /// What is ready, and what was taken: messages, and octets of their bodies.
     count: u64,
     octets: u64,
 }
 
 impl Room {
-    /// Takes a message of so many octets, which takes the place of one of so many. Answers whether there is
+    /// Takes a message of so many octets, which takes the place of others of so many. Answers whether there is
     /// room for it; there always is where it takes no more.
-    pub(super) fn take(&mut self, octets: u64, instead_of: Option<u64>) -> bool {
+    pub(super) fn take(&mut self, octets: u64, instead_of: &[u64]) -> bool {
         let Some((count_max, octets_max)) = self.limits else {
             return true;
         };
-        let count = self.count + u64::from(instead_of.is_none());
-        let sum = self.octets.saturating_sub(instead_of.unwrap_or(0)) + octets;
+        let count = (self.count + 1).saturating_sub(instead_of.len() as u64);
+        let sum = self.octets.saturating_sub(instead_of.iter().sum()) + octets;
         if (count > count_max && count > self.count) || (sum > octets_max && sum > self.octets) {
             return false;
         }
@@ -77,7 +77,7 @@ impl Queue {
         }
         let fits = messages.iter().take_while(|message| {
             let octets = u64::from(message.envelope().body_bytes);
-            room.take(octets, None)
+            room.take(octets, &[])
         });
         fits.count()
     }
@@ -92,9 +92,14 @@ impl Queue {
         }
     }
 
-    /// Whether a message is ready, so that it takes room.
-    pub(super) fn is_ready(&self, seq: u64) -> bool {
-        self.lanes().any(|(_, lane)| lane.contains(seq))
+    /// Octets of those of these messages that take room: what is ready, and what came just now.
+    pub(super) fn taking_room(&self, room: &Room, messages: &[(u64, u32)]) -> Vec<u64> {
+        if room.limits.is_none() {
+            return Vec::new();
+        }
+        let takes = |seq| seq >= self.next_seq || self.lanes().any(|(_, lane)| lane.contains(seq));
+        let taking = messages.iter().filter(|(seq, _)| takes(*seq));
+        taking.map(|(_, octets)| u64::from(*octets)).collect()
     }
 
     /// Whether there is more than may be, and it is to go.

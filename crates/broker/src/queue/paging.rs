@@ -14,7 +14,7 @@ use super::octets::Octets;
 use super::pages::Page;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
 use super::times::{Note, own_expiry_ms};
-use super::{Queue, SeqSet, Totals};
+use super::{Queue, SeqSet};
 use crate::message::Message;
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub struct Summary {
     pub pages: Vec<Page>,
     /// Which of these rest, and until when.
     pub rests: Vec<Note>,
-    /// Keys that came, in order, and until when each is remembered, in milliseconds since 1970.
+    /// Keys of messages that last, in order, and until when each is remembered, in milliseconds since 1970.
     pub seen: Vec<(Key, u64)>,
     /// Which of these stand for which key: number, key, octets of the body.
     pub last: Vec<(u64, Key, u32)>,
@@ -111,10 +111,10 @@ impl Queue {
         if !seen.is_empty() || !last.is_empty() {
             let extras = queue.extras.get_or_insert_default();
             for (key, until_ms) in seen {
-                extras.seen.insert(key, until_ms);
+                extras.seen.insert(key, until_ms, true);
             }
             for (seq, key, octets) in last {
-                extras.last.insert(key, seq, octets);
+                extras.last.add(key, seq, octets);
             }
         }
         queue
@@ -182,7 +182,7 @@ impl Queue {
             delayed = extras.times.delayed_among(durable.live());
             delayed_octets = extras.times.stored_octets;
             rests = extras.times.rests(durable.live());
-            seen = extras.seen.all();
+            seen = extras.seen.lasting();
             last.extend(
                 extras
                     .last
@@ -585,15 +585,8 @@ impl Queue {
         if self.unsettled.is_empty() {
             self.unsettled.clear();
         }
-        let Totals {
-            ready,
-            unsettled,
-            delayed,
-            leaving,
-            ..
-        } = self.totals();
         // As long as it holds anything, a crash before is to be known.
-        if ready + unsettled + delayed + leaving == 0 && self.stored.has_nothing_live() {
+        if self.totals().messages() == 0 && self.stored.has_nothing_live() {
             self.stored.clear();
         }
     }

@@ -2,11 +2,61 @@
 //! its time.
 
 use super::keys::Key;
+use super::{Fact, Queue};
+use crate::message::Message;
 use std::collections::{HashMap, VecDeque};
 
-/// The order is not looked through for what is stale while it is no longer than twice what counts, and so
-/// much.
-const ORDER_SLACK: usize = 64;
+/// Keys that came again since are not looked for while there are so few.
+const STALE_SLACK: usize = 64;
+
+/// A key that came.
+#[derive(Debug, Clone, Copy)]
+struct Came {
+    key: Key,
+    /// The hour that was noted then.
+    until_ms: u64,
+    /// The how-many-th it was.
+    nth: u64,
+    /// What brought it survives a restart.
+    persistent: bool,
+}
+
+/// What a queue that remembers keys knows of a message's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// The key.
+    pub key: Key,
+    /// It came before, and is remembered.
+    pub is_known: bool,
+    until_ms: u64,
+    persistent: bool,
+}
+
+impl Sighting {
+    /// That it came now.
+    pub fn fact(&self) -> Fact {
+        Fact::Seen {
+            key: self.key,
+            until_ms: self.until_ms,
+            persistent: self.persistent,
+        }
+    }
+}
+
+impl Queue {
+    /// Looks whether a message's key came before, for an exchange that keeps its keys in this queue. `None`
+    /// when the message has none.
+    pub fn sighting(&self, message: &Message, now_ms: u64) -> Option<Sighting> {
+        let extras = self.extras.as_ref()?;
+        let (key, until_ms) = extras.dedup_key(message, now_ms)?;
+        Some(Sighting {
+            key,
+            is_known: extras.seen.has(key, now_ms),
+            until_ms,
+            persistent: self.is_kept(message),
+        })
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -14,8 +64,8 @@ pub(super) struct Seen {
     /// Until when keys are remembered, in milliseconds since 1970; 0: until they have to make room. And which
     /// of all that came is the last with this key.
     until: HashMap<Key, (u64, u64)>,
-    /// Keys in the order in which they came, with the hour that was noted then, and the how-many-th it was.
-    order: VecDeque<(Key, u64, u64)>,
+    /// Keys in the order in which they came.
+    order: VecDeque<Came>,
     /// So many came.
     count: u64,
 }
@@ -29,23 +79,33 @@ impl Seen {
 
     /// A key came. In recovery one may come that is known already: then it is the newest all the same, for
     /// those that a log tells of before it have come once more, too.
-    pub(super) fn insert(&mut self, key: Key, until_ms: u64) {
+    pub(super) fn insert(&mut self, key: Key, until_ms: u64, persistent: bool) {
         self.count += 1;
         self.until.insert(key, (until_ms, self.count));
-        self.order.push_back((key, until_ms, self.count));
-        // Behind one that stays those would pile up that came again.
-        if self.order.len() > 2 * self.until.len() + ORDER_SLACK {
+        self.order.push_back(Came {
+            key,
+            until_ms,
+            nth: self.count,
+            persistent,
+        });
+        // Behind one that stays, those that expire and come again would pile up.
+        if self.order.len() > 2 * self.until.len() + STALE_SLACK {
             let until = &self.until;
             self.order
-                .retain(|(key, at, nth)| until.get(key) == Some(&(*at, *nth)));
+                .retain(|came| until.get(&came.key) == Some(&(came.until_ms, came.nth)));
         }
+    }
+
+    fn is_stale(&self, came: &Came) -> bool {
+        self.until.get(&came.key) != Some(&(came.until_ms, came.nth))
     }
 
     /// Forgets the oldest beyond so many, and those whose time is over as far as they are the oldest.
     pub(super) fn tidy(&mut self, keys_max: u64, now_ms: u64) {
-        while let Some((key, until, nth)) = self.order.front().copied() {
-            let is_stale = self.until.get(&key) != Some(&(until, nth));
-            let is_over = until != 0 && until <= now_ms;
+        while let Some(came) = self.order.front() {
+            let key = came.key;
+            let is_stale = self.is_stale(came);
+            let is_over = came.until_ms != 0 && came.until_ms <= now_ms;
             if !is_stale && !is_over && self.until.len() as u64 <= keys_max {
                 break;
             }
@@ -56,14 +116,12 @@ impl Seen {
         }
     }
 
-    /// All keys that are remembered, in order, with the hours.
-    pub(super) fn all(&self) -> Vec<(Key, u64)> {
-        let fresh = |(key, until, nth): &&(Key, u64, u64)| self.until.get(key) == Some(&(*until, *nth));
-        self.order
-            .iter()
-            .filter(fresh)
-            .map(|(key, until, _)| (*key, *until))
-            .collect()
+    /// All keys that are remembered after a restart, in order, with the hours. A message that is gone then
+    /// may come again.
+    pub(super) fn lasting(&self) -> Vec<(Key, u64)> {
+        let all = self.order.iter();
+        let lasting = all.filter(|came| came.persistent && !self.is_stale(came));
+        lasting.map(|came| (came.key, came.until_ms)).collect()
     }
 }
 
@@ -74,39 +132,48 @@ mod tests {
     #[test]
     fn the_oldest_make_room_and_all_have_their_time() {
         let mut seen = Seen::default();
-        (1..=3).for_each(|key| seen.insert(key, 0));
+        (1..=3).for_each(|key| seen.insert(key, 0, true));
         seen.tidy(2, 0);
         assert!(!seen.has(1, 0) && seen.has(2, 0) && seen.has(3, 0));
-        seen.insert(4, 100);
+        seen.insert(4, 100, true);
         assert!(seen.has(4, 99) && !seen.has(4, 100), "its time is over");
-        seen.insert(4, 300);
+        seen.insert(4, 300, true);
         seen.tidy(3, 200);
         assert!(seen.has(4, 200), "it came again");
-        assert_eq!(seen.all(), [(2, 0), (3, 0), (4, 300)]);
-    }
-
-    #[test]
-    fn keys_that_come_again_and_again_behind_one_that_stays_are_remembered_once_each() {
-        let mut seen = Seen::default();
-        seen.insert(1, 0);
-        for now_ms in 0..10_000 {
-            let key = 2 + u128::from(now_ms % 50);
-            assert!(!seen.has(key, now_ms), "its time is over");
-            seen.insert(key, now_ms + 10);
-            seen.tidy(128, 0);
-            assert!(seen.order.len() <= 2 * 51 + ORDER_SLACK, "{}", seen.order.len());
-        }
-        let all: Vec<Key> = seen.all().iter().map(|(key, _)| *key).collect();
-        assert_eq!(all, (1..=51).collect::<Vec<_>>());
+        assert_eq!(seen.lasting(), [(2, 0), (3, 0), (4, 300)]);
     }
 
     #[test]
     fn what_a_log_tells_again_leaves_the_newest_the_newest() {
         let mut seen = Seen::default();
         // A checkpoint has the newest two; the log behind it begins with what came before them.
-        (3..=4).chain(1..=4).for_each(|key| seen.insert(key, 0));
-        seen.insert(5, 0);
+        (3..=4).chain(1..=4).for_each(|key| seen.insert(key, 0, true));
+        seen.insert(5, 0, true);
         seen.tidy(2, 0);
-        assert_eq!(seen.all(), [(4, 0), (5, 0)]);
+        assert_eq!(seen.lasting(), [(4, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn keys_that_come_again_and_again_do_not_pile_up() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0, true);
+        for now_ms in 0..1000 {
+            seen.insert(2, now_ms + 1, true);
+            seen.tidy(128, 0);
+        }
+        assert!(seen.order.len() < 100, "{}", seen.order.len());
+        assert_eq!(seen.lasting(), [(1, 0), (2, 1000)]);
+    }
+
+    #[test]
+    fn what_a_transient_message_brought_is_forgotten_with_it() {
+        let mut seen = Seen::default();
+        seen.insert(1, 0, true);
+        seen.insert(2, 0, false);
+        seen.insert(3, 0, true);
+        // One that expired came again.
+        seen.insert(1, 50, false);
+        assert!(seen.has(1, 0) && seen.has(2, 0));
+        assert_eq!(seen.lasting(), [(3, 0)]);
     }
 }

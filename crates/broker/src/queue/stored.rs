@@ -268,8 +268,8 @@ impl Chains {
         }
     }
 
-    /// Messages are done with. Answers how many of them there were.
-    pub(super) fn settle(&mut self, gone: Range) -> u64 {
+    /// Messages are done with. Answers how many of them there were: durable ones, and transient ones.
+    pub(super) fn settle(&mut self, gone: Range) -> (u64, u64) {
         let durable = self.durable.settle(gone, &mut self.released);
         let transient = self.transient.settle(gone, &mut self.released);
         if self.redelivered.first().is_some_and(|first| first <= gone.last) {
@@ -279,7 +279,7 @@ impl Chains {
             let seq = *seq;
             self.failures.remove(&seq);
         }
-        durable + transient
+        (durable, transient)
     }
 
     /// A message was written. It is live unless it was settled meanwhile.

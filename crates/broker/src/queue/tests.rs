@@ -14,10 +14,12 @@ mod special;
 
 use super::*;
 use crate::message::{AnnotationsWriter, Parts, Reason};
+use crate::value::Value;
 use model::{Step, Trial};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
+use std::collections::HashSet;
 
 /// Tries so many random sequences of so many steps at most. Answers how many steps that were.
 fn try_out(cases: u32, steps_max: usize) -> u64 {
@@ -32,13 +34,16 @@ fn try_out(cases: u32, steps_max: usize) -> u64 {
     );
     let count = Cell::new(0);
     let outcome = TestRunner::new(config).run(
-        &(rules, steps, any::<bool>(), any::<u8>()),
-        |(rules, steps, stutters, max_priority)| {
-            let mut trial = Trial::new(stutters, max_priority);
+        &(rules, steps, any::<u8>(), any::<u8>()),
+        |(rules, steps, kind, max_priority)| {
+            let mut trial = Trial::new(kind, max_priority);
             for bytes in rules {
                 trial.run(&(Step::Twist(bytes), false));
             }
-            steps.iter().for_each(|step| trial.run(step));
+            for step in &steps {
+                trial.run(step);
+                nothing_stays_noted(trial.queue());
+            }
             count.set(count.get() + steps.len() as u64);
             Ok(())
         },
@@ -47,6 +52,15 @@ fn try_out(cases: u32, steps_max: usize) -> u64 {
         panic!("{failure}");
     }
     count.get()
+}
+
+/// What is done with leaves nothing behind.
+fn nothing_stays_noted(queue: &Queue) {
+    let Some(extras) = &queue.extras else { return };
+    let live: HashSet<u64> = queue.live().map(|(seq, ..)| seq).collect();
+    for seq in extras.noted() {
+        assert!(live.contains(&seq), "{seq} is noted, and not there");
+    }
 }
 
 #[test]

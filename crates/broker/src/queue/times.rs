@@ -14,6 +14,7 @@ use super::lane::{Entry, Lane};
 use super::leaving::Gone;
 use super::pages::Pages;
 use super::paging::merged;
+use super::rising::Rising;
 use super::stored::{Chains, Fetch};
 use super::ticket::Ticket;
 use super::window::Window;
@@ -77,9 +78,9 @@ pub struct Note {
 #[derive(Debug, Default)]
 pub(super) struct Times {
     /// When messages with a time to live of their own expire: time and number, with the body's octets.
-    expiries: BTreeMap<(u64, u64), u32>,
+    expiries: Rising<(u64, u64), u32>,
     /// When those of them expire that stand in no lane (out, resting or leaving), by number, with the octets.
-    lent_expiries: BTreeMap<u64, (u64, u32)>,
+    lent_expiries: Window<(u64, u32)>,
     /// What is not ready yet.
     pub(super) delayed: Lane,
     /// When that is due: time and number, with the body's octets.
@@ -98,6 +99,8 @@ pub(super) struct Times {
     timed_out: Vec<TimedOut>,
     /// Notes of messages in extents that are not in memory.
     pub(super) pages: Pages,
+    /// What was delayed and leaves before it is due: who replays that may still take it for delayed.
+    hurried: SeqSet,
     /// Octets of what is delayed and stands in extents that last.
     pub(super) stored_octets: u64,
     /// Octets of what is delayed and does not survive a restart.
@@ -139,14 +142,14 @@ impl Times {
     /// A message does not stand in a lane any more.
     pub(super) fn drop_expiry(&mut self, seq: u64, message: &Message) {
         if let Some(at) = own_expiry_ms(message) {
-            self.expiries.remove(&(at, seq));
+            self.expiries.remove((at, seq));
         }
     }
 
     /// A message stands in no lane for a while: it expires when it comes back, if it does. A checkpoint tells
     /// of it all the same.
     pub(super) fn lend_expiry(&mut self, seq: u64, at_ms: u64, octets: u32, stays: bool) {
-        self.expiries.remove(&(at_ms, seq));
+        self.expiries.remove((at_ms, seq));
         if stays {
             self.lent_expiries.insert(seq, (at_ms, octets));
         }
@@ -155,7 +158,7 @@ impl Times {
     /// A message came back to its lane; it is not in memory if it stands in an extent.
     pub(super) fn came_back(&mut self, seq: u64, is_stored: bool) {
         self.end_lease(seq);
-        if let Some((at, octets)) = self.lent_expiries.remove(&seq)
+        if let Some((at, octets)) = self.lent_expiries.remove(seq)
             && !(is_stored && self.pages.is_beyond(at))
         {
             self.expiries.insert((at, seq), octets);
@@ -164,7 +167,7 @@ impl Times {
 
     /// A note of an expiry need not be in memory.
     pub(super) fn drop_expiry_at(&mut self, at_ms: u64, seq: u64) {
-        self.expiries.remove(&(at_ms, seq));
+        self.expiries.remove((at_ms, seq));
     }
 
     /// A note of when a message is due need not be in memory.
@@ -197,11 +200,17 @@ impl Times {
         }
     }
 
+    /// Whether the message was delayed, and did not wait until it was due.
+    pub(super) fn was_hurried(&self, seq: u64) -> bool {
+        self.hurried.contains(seq)
+    }
+
     /// A message is done with.
     pub(super) fn forget(&mut self, seq: u64) {
         self.end_lease(seq);
+        self.hurried.remove(seq);
         if !self.lent_expiries.is_empty() {
-            self.lent_expiries.remove(&seq);
+            self.lent_expiries.remove(seq);
         }
     }
 
@@ -209,13 +218,21 @@ impl Times {
     pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
         let resting = &self.resting;
         self.expiries
-            .retain(|(_, seq), _| stays(*seq) || resting.contains_key(seq));
+            .retain(|(_, seq)| stays(seq) || resting.contains_key(&seq));
     }
 
     /// A message is delayed.
     pub(super) fn note_due(&mut self, seq: u64, message: &Message) {
         let octets = message.envelope().body_bytes;
         self.dues.insert((message.due_ms().unwrap_or(0), seq), octets);
+    }
+
+    /// A message that is delayed, and in memory, is done with: takes it out, with whether it stands in an
+    /// extent.
+    pub(super) fn undelay(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        let (entry, is_stored) = self.delayed.remove(seq)?;
+        self.dues.remove(&(entry.message.due_ms().unwrap_or(0), seq));
+        Some((entry, is_stored))
     }
 
     /// Messages that are delayed or rest, and stand in no extent, by rising number from `from` on.
@@ -373,6 +390,7 @@ impl Times {
             && let Some((seq, entry, is_stored)) = self.delayed.pop()
         {
             octets += entry.body_bytes();
+            self.hurried.insert(seq);
             hurried.push((seq, entry, is_stored));
         }
         if hurried.len() < max && !self.delayed.ahead.is_bare() {
@@ -462,16 +480,12 @@ impl Times {
         let look = behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS));
         let look = look.filter(|_| !self.delayed.ahead.absent.is_empty());
         let rests = self.rests.first().map(|(at, _)| *at);
-        [
-            first(&self.expiries),
-            first(&self.dues),
-            look,
-            rests,
-            self.pages.next(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let expiry = self.expiries.first().map(|((at, _), _)| at);
+        let dues = first(&self.dues);
+        [expiry, dues, look, rests, self.pages.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -562,10 +576,10 @@ impl Queue {
     /// Messages whose own time to live is over leave, wherever they stand.
     fn expire_own(&mut self, now_ms: u64, settled: &mut Gathered) {
         while let Some(extras) = &mut self.extras
-            && let Some(first) = extras.times.expiries.first_entry()
-            && first.key().0 <= now_ms
+            && let Some(((at_ms, _), _)) = extras.times.expiries.first()
+            && at_ms <= now_ms
+            && let Some(((_, seq), octets)) = extras.times.expiries.pop_first()
         {
-            let ((at_ms, seq), octets) = first.remove_entry();
             // After recovery this may be noted of what rests: it expires when it is ready.
             if extras.times.resting.contains_key(&seq) {
                 extras.times.lent_expiries.insert(seq, (at_ms, octets));

@@ -12,8 +12,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// A ring never has more places than twice its live ones and so many; then it sheds to the tree.
-const SLACK: usize = 64;
+/// A ring never has more places than so many times its live ones and so many; then it sheds to the tree. Where
+/// messages are delayed, each takes two numbers: one when it comes, one when it is due.
+const TIMES: usize = 3;
+const SLACK: usize = 256;
 
 /// Values by sequence number, in order.
 #[derive(Debug)]
@@ -56,11 +58,10 @@ impl<T> Window<T> {
             self.base = seq.max(self.base);
         }
         if seq < self.base {
-            self.old.insert(seq, value);
-            return;
+            return self.insert_below(seq, value);
         }
         // Counted in live places, never in empty ones: growing gaps would double the ring each time.
-        if seq - self.base >= (2 * (self.live + 1) + SLACK) as u64 {
+        if seq - self.base >= (TIMES * (self.live + 1) + SLACK) as u64 {
             // A jump that the ring would have to fill with empty places.
             self.retire_all();
             self.base = seq;
@@ -75,6 +76,27 @@ impl<T> Window<T> {
         {
             self.live += 1;
         }
+    }
+
+    /// Puts a value in a place before the ring: at its front, if that is near and the tree has none behind it.
+    #[cold]
+    fn insert_below(&mut self, seq: u64, value: T) {
+        let gap = match self.recent.is_empty() {
+            true => 1,
+            false => usize::try_from(self.base - seq).unwrap_or(usize::MAX),
+        };
+        let places = self.recent.len().saturating_add(gap);
+        let is_near = gap <= SLACK && places <= TIMES * self.live + SLACK;
+        if !is_near || self.old.last_key_value().is_some_and(|(last, _)| *last >= seq) {
+            self.old.insert(seq, value);
+            return;
+        }
+        for _ in 1..gap {
+            self.recent.push_front(None);
+        }
+        self.recent.push_front(Some(value));
+        self.base = seq;
+        self.live += 1;
     }
 
     /// The value at `seq`.
@@ -169,7 +191,7 @@ impl<T> Window<T> {
             self.recent.pop_front();
             self.base += 1;
         }
-        while self.recent.len() > 2 * self.live + SLACK {
+        while self.recent.len() > TIMES * self.live + SLACK {
             if let Some(Some(value)) = self.recent.pop_front() {
                 self.old.insert(self.base, value);
                 self.live -= 1;
@@ -224,12 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_a_little_late_stands_in_the_ring() {
+        let mut window = Window::default();
+        // As priorities go out: each tenth number, from the highest residue to the lowest.
+        for residue in (0..10).rev() {
+            (0..24).for_each(|tenth| window.insert(10 * tenth + residue, ()));
+        }
+        assert!(window.old.is_empty());
+        let all: Vec<_> = window.iter().map(|(seq, ())| seq).collect();
+        assert_eq!(all, (0..240).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn growing_gaps_cost_no_memory() {
         let mut window = Window::default();
         for power in 0..40 {
             window.insert(1u64 << power, power);
             assert!(
-                window.recent.len() <= 2 * window.live + SLACK,
+                window.recent.len() <= TIMES * window.live + SLACK,
                 "{} places",
                 window.recent.len()
             );

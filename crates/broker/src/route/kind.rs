@@ -7,8 +7,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::{
-    RoutingTable, consistent_hash, delayed, direct, fanout, headers, modulus_hash, random, recent_history,
-    topic,
+    KeyMemory, RoutingTable, consistent_hash, deduplication, delayed, direct, fanout, headers, modulus_hash,
+    random, recent_history, topic,
 };
 use crate::value::{Table, Value};
 
@@ -34,6 +34,9 @@ pub struct ExchangeType {
     /// How many of the messages that it routed last an exchange with these arguments gives to whoever is
     /// bound to it; 0: it remembers none.
     pub remembers: fn(&Table) -> usize,
+    /// What an exchange with these arguments remembers so as to let no message through twice; `None`: it lets
+    /// all through.
+    pub deduplicates: fn(&Table) -> Option<KeyMemory>,
 }
 
 impl ExchangeType {
@@ -48,6 +51,7 @@ impl ExchangeType {
         has_topics: false,
         routed_as: |_| None,
         remembers: |_| 0,
+        deduplicates: |_| None,
     };
 }
 
@@ -74,6 +78,7 @@ pub static EXCHANGE_TYPES: &[ExchangeType] = &[
     random::LOCAL_TYPE,
     delayed::TYPE,
     recent_history::TYPE,
+    deduplication::TYPE,
 ];
 
 /// The type with this name.
@@ -196,6 +201,15 @@ pub enum ExchangeFault {
     /// `x-recent-history-length` is no positive integer.
     #[error("Invalid argument {}, 'x-recent-history-length' must be a positive integer", .0.term())]
     HistoryLength(Value),
+    /// `x-cache-size` of an `x-message-deduplication` exchange is not there, or no positive integer.
+    #[error("Missing or invalid argument, 'x-cache-size' must be an integer greater than 0")]
+    CacheSize,
+    /// `x-cache-ttl` of such an exchange is no positive integer.
+    #[error("Invalid argument, 'x-cache-ttl' must be an integer greater than 0")]
+    CacheTtl,
+    /// `x-cache-persistence` of such an exchange is neither of the two words.
+    #[error("Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'")]
+    CachePersistence,
     /// An argument is no long string.
     #[error("invalid type '{type_name}' for arg '{argument}'")]
     Type {

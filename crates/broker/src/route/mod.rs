@@ -15,6 +15,7 @@
 //! Spec: 0-9-1 §3.1.3 (exchanges and their types).
 
 mod consistent_hash;
+mod deduplication;
 mod delayed;
 mod direct;
 mod edges;
@@ -28,6 +29,7 @@ mod random;
 mod recent_history;
 mod topic;
 
+pub use deduplication::KeyMemory;
 pub use kind::{
     Asked, BindingRefusal, EXCHANGE_TYPES, ExchangeFault, ExchangeKind, ExchangeType, exchange_type,
     validate_binding,

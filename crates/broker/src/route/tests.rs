@@ -300,6 +300,7 @@ fn types_are_found_by_name() {
         "x-local-random",
         "x-delayed-message",
         "x-recent-history",
+        "x-message-deduplication",
     ];
     for name in ["direct", "fanout", "topic", "headers"].into_iter().chain(more) {
         assert_eq!(exchange_type(name).unwrap().name, name);
@@ -307,7 +308,7 @@ fn types_are_found_by_name() {
     }
     assert!(exchange_type("").is_none());
     assert!(exchange_type("Direct").is_none());
-    assert_eq!(EXCHANGE_TYPES.len(), 10);
+    assert_eq!(EXCHANGE_TYPES.len(), 11);
     assert_ne!(ExchangeKind::named("direct"), ExchangeKind::named("fanout"));
     assert_eq!(
         ExchangeKind::named("direct"),
@@ -329,13 +330,24 @@ fn what_a_route_depends_on() {
         );
         assert_eq!(
             table.ignores_key(),
-            is_random || matches!(row.name, "headers" | "fanout" | "x-recent-history"),
+            is_random
+                || matches!(
+                    row.name,
+                    "headers" | "fanout" | "x-recent-history" | "x-message-deduplication"
+                ),
             "{}",
             row.name
         );
         let remembers = row.name == "x-recent-history";
         assert_eq!((row.remembers)(&Table::new()) > 0, remembers, "{}", row.name);
-        let picks_one = row.name.starts_with("x-") && !remembers;
+        let deduplicates = row.name == "x-message-deduplication";
+        assert_eq!(
+            (row.deduplicates)(&Table::new()).is_some(),
+            deduplicates,
+            "{}",
+            row.name
+        );
+        let picks_one = row.name.starts_with("x-") && !remembers && !deduplicates;
         assert_eq!(row.picks_one, picks_one, "{}", row.name);
         assert_eq!(row.has_topics, row.name == "topic", "{}", row.name);
     }

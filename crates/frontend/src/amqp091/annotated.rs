@@ -38,6 +38,12 @@ fn edited(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
     let Ok(properties) = Properties::parse(came) else {
         return Cow::Borrowed(came);
     };
+    if deaths.is_none()
+        && delivery_count.is_none()
+        && let Some(out) = with_delay_alone(&properties)
+    {
+        return Cow::Owned(out);
+    }
     let told = deaths.as_ref().and_then(|deaths| {
         ArrayBuf::build(|array| {
             deaths
@@ -107,6 +113,33 @@ fn negated_delay(headers: Table<'_>) -> Option<Change<'static>> {
         name: DELAY,
         value: Some(Value::I64(delay_ms.checked_neg()?)),
     })
+}
+
+/// The properties of a message that was delayed and has no other header, as most that are delayed: with the
+/// delay negated. There is nothing to be put in order.
+fn with_delay_alone(properties: &Properties<'_>) -> Option<Vec<u8>> {
+    let headers = properties.headers()?;
+    let mut fields = headers.iter();
+    if fields.next()?.0 != DELAY || fields.next().is_some() {
+        return None;
+    }
+    let Value::I64(negated) = negated_delay(headers)?.value? else {
+        return None;
+    };
+    // Name and value, each behind an octet: its length, its type.
+    let field = [&[DELAY.len() as u8], DELAY, b"l", &negated.to_be_bytes()];
+    let length: usize = field.iter().map(|piece| piece.len()).sum();
+    let place = properties.scan().headers()?;
+    let (before, behind) = (
+        properties.raw().get(..place.start.checked_sub(4)?)?,
+        properties.raw().get(place.end..)?,
+    );
+    let mut out = Vec::with_capacity(before.len() + 4 + length + behind.len());
+    out.extend_from_slice(before);
+    out.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
+    field.iter().for_each(|piece| out.extend_from_slice(piece));
+    out.extend_from_slice(behind);
+    Some(out)
 }
 
 fn long(name: &'static str, number: u64) -> Change<'static> {
@@ -231,6 +264,52 @@ mod tests {
             (b"x-delivery-count", Value::I64(3)),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_delay_is_negated_among_other_properties_and_other_headers() {
+        let mut noted = AnnotationsWriter::default();
+        noted.due_ms(NOW_MS);
+        noted.delayed();
+        for others in [&[][..], &[b"a", b"z"]] {
+            let properties_of = |delay: i64| {
+                let table = TableBuf::build(|headers| {
+                    headers.value("x-delay", &Value::I64(delay));
+                    others.iter().for_each(|name| headers.void(name));
+                });
+                let table = table.unwrap();
+                encoded(&Fields {
+                    content_type: Some(b"text/plain"),
+                    headers: Some(table.as_table()),
+                    delivery_mode: Some(2),
+                    app_id: Some(b"app"),
+                    ..Fields::default()
+                })
+            };
+            let delayed = message("", "q", &properties_of(5000), &noted);
+            let told = properties(&delayed, None).into_owned();
+            let (told, wanted) = (Properties::parse(&told).unwrap(), properties_of(-5000));
+            let wanted = Properties::parse(&wanted).unwrap();
+            let rest = |properties: &Properties<'_>| {
+                let named = [properties.content_type(), properties.app_id()];
+                (
+                    named.map(|text| text.map(<[u8]>::to_vec)),
+                    properties.delivery_mode(),
+                )
+            };
+            assert_eq!(rest(&told), rest(&wanted));
+            let headers = |properties: Properties<'_>| {
+                let mut all: Vec<_> = properties
+                    .headers()
+                    .unwrap()
+                    .iter()
+                    .map(|(name, value)| (name.to_vec(), format!("{value:?}")))
+                    .collect();
+                all.sort();
+                all
+            };
+            assert_eq!(headers(told), headers(wanted));
+        }
     }
 
     #[test]

@@ -63,22 +63,8 @@ impl Channel {
         };
         let source = if m.queue == REPLY_TO {
             self.consume_replies(shared, m, address)?
-        } else if is_browsing(m) {
-            let name = self.exact_queue_name(m.queue)?;
-            let arguments = convert::table(m.arguments);
-            Source::Browser(client(shared)?.browse(&name, &arguments, address)?)
         } else {
-            let asked = Consume {
-                queue: self.exact_queue_name(m.queue)?,
-                no_ack: m.no_ack,
-                exclusive: m.exclusive,
-                prefetch: self.prefetch.into(),
-                shared: Arc::clone(&self.shared_credit),
-                arguments: convert::table(m.arguments),
-                address,
-            };
-            let consumed = client(shared)?.consume(asked)?;
-            Source::Queue(consumed.queue, consumed.key)
+            self.consume_queue(shared, m, address)?
         };
         let consumer = Consumer {
             tag: tag.clone(),
@@ -105,6 +91,33 @@ impl Channel {
             Source::Replies(_) => {}
         }
         Ok(())
+    }
+
+    fn consume_queue(
+        &self,
+        shared: &mut Shared,
+        m: &basic::Consume<'_>,
+        address: Address,
+    ) -> Result<Source, Failure> {
+        let queue = self.exact_queue_name(m.queue)?;
+        let arguments = convert::table(m.arguments);
+        // One that says so in a way that is not understood is refused as a browser: as a consumer it would take
+        // what it meant to leave.
+        if !matches!(arguments.get("x-browse"), None | Some(Value::Bool(false))) {
+            let browser = client(shared)?.browse(&queue, &arguments, address)?;
+            return Ok(Source::Browser(browser));
+        }
+        let asked = Consume {
+            queue,
+            no_ack: m.no_ack,
+            exclusive: m.exclusive,
+            prefetch: self.prefetch.into(),
+            shared: Arc::clone(&self.shared_credit),
+            arguments,
+            address,
+        };
+        let consumed = client(shared)?.consume(asked)?;
+        Ok(Source::Queue(consumed.queue, consumed.key))
     }
 
     fn consume_replies(
@@ -173,12 +186,6 @@ impl Channel {
             self.consumers.remove(&number);
         }
     }
-}
-
-/// Whether a consumer only looks at what the queue holds.
-fn is_browsing(m: &basic::Consume<'_>) -> bool {
-    let arguments = convert::table(m.arguments);
-    matches!(arguments.get("x-browse"), Some(Value::Bool(true)))
 }
 
 impl Connection {

@@ -108,7 +108,7 @@ pub(super) struct Routed {
 impl Routed {
     /// Whether one of its queues was deleted after it was routed.
     pub(super) fn is_late(&self) -> bool {
-        self.route.queues.iter().any(|queue| queue.is_deleted())
+        self.route.has_deleted()
     }
 }
 
@@ -362,13 +362,13 @@ impl Channel {
             client.reply(message.exchange(), key, &message, &mut shared.touched);
         }
         // A reply consumer is no queue: a mandatory reply comes back although it is delivered.
-        if route.queues.is_empty() && mandatory {
+        if mandatory && route.reaches_nobody() {
             let (frame_max, number) = (shared.tuned.frame_max, self.number);
             self.write(shared, |out| {
                 deliver::write_return(out, &message, frame_max, number)
             });
         }
-        shared.enqueued += (route.queues.len() + replies.len()).max(1);
+        shared.enqueued += (route.queue_count() + replies.len()).max(1);
         let is_kept = message.envelope().persistent && route.is_durable;
         let token = match &self.mode {
             Mode::Confirm(confirms) => confirms.token(self.number),
@@ -404,10 +404,11 @@ impl Channel {
         let now_ms = shared.clock.now_ms(&shared.node);
         shared.noted.clear();
         let interceptors = &shared.settings.interceptors;
+        let mut known = None;
         let special = if is_plain(&properties) && interceptors.is_empty() {
             Special::default()
         } else {
-            client.check_publish(content.exchange)?;
+            known = client.check_publish(&mut shared.routes, content.exchange, content.key)?;
             let special = Special::read(&properties, client, &self.consumers, interceptors, now_ms)?;
             special.note(&mut shared.noted);
             special
@@ -429,7 +430,10 @@ impl Channel {
             first: content.key,
             more: &special.more_keys,
         };
-        let route = client.route(&mut shared.routes, content.exchange, keys, &headers)?;
+        let route = match known.filter(|_| special.more_keys.is_empty()) {
+            Some(route) => route,
+            None => client.route(&mut shared.routes, content.exchange, keys, &headers)?,
+        };
         let parts = Parts {
             exchange: content.exchange,
             key: content.key,

@@ -50,6 +50,7 @@ transcripts! {
     content
     dead_letter_routes
     dead_letters
+    deduplication
     delayed
     delays
     ends

@@ -142,11 +142,11 @@ pub(crate) static ROOMS: &[Room] = &[
     ),
     room(
         "/api/vhosts/{vhost}/permissions",
-        &[get(Administrator, permissions::of_vhost)],
+        &[get(Administrator, permissions::list)],
     ),
     room(
         "/api/vhosts/{vhost}/topic-permissions",
-        &[get(Administrator, topic_permissions::of_vhost)],
+        &[get(Administrator, topic_permissions::list)],
     ),
     room("/api/users", &[get(Administrator, users::list)]),
     room(
@@ -167,11 +167,11 @@ pub(crate) static ROOMS: &[Room] = &[
     ),
     room(
         "/api/users/{user}/permissions",
-        &[get(Administrator, permissions::of_user)],
+        &[get(Administrator, permissions::list)],
     ),
     room(
         "/api/users/{user}/topic-permissions",
-        &[get(Administrator, topic_permissions::of_user)],
+        &[get(Administrator, topic_permissions::list)],
     ),
     room("/api/permissions", &[get(Administrator, permissions::list)]),
     room(

@@ -16,26 +16,17 @@ const POLICY: &str = "policy";
 
 /// `GET /api/parameters`, and with a component, or one and a virtual host, behind it.
 pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
-    let (component, vhost) = (asked.name("component"), asked.name("vhost"));
-    if !vhost.is_empty() {
-        asked.existing_vhost()?;
-    }
-    let rows = asked.node.catalog(|catalog| {
-        let mut rows = Vec::new();
-        for content in catalog.vhosts() {
-            let name = content.properties.name.as_str();
-            if (vhost.is_empty() || vhost == name) && asked.caller.sees(name) {
-                let all = content.parameters();
-                let meant = all.filter(|found| component.is_empty() || component == &*found.component);
-                rows.extend(meant.map(|parameter| shown(name, parameter)));
-                if component.is_empty() || component == OPERATOR_POLICY {
-                    let policies = content.policies(PolicyScope::Operators);
-                    rows.extend(policies.map(|policy| operators(name, policy)));
-                }
-            }
+    let component = asked.name("component");
+    let mut rows = Vec::new();
+    asked.each_vhost(|vhost, content| {
+        let all = content.parameters();
+        let meant = all.filter(|found| component.is_empty() || component == &*found.component);
+        rows.extend(meant.map(|parameter| shown(vhost, parameter)));
+        if component.is_empty() || component == OPERATOR_POLICY {
+            let policies = content.policies(PolicyScope::Operators);
+            rows.extend(policies.map(|policy| operators(vhost, policy)));
         }
-        rows
-    });
+    })?;
     Ok(Answer::List(rows))
 }
 

@@ -2,27 +2,15 @@
 
 use serde_json::{Map, Value as Json};
 use warren_broker::access::{Permission, User, pattern};
-use warren_broker::name::VhostName;
+use warren_broker::name::{UserName, VhostName};
 use warren_node::admin;
 
 use crate::answer::{Answer, Refused, object};
 use crate::asked::Asked;
 
-/// `GET /api/permissions`.
+/// `GET /api/permissions`, `GET /api/users/{user}/permissions`, `GET /api/vhosts/{vhost}/permissions`.
 pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
-    Ok(Answer::List(rows(asked, |_, _| true)))
-}
-
-/// `GET /api/users/{user}/permissions`.
-pub(super) fn of_user(asked: &Asked<'_>) -> Result<Answer, Refused> {
-    let user = asked.node.user(asked.name("user")).ok_or(Refused::NotFound)?;
-    Ok(Answer::List(rows(asked, |found, _| found.name == user.name)))
-}
-
-/// `GET /api/vhosts/{vhost}/permissions`.
-pub(super) fn of_vhost(asked: &Asked<'_>) -> Result<Answer, Refused> {
-    let vhost = asked.existing_vhost()?;
-    Ok(Answer::List(rows(asked, |_, found| *found == vhost)))
+    Ok(Answer::List(rows(asked, &Meant::of(asked)?)))
 }
 
 /// `GET /api/permissions/{vhost}/{user}`.
@@ -63,16 +51,44 @@ pub(super) fn nobody_there(_: &admin::Error) -> Refused {
     Refused::bad("vhost_or_user_not_found")
 }
 
+/// Whose permissions are meant, and where: everybody's and everywhere, as far as the path names nobody and no
+/// virtual host.
+#[derive(Debug)]
+pub(super) struct Meant {
+    user: Option<UserName>,
+    vhost: Option<VhostName>,
+}
+
+impl Meant {
+    /// What the path names, which has to be there.
+    pub(super) fn of(asked: &Asked<'_>) -> Result<Self, Refused> {
+        let existing = |name| asked.node.user(name).ok_or(Refused::NotFound);
+        Ok(Self {
+            user: asked
+                .named("user")
+                .map(existing)
+                .transpose()?
+                .map(|user| user.name.clone()),
+            vhost: asked.named("vhost").map(|_| asked.existing_vhost()).transpose()?,
+        })
+    }
+
+    pub(super) fn has(&self, user: &User, vhost: &VhostName) -> bool {
+        self.user.as_ref().is_none_or(|meant| *meant == user.name)
+            && self.vhost.as_ref().is_none_or(|meant| meant == vhost)
+    }
+}
+
 /// Permissions that are meant, by virtual host and user.
-fn rows(asked: &Asked<'_>, is_meant: impl Fn(&User, &VhostName) -> bool) -> Vec<Map<String, Json>> {
+fn rows(asked: &Asked<'_>, meant: &Meant) -> Vec<Map<String, Json>> {
     let users = asked.node.users();
     let all = users.iter().flat_map(|user| {
         let permissions = user.permissions.iter();
         permissions.map(move |(vhost, permission)| (vhost, user, permission))
     });
-    let mut meant: Vec<_> = all.filter(|(vhost, user, _)| is_meant(user, vhost)).collect();
-    meant.sort_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
-    meant
+    let mut found: Vec<_> = all.filter(|(vhost, user, _)| meant.has(user, vhost)).collect();
+    found.sort_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
+    found
         .into_iter()
         .map(|(vhost, user, permission)| shown(user, vhost, permission))
         .collect()

@@ -52,20 +52,10 @@ pub(super) fn delete_of_operators(asked: &Asked<'_>) -> Result<Answer, Refused> 
 
 /// Policies of the virtual host that the path names, or of all that the caller sees.
 fn rows(asked: &Asked<'_>, scope: PolicyScope) -> Result<Answer, Refused> {
-    let vhost = asked.name("vhost");
-    if !vhost.is_empty() {
-        asked.existing_vhost()?;
-    }
-    let rows = asked.node.catalog(|catalog| {
-        let mut rows = Vec::new();
-        for content in catalog.vhosts() {
-            let name = content.properties.name.as_str();
-            if (vhost.is_empty() || vhost == name) && asked.caller.sees(name) {
-                rows.extend(content.policies(scope).map(|policy| shown(name, policy)));
-            }
-        }
-        rows
-    });
+    let mut rows = Vec::new();
+    asked.each_vhost(|vhost, content| {
+        rows.extend(content.policies(scope).map(|policy| shown(vhost, policy)));
+    })?;
     Ok(Answer::List(rows))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A browser goes on when something came, when its session has room again, or when what it wants was read. It
 //! runs on the thread that reads, so that nobody else waits for it, and holds the queue's lock only to look.
+//! Who wants to look just once peeks, see [`peek`](super::peek).
 
 use super::LiveQueue;
 use crate::mailbox::{Address, Mailbox, Parcel, ROOM_BYTES, Touched};
@@ -10,13 +11,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use warren_broker::message::Message;
-use warren_broker::queue::{Delivery, Fetch, Look, Scope, SeqSet, Standing, Ticket};
+use warren_broker::queue::{Delivery, Fetch, Look, Range, Scope, SeqSet, Standing, Ticket};
 
 /// Messages looked at at a time.
-const LOOKED_MAX: usize = 256;
-
-/// Bytes read at a time, and one message more: what its session has room for.
-const READ_BYTES: usize = ROOM_BYTES;
+pub(super) const LOOKED_MAX: usize = 256;
 
 /// Reads messages of a queue that stand in an extent.
 pub(crate) type Read<'a> = dyn Fn(&Arc<LiveQueue>, &Fetch) -> Vec<(u64, Message)> + 'a;
@@ -33,6 +31,18 @@ pub enum From {
     Time(u64),
     /// Only what comes from now on.
     Next,
+}
+
+impl From {
+    /// The first number to look at, and since when what is seen was published.
+    pub(super) fn start(self, queue: &Arc<LiveQueue>) -> (u64, u64) {
+        match self {
+            Self::First => (0, 0),
+            Self::Seq(seq) => (seq, 0),
+            Self::Time(since_ms) => (0, since_ms),
+            Self::Next => (queue.next_seq(), 0),
+        }
+    }
 }
 
 /// See the module.
@@ -58,17 +68,13 @@ impl Browser {
         from: From,
         scope: Scope,
     ) -> Arc<Self> {
-        let cursor = match from {
-            From::First | From::Time(_) => 0,
-            From::Seq(seq) => seq,
-            From::Next => queue.next_seq(),
-        };
+        let (cursor, since_ms) = from.start(queue);
         Arc::new(Self {
             queue: Arc::clone(queue),
             mailbox: Arc::clone(mailbox),
             address,
             scope,
-            since_ms: if let From::Time(since) = from { since } else { 0 },
+            since_ms,
             cursor: Mutex::new(cursor),
             is_due: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -101,18 +107,19 @@ impl Browser {
         let mut cursor = self.cursor.lock();
         self.is_due.store(false, Ordering::Release);
         while !self.is_over.load(Ordering::Acquire) && !self.queue.is_deleted() {
-            if !self.has_room() {
-                // What is read now would be read in vain.
-                return;
-            }
             let looks = self.queue.look(*cursor, LOOKED_MAX, self.scope);
             let Some(last) = looks.last().map(|look| look.seq) else {
                 return;
             };
-            let (mut found, until) = self.read_some(&looks, read);
-            for look in looks.into_iter().take_while(|look| look.seq < until) {
+            let mut absent = Absent::of(&looks);
+            for look in looks {
                 let seq = look.seq;
-                let message = look.message.clone().or_else(|| found.remove(&seq));
+                if look.message.is_none() && !self.has_room() {
+                    // What is read now would be read in vain.
+                    return;
+                }
+                let message = look.message.clone();
+                let message = message.or_else(|| absent.take(&self.queue, seq, ROOM_BYTES, read));
                 if let Some(message) = message
                     && message.published_ms() >= self.since_ms
                     && !self.push(&look, message, touched)
@@ -121,41 +128,8 @@ impl Browser {
                 }
                 *cursor = seq + 1;
             }
-            *cursor = until.min(last + 1);
+            *cursor = last + 1;
         }
-    }
-
-    /// Reads what of this is not in memory, until it is enough. Below the number that is answered nothing is
-    /// left to be read.
-    fn read_some(&self, looks: &[Look], read: &Read<'_>) -> (HashMap<u64, Message>, u64) {
-        let mut absent = SeqSet::default();
-        for look in looks.iter().filter(|look| look.message.is_none()) {
-            absent.insert(look.seq);
-        }
-        let mut found = HashMap::new();
-        let (mut until, mut left) = (u64::MAX, READ_BYTES);
-        for place in self.queue.places_of(&absent) {
-            if left == 0 {
-                let first = place.wanted.first().map(|range| range.first);
-                until = until.min(first.unwrap_or(u64::MAX));
-                break;
-            }
-            let fetch = Fetch {
-                bytes_max: left,
-                ..place
-            };
-            let messages = read(&self.queue, &fetch);
-            let bytes = messages.iter().map(|(_, message)| message.memory_bytes()).sum();
-            if let Some((last, _)) = messages.last()
-                && bytes >= left
-            {
-                // What follows was not looked for.
-                until = until.min(last + 1);
-            }
-            left = left.saturating_sub(bytes);
-            found.extend(messages);
-        }
-        (found, until)
     }
 
     /// Whether its session has room. If not, the session says when there is.
@@ -184,5 +158,62 @@ impl Browser {
         let to = self.address;
         open.push(Parcel { to, delivery }, touched);
         true
+    }
+}
+
+/// Messages that were looked at and stand in extents only. They are read as they are needed, by rising number, and
+/// not all at once.
+#[derive(Debug)]
+pub(super) struct Absent {
+    left: SeqSet,
+    read: HashMap<u64, Message>,
+}
+
+/// A message that cannot be found where it stands has perhaps moved: it is looked for so often.
+const TRIES_MAX: usize = 3;
+
+impl Absent {
+    pub(super) fn of(looks: &[Look]) -> Self {
+        let mut left = SeqSet::default();
+        for look in looks.iter().filter(|look| look.message.is_none()) {
+            left.insert(look.seq);
+        }
+        Self {
+            left,
+            read: HashMap::new(),
+        }
+    }
+
+    /// The message with a number that is higher than those before. `None` when it is not there any more, or
+    /// cannot be read. So many bytes are read at a time, and one message at least.
+    pub(super) fn take(
+        &mut self,
+        queue: &Arc<LiveQueue>,
+        seq: u64,
+        bytes_max: usize,
+        read: &Read<'_>,
+    ) -> Option<Message> {
+        for _ in 0..TRIES_MAX {
+            if let Some(message) = self.read.remove(&seq) {
+                return Some(message);
+            }
+            if !self.left.contains(seq) {
+                return None;
+            }
+            if let Some(before) = seq.checked_sub(1) {
+                self.left.remove_range(Range {
+                    first: 0,
+                    last: before,
+                });
+            }
+            let mut place = queue.places_of(&self.left).into_iter().next()?;
+            place.bytes_max = bytes_max;
+            let found = read(queue, &place);
+            for (seq, message) in found {
+                self.left.remove(seq);
+                self.read.insert(seq, message);
+            }
+        }
+        None
     }
 }

@@ -70,23 +70,19 @@ impl LiveQueue {
     }
 
     fn stop_locked(&self, state: &mut State, touched: &mut Touched) -> Stopped {
-        let Totals {
-            ready,
-            unsettled,
-            delayed,
-            leaving,
-            ..
-        } = state.machine.totals();
+        let totals = state.machine.totals();
         let dead_letters = state.machine.rules().dead_letters.as_ref();
-        let is_emptied =
-            dead_letters.is_some_and(|rule| rule.on_delete) && ready + unsettled + delayed + leaving > 0;
+        let is_emptied = dead_letters.is_some_and(|rule| rule.on_delete) && totals.messages() > 0;
         if is_emptied {
             self.set_life(Life::Emptied);
             self.part(state, touched);
         } else {
             self.finish(state, touched);
         }
-        Stopped { ready, is_emptied }
+        Stopped {
+            ready: totals.ready,
+            is_emptied,
+        }
     }
 
     /// Consumers and getters learn that the queue is gone.
@@ -117,7 +113,7 @@ impl LiveQueue {
     fn finish(&self, state: &mut State, touched: &mut Touched) {
         self.set_life(Life::Gone);
         self.part(state, touched);
-        self.backing.memory.queue_changed(state.machine.totals().bytes, 0);
+        self.backing.memory.queue_changed(state.machine.bytes(), 0);
         if let Some(storage) = &self.backing.storage {
             storage.release(&state.machine.release_all());
         }
@@ -130,13 +126,7 @@ impl LiveQueue {
     /// Whether it was to send on what it held, and has.
     pub(crate) fn is_empty_at_last(self: &Arc<Self>) -> bool {
         let state = self.lock();
-        let Totals {
-            ready,
-            unsettled,
-            delayed,
-            leaving,
-            ..
-        } = state.machine.totals();
-        self.life() == Life::Emptied && !state.is_moving && ready + unsettled + delayed + leaving == 0
+        let messages = state.machine.totals().messages();
+        self.life() == Life::Emptied && !state.is_moving && messages == 0
     }
 }

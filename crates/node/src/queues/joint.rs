@@ -6,9 +6,11 @@
 //! after a crash all of it is there, or nothing.
 
 use super::LiveQueue;
+use super::gates::{Routed, pass};
 use super::leaving::has_leaving;
 use super::local::{State, Worked};
 use crate::mailbox::Touched;
+use crate::routes::Route;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use warren_broker::message::Message;
@@ -75,13 +77,20 @@ impl Share {
 }
 
 /// One of the queues, while all are locked.
-struct Locked<'a> {
-    queue: &'a Arc<LiveQueue>,
-    state: MutexGuard<'a, State>,
+pub(super) struct Locked<'a> {
+    pub(super) queue: &'a Arc<LiveQueue>,
+    pub(super) state: MutexGuard<'a, State>,
+    /// Its place among the shares, if it has one.
+    share: Option<(usize, &'a Share)>,
     bytes_before: usize,
+    pub(super) now_ms: u64,
+    /// Messages that came through gates, or with those that did, and the place of each among them.
+    pub(super) passed: Vec<Message>,
+    pub(super) passed_of: Vec<usize>,
+    /// Messages of its share that it refused.
     refused: usize,
     /// Some of the messages came before.
-    has_duplicates: bool,
+    pub(super) has_duplicates: bool,
 }
 
 /// What came of it.
@@ -92,122 +101,196 @@ pub(crate) struct Outcome {
     /// For each queue, in the order in which they were given: how many messages it refused; `None` when it
     /// is deleted.
     pub(crate) refused: Vec<Option<usize>>,
+    /// Of the messages on routes, those that were not taken by all queues that they came to.
+    pub(crate) turned_away: Vec<usize>,
     /// Queues that something leaves now.
     pub(crate) leaving: Vec<Arc<LiveQueue>>,
     /// Nothing was done: what had to fit did not.
     pub(crate) is_undone: bool,
 }
 
-/// Does all of it. `floor` is a log position from before: bodies logged since then may be referred to.
+/// Does all of it: the shares, and the messages that go by routes on which it depends on what came before how
+/// far they get. `floor` is a log position from before: bodies logged since then may be referred to.
 pub(crate) fn work_together(
     shares: &[(Arc<LiveQueue>, Share)],
+    routed: &[Routed],
     floor: Position,
     touched: &mut Touched,
 ) -> Outcome {
-    let mut order: Vec<usize> = (0..shares.len()).collect();
-    order.sort_unstable_by_key(|at| shares.get(*at).map(|(queue, _)| queue.id()));
-    let mut locked: Vec<(usize, Locked<'_>)> = Vec::with_capacity(order.len());
-    for at in order {
-        let Some((queue, share)) = shares.get(at) else {
-            continue;
-        };
-        let state = queue.lock();
-        // One that is deleted may still send on what it held.
-        if queue.is_gone() || (queue.is_deleted() && share.left.is_empty()) {
-            continue;
-        }
-        let bytes_before = state.machine.totals().bytes;
-        locked.push((
-            at,
-            Locked {
-                queue,
-                state,
-                bytes_before,
-                refused: 0,
-                has_duplicates: false,
-            },
-        ));
-    }
-    let times: Vec<u64> = locked
-        .iter_mut()
-        .map(|(_, one)| one.queue.begin(&mut one.state))
-        .collect();
-    let is_undone = !is_fitting(shares, &locked, &times);
-    for ((at, one), now_ms) in locked.iter_mut().zip(times) {
-        if let Some((_, share)) = shares.get(*at).filter(|_| !is_undone) {
-            one.decide(share, now_ms);
-        }
-    }
-    let mut position = record(&mut locked, floor);
-    if locked.iter().any(|(_, one)| one.has_duplicates) {
-        // Who sent them again waits for what came then.
-        position = locked
-            .first()
-            .map_or(position, |(_, one)| one.queue.backing.log.appended());
-    }
+    let mut locked = lock_all(shares, routed);
+    let passage = pass(routed, &mut locked);
+    let is_undone = !passage.is_fitting || !is_fitting(shares, routed, &locked);
     let mut outcome = Outcome {
         refused: vec![None; shares.len()],
         is_undone,
         ..Outcome::default()
     };
+    if !is_undone {
+        let mut turned_away = vec![false; routed.len()];
+        for one in &mut locked {
+            one.decide(&mut turned_away);
+        }
+        outcome.turned_away = passage.remember(&mut locked, turned_away);
+    }
+    let mut position = record(&mut locked, floor);
+    if locked.iter().any(|one| one.has_duplicates) {
+        // Who sent them again waits for what came then.
+        position = locked
+            .first()
+            .map_or(position, |one| one.queue.backing.log.appended());
+    }
     let worked = &mut outcome.worked;
     (worked.queued, worked.all) = (position, position);
-    for (at, one) in &mut locked {
+    worked.refused = outcome.turned_away.len();
+    for one in &mut locked {
         let (queue, state) = (one.queue, &mut *one.state);
         state.facts.clear();
         worked.all = worked.all.max(queue.dispatch(state, touched));
         worked.all = worked.all.max(queue.end(state, touched));
         queue.settle_accounts(state, one.bytes_before);
-        worked.held_bytes = worked.held_bytes.max(state.machine.totals().bytes);
+        worked.held_bytes = worked.held_bytes.max(state.machine.bytes());
         if has_leaving(state) {
             outcome.leaving.push(Arc::clone(queue));
         }
         worked.refused += one.refused;
-        if let Some(place) = outcome.refused.get_mut(*at) {
+        if let Some(place) = one.share.and_then(|(at, _)| outcome.refused.get_mut(at)) {
             *place = Some(one.refused);
         }
+    }
+    let browsers: Vec<_> = locked
+        .into_iter()
+        .filter(|one| !one.state.browsers.is_empty())
+        .map(|one| (one.queue, one.state.browsers.clone()))
+        .collect();
+    for (queue, browsers) in browsers {
+        browsers.iter().for_each(|browser| queue.browse(browser, touched));
+    }
+    if !is_undone {
+        passage.tell_histories(routed);
     }
     outcome
 }
 
-/// Whether all that must fit does, at the times of the queues that are locked.
-fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], locked: &[(usize, Locked<'_>)], times: &[u64]) -> bool {
-    let is_taken = |(at, (_, share)): (usize, &(_, Share))| {
-        let mut timed = locked.iter().zip(times);
-        let target = timed.find(|((locked_at, _), _)| *locked_at == at);
-        // What is deleted takes nothing.
-        !share.must_fit
-            || target.is_some_and(|((_, one), now_ms)| {
-                one.state.machine.has_room_for_all(&share.messages, *now_ms)
-            })
+/// Locks all queues in the order of their ids, but for those that are deleted.
+fn lock_all<'a>(shares: &'a [(Arc<LiveQueue>, Share)], routed: &'a [Routed]) -> Vec<Locked<'a>> {
+    let places = shares.iter().enumerate();
+    let mut order: Vec<_> = places
+        .map(|(at, (queue, share))| (queue, Some((at, share))))
+        .collect();
+    let mut last: Option<&Arc<Route>> = None;
+    for Routed { route, .. } in routed {
+        // Mostly they are of one kind.
+        if !last.is_some_and(|last| Arc::ptr_eq(last, route)) {
+            let keys = route.gates.iter().map(|gate| &gate.keys);
+            order.extend(route.all_queues().chain(keys).map(|queue| (queue, None)));
+        }
+        last = Some(route);
+    }
+    // The one with a share comes first, and stays.
+    order.sort_by_key(|(queue, share)| (queue.id(), share.is_none()));
+    order.dedup_by_key(|(queue, _)| queue.id());
+    let mut locked = Vec::with_capacity(order.len());
+    for (queue, share) in order {
+        let state = queue.lock();
+        // One that is deleted may still send on what it held.
+        let has_left = share.is_some_and(|(_, share)| !share.left.is_empty());
+        if queue.is_gone() || (queue.is_deleted() && !has_left) {
+            continue;
+        }
+        let bytes_before = state.machine.bytes();
+        locked.push(Locked {
+            queue,
+            state,
+            share,
+            bytes_before,
+            now_ms: 0,
+            passed: Vec::new(),
+            passed_of: Vec::new(),
+            refused: 0,
+            has_duplicates: false,
+        });
+    }
+    for one in &mut locked {
+        one.now_ms = one.queue.begin(&mut one.state);
+    }
+    locked
+}
+
+/// Whether all that must fit does.
+fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], routed: &[Routed], locked: &[Locked<'_>]) -> bool {
+    let is_locked = |at| {
+        locked
+            .iter()
+            .any(|one| one.share.is_some_and(|(other, _)| other == at))
     };
-    shares.iter().enumerate().all(is_taken)
+    // What is deleted takes nothing.
+    let mut places = shares.iter().enumerate();
+    if places.any(|(at, (_, share))| share.must_fit && !is_locked(at)) {
+        return false;
+    }
+    locked.iter().all(|one| {
+        let share = one.share.map(|(_, share)| share);
+        let mut passed = one.passed_of.iter().filter_map(|nth| routed.get(*nth));
+        if !share.is_some_and(|share| share.must_fit) && !passed.any(|routed| routed.must_fit) {
+            return true;
+        }
+        let messages = share.map_or(&[][..], |share| &share.messages);
+        one.state
+            .machine
+            .has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
+    })
 }
 
 impl Locked<'_> {
-    /// Decides a queue's share, and makes it so; the facts stay, to be recorded.
-    fn decide(&mut self, share: &Share, now_ms: u64) {
-        let state = &mut *self.state;
-        for command in &share.commands() {
-            let from = state.facts.len();
-            let taken = carry_out(state, command, now_ms);
-            match command {
-                Command::Enqueue(messages) => {
-                    let decided = state.facts.get(from..).unwrap_or_default();
-                    let came = decided
-                        .iter()
-                        .filter(|fact| matches!(fact, Fact::Enqueued { .. }));
-                    self.has_duplicates = came.count() < taken;
-                    let refused = messages.get(taken..).unwrap_or_default();
-                    self.refused = refused.len();
-                    self.queue.refuse(state, refused);
+    /// Decides a queue's share and what came through gates, and makes it so; the facts stay, to be recorded.
+    fn decide(&mut self, turned_away: &mut [bool]) {
+        if let Some((_, share)) = self.share {
+            for command in &share.commands() {
+                match command {
+                    // They come last, and some may be refused.
+                    Command::Enqueue(_) => {}
+                    command => self.carry_out(command),
                 }
-                // What came back may have expired while it was out.
-                Command::Return { tickets: [_, ..], .. } => drop(carry_out(state, &Command::Tick, now_ms)),
-                _ => {}
+            }
+            self.refused = share.messages.len() - self.enqueue(&share.messages);
+        }
+        let passed = std::mem::take(&mut self.passed);
+        let taken = self.enqueue(&passed);
+        for nth in self.passed_of.get(taken..).unwrap_or_default() {
+            if let Some(is_turned_away) = turned_away.get_mut(*nth) {
+                *is_turned_away = true;
             }
         }
     }
+
+    fn carry_out(&mut self, command: &Command<'_>) {
+        let state = &mut *self.state;
+        carry_out(state, command, self.now_ms);
+        // What came back may have expired while it was out.
+        if let Command::Return { tickets: [_, ..], .. } = command {
+            carry_out(state, &Command::Tick, self.now_ms);
+        }
+    }
+
+    /// Queues messages. Answers how many of them were taken, the first ones.
+    fn enqueue(&mut self, messages: &[Message]) -> usize {
+        let state = &mut *self.state;
+        let from = state.facts.len();
+        let taken = carry_out(state, &Command::Enqueue(messages), self.now_ms);
+        let decided = state.facts.get(from..).unwrap_or_default();
+        self.has_duplicates |= have_duplicates(decided, taken);
+        self.queue
+            .refuse(state, messages.get(taken..).unwrap_or_default());
+        taken
+    }
+}
+
+/// Whether some of the messages that a queue took came before: so many were taken, and this was decided.
+pub(super) fn have_duplicates(decided: &[Fact], taken: usize) -> bool {
+    let came = decided
+        .iter()
+        .filter(|fact| matches!(fact, Fact::Enqueued { .. }));
+    came.count() < taken
 }
 
 /// Decides a command and makes it so; the facts stay. Answers as [`Queue::decide`] does.
@@ -222,23 +305,23 @@ fn carry_out(state: &mut State, command: &Command<'_>, now_ms: u64) -> usize {
 }
 
 /// Puts what was decided into the log, in one piece. Answers the position behind it.
-fn record(locked: &mut [(usize, Locked<'_>)], floor: Position) -> Position {
-    if !locked.iter().any(|(_, one)| one.queue.has_to_record(&one.state)) {
+fn record(locked: &mut [Locked<'_>], floor: Position) -> Position {
+    if !locked.iter().any(|one| one.queue.has_to_record(&one.state)) {
         return Position::default();
     }
-    let Some((_, first)) = locked.first() else {
+    let Some(first) = locked.first() else {
         return Position::default();
     };
     let log = Arc::clone(&first.queue.backing.log);
     let references_from = first.queue.references_from(floor);
     let position = log.append(&mut |out| {
-        for (_, one) in &mut *locked {
+        for one in &mut *locked {
             if one.queue.has_to_record(&one.state) {
                 one.queue.write(&mut one.state, out, references_from);
             }
         }
     });
-    for (_, one) in locked.iter_mut() {
+    for one in locked.iter_mut() {
         if one.queue.has_to_record(&one.state) {
             one.queue.recorded(&mut one.state, references_from, position);
         }

@@ -9,7 +9,7 @@ use warren_broker::queue::Leaving;
 
 /// Whether something leaves that nobody moves yet.
 pub(super) fn has_leaving(state: &State) -> bool {
-    !state.machine.is_plain() && state.machine.totals().leaving > 0 && !state.is_moving
+    state.machine.has_leaving() && !state.is_moving
 }
 
 impl LiveQueue {
@@ -30,7 +30,7 @@ impl LiveQueue {
         if state.move_at_ms > 0 && self.backing.clock.now_ms() < state.move_at_ms {
             return None;
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         if self.life() == Life::Emptied {
             state.machine.leave_some(max);
         }

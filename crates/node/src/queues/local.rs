@@ -6,6 +6,7 @@
 //! by the caller, after the lock is free.
 
 use super::Browser;
+use super::joint::have_duplicates;
 use super::leaving::has_leaving;
 use super::post::Post;
 use super::triggers::Trigger;
@@ -166,7 +167,7 @@ impl LiveQueue {
         reserved: u64,
         needed_from: Position,
     ) -> Self {
-        backing.memory.queue_changed(0, machine.totals().bytes);
+        backing.memory.queue_changed(0, machine.bytes());
         let mut marks = VecDeque::new();
         if machine.first_unstored().is_some() {
             marks.push_back((needed_from, 0));
@@ -296,7 +297,7 @@ impl LiveQueue {
         if self.is_deleted() {
             return Worked::default();
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let now_ms = self.begin(&mut state);
         let mut worked = Worked::default();
         for command in commands {
@@ -321,7 +322,7 @@ impl LiveQueue {
         self.settle_accounts(&mut state, before);
         let takes = |command: &Command<'_>| matches!(command, Command::Enqueue([_, ..]));
         if commands.iter().any(takes) {
-            worked.held_bytes = state.machine.totals().bytes;
+            worked.held_bytes = state.machine.bytes();
         }
         let is_leaving = has_leaving(&state);
         let browsers = match commands.is_empty() {
@@ -349,8 +350,7 @@ impl LiveQueue {
         loop {
             let State { machine, facts, .. } = &mut *state;
             let taken = machine.decide(&Command::Enqueue(rest), now_ms, facts);
-            let came = facts.iter().filter(|fact| matches!(fact, Fact::Enqueued { .. }));
-            let has_duplicates = came.count() < taken;
+            let has_duplicates = have_duplicates(facts, taken);
             let mut position = self.commit(state, floor);
             if has_duplicates {
                 // Some came before: who sent them again waits for what came then.
@@ -543,7 +543,7 @@ impl LiveQueue {
         if self.is_deleted() {
             return Got::Empty;
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let now_ms = self.begin(&mut state);
         state.used_at_ms = now_ms;
         let State { machine, facts, .. } = &mut *state;
@@ -684,7 +684,7 @@ impl LiveQueue {
     pub(super) fn settle_accounts(self: &Arc<Self>, state: &mut State, bytes_before: usize) {
         self.backing
             .memory
-            .queue_changed(bytes_before, state.machine.totals().bytes);
+            .queue_changed(bytes_before, state.machine.bytes());
         if let Some(storage) = &self.backing.storage {
             let released = state.machine.take_released();
             if !released.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::leaving::has_leaving;
 use super::local::{Standing, State};
-use super::{Browser, LiveQueue};
+use super::{Browser, LiveQueue, Peeking};
 use crate::mailbox::{Mailbox, Notice, Touched};
 use std::collections::VecDeque;
 use std::io;
@@ -50,7 +50,7 @@ impl LiveQueue {
         if self.is_gone() {
             return;
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         take(&mut state.machine);
         self.begin(&mut state);
         self.dispatch(&mut state, touched);
@@ -89,7 +89,7 @@ impl LiveQueue {
             drop(state);
             return self.release(extent, seqs.len() as u64);
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let ahead_bytes = if keeps { self.backing.ahead_bytes() } else { 0 };
         let keep_bytes = state.machine.keep_bytes(ahead_bytes);
         state.machine.stored(durable, extent, seqs, keep_bytes);
@@ -103,7 +103,7 @@ impl LiveQueue {
             drop(state);
             return self.release(copied.extent, copied.count);
         }
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         state.machine.moved(durable, from_extent, copied);
         self.settle_accounts(&mut state, before);
     }
@@ -136,7 +136,7 @@ impl LiveQueue {
     /// Drops what is in memory and in an extent, but for so much as is read ahead of consumers.
     pub(crate) fn evict(self: &Arc<Self>) {
         let mut state = self.lock();
-        let before = state.machine.totals().bytes;
+        let before = state.machine.bytes();
         let keep_bytes = state.machine.keep_bytes(self.backing.ahead_bytes());
         state.machine.evict(keep_bytes);
         self.settle_accounts(&mut state, before);
@@ -249,6 +249,17 @@ impl LiveQueue {
         match &self.backing.storage {
             Some(storage) => storage.ask_browser(Arc::clone(browser)),
             None => browser.run(&|_, _| Vec::new(), touched),
+        }
+    }
+
+    /// Somebody peeks: on the thread that reads or, where nothing has to be read, here and now.
+    pub(crate) fn peek(self: &Arc<Self>, peeking: Peeking) {
+        if let Some(storage) = &self.backing.storage {
+            return storage.ask_peek(peeking);
+        }
+        let mut more = Some(peeking);
+        while let Some(peeking) = more {
+            more = peeking.run(&|_, _| Vec::new());
         }
     }
 

@@ -107,7 +107,8 @@ impl Storage {
             (self.wal.appended(), catalog.last_id())
         };
         let mut needed_from = at;
-        for queue in node.live_queues().iter().filter(|queue| queue.declared().durable) {
+        let queues = node.live_queues().into_iter().chain(node.key_queues());
+        for queue in queues.filter(|queue| queue.declared().durable) {
             let standing = queue.standing();
             needed_from = needed_from.min(standing.log_floor.unwrap_or(needed_from));
             writer.entry(queue.id().0, entry::QUEUE, |out| {

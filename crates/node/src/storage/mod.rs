@@ -31,7 +31,7 @@ pub use table::Usage;
 use crate::alarms::Memory;
 use crate::clock::Clock;
 use crate::node::Node;
-use crate::queues::{Browser, LiveQueue};
+use crate::queues::{Browser, LiveQueue, Peeking};
 use keeper::Trouble;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -167,6 +167,8 @@ enum Wish {
     Notes(Arc<LiveQueue>, NotesFetch),
     /// A browser is to look.
     Browse(Arc<Browser>),
+    /// Somebody wants to see something.
+    Peek(Peeking),
 }
 
 /// Calls the keeper.
@@ -256,6 +258,12 @@ impl Storage {
     /// A browser is to look.
     pub(crate) fn ask_browser(&self, browser: Arc<Browser>) {
         self.fetches.lock().push_back(Wish::Browse(browser));
+        self.has_fetch.notify_one();
+    }
+
+    /// Somebody peeks.
+    pub(crate) fn ask_peek(&self, peeking: Peeking) {
+        self.fetches.lock().push_back(Wish::Peek(peeking));
         self.has_fetch.notify_one();
     }
 

@@ -3,7 +3,7 @@
 use super::{ANNOTATED, PRIORITY, Storage, TRANSIENT, Wish};
 use crate::mailbox::Touched;
 use crate::queues::record::Kept;
-use crate::queues::{Browser, LiveQueue};
+use crate::queues::{Browser, LiveQueue, Peeking};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,7 +37,7 @@ impl Storage {
             match next {
                 None => return,
                 Some(wish) => {
-                    if let Err(shortage) = self.grant(&wish) {
+                    if let Err((wish, shortage)) = self.grant(wish) {
                         self.put_off(wish, &shortage);
                     }
                 }
@@ -45,16 +45,21 @@ impl Storage {
         }
     }
 
-    /// An error is a shortage: nothing was done.
-    fn grant(&self, wish: &Wish) -> io::Result<()> {
+    /// An error is a shortage: nothing was done, and the wish comes back.
+    fn grant(&self, wish: Wish) -> Result<(), (Wish, io::Error)> {
         match wish {
-            Wish::Browse(browser) => {
-                self.let_browse(browser);
-                Ok(())
+            Wish::Browse(browser) => self.let_browse(&browser),
+            Wish::Peek(peeking) => self.let_peek(peeking),
+            Wish::Fetch(queue, fetch) => {
+                let served = self.serve(&queue, &fetch);
+                return served.map_err(|error| (Wish::Fetch(queue, fetch), error));
             }
-            Wish::Fetch(queue, fetch) => self.serve(queue, fetch),
-            Wish::Notes(queue, fetch) => self.serve_notes(queue, fetch),
+            Wish::Notes(queue, fetch) => {
+                let served = self.serve_notes(&queue, &fetch);
+                return served.map_err(|error| (Wish::Notes(queue, fetch), error));
+            }
         }
+        Ok(())
     }
 
     /// Another wish is looked at first, after a pause.
@@ -62,7 +67,7 @@ impl Storage {
         let extent = match &wish {
             Wish::Fetch(_, fetch) => fetch.stretch.extent,
             Wish::Notes(_, fetch) => fetch.extent,
-            Wish::Browse(_) => 0,
+            Wish::Browse(_) | Wish::Peek(_) => 0,
         };
         tracing::warn!(%error, extent, "an extent cannot be read now: tried again");
         let mut fetches = self.fetches.lock();
@@ -77,23 +82,36 @@ impl Storage {
     /// A browser looks. What cannot be read it does not get.
     fn let_browse(&self, browser: &Arc<Browser>) {
         let mut touched = Touched::default();
-        let read = |queue: &Arc<LiveQueue>, fetch: &Fetch| match self.read(queue, fetch) {
+        browser.run(&|queue, fetch| self.read_to_show(queue, fetch), &mut touched);
+        touched.wake_all();
+    }
+
+    /// Somebody peeks, for a while, and then others are served. What cannot be read is not seen.
+    fn let_peek(&self, peeking: Peeking) {
+        if let Some(more) = peeking.run(&|queue, fetch| self.read_to_show(queue, fetch))
+            && !self.is_closing.load(Ordering::Acquire)
+        {
+            self.ask_peek(more);
+        }
+    }
+
+    fn read_to_show(&self, queue: &Arc<LiveQueue>, fetch: &Fetch) -> Vec<(u64, Message)> {
+        match self.read(queue, fetch) {
             Ok(outcome) => outcome.found,
             Err(error) => {
                 tracing::warn!(%error, extent = fetch.stretch.extent, "a browser misses messages");
                 Vec::new()
             }
-        };
-        browser.run(&read, &mut touched);
-        touched.wake_all();
+        }
     }
 
     /// Reads what is asked for now; without threads. Answers whether there was anything.
     pub(crate) fn read_once(&self) -> bool {
         let next = self.fetches.lock().pop_front();
         let Some(wish) = next else { return false };
-        let is_granted = self.grant(&wish).is_ok();
-        if !is_granted {
+        let granted = self.grant(wish);
+        let is_granted = granted.is_ok();
+        if let Err((wish, _)) = granted {
             self.fetches.lock().push_back(wish);
         }
         is_granted

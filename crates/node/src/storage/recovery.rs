@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::dialect::Reading;
 use crate::node::{Config, Node};
 use crate::queues::record::{Reader, Said};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::{Catalog, Change, Effect, codec};
@@ -208,8 +208,11 @@ impl Recovery {
 
     fn change(&mut self, change: Change) {
         for effect in self.catalog.replay(change) {
-            if let Effect::QueueDeleted(_, queue) = effect {
-                self.queues.remove(&queue.id.0);
+            match effect {
+                Effect::QueueDeleted(_, queue) => drop(self.queues.remove(&queue.id.0)),
+                // What it remembers has its number.
+                Effect::ExchangeDeleted(_, exchange) => drop(self.queues.remove(&exchange.id.0)),
+                _ => {}
             }
         }
     }
@@ -320,7 +323,12 @@ fn finish(
     });
     failpoint::pass("recovery-end");
     let mut report = std::mem::take(&mut recovery.report);
-    report.queues = recovery.queues.len();
+    let exchanges = recovery.exchanges();
+    report.queues = recovery
+        .queues
+        .keys()
+        .filter(|id| !exchanges.contains(*id))
+        .count();
     let queues = std::mem::take(&mut recovery.queues);
     let rising = queues.into_iter().map(|(id, rising)| {
         report.messages += rising.messages();
@@ -434,15 +442,21 @@ impl Recovery {
         Ok(table)
     }
 
+    /// The numbers of all exchanges, which those have of them that remember keys for one.
+    fn exchanges(&self) -> HashSet<u64> {
+        let vhosts = self.catalog.vhosts();
+        vhosts
+            .flat_map(|vhost| vhost.exchanges().map(|exchange| exchange.id.0))
+            .collect()
+    }
+
     /// Queues that the catalog does not know: they were deleted before the checkpoint, and the log still
     /// tells of them. Only where the checkpoint has gaps, or the log behind it is damaged, can it be that
     /// their declaration is lost.
     fn drop_unknown(&mut self) {
-        let known: hashbrown::HashSet<u64> = self
-            .catalog
-            .vhosts()
-            .flat_map(|vhost| vhost.queues().map(|queue| queue.id.0))
-            .collect();
+        let mut known = self.exchanges();
+        let vhosts = self.catalog.vhosts();
+        known.extend(vhosts.flat_map(|vhost| vhost.queues().map(|queue| queue.id.0)));
         let mut unknown = Vec::new();
         self.queues.retain(|id, queue| {
             let is_known = known.contains(id);

@@ -1,5 +1,6 @@
 //! A node to test with: one virtual host, users who may do anything, messages that say who sent them.
 
+use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use warren_broker::access::{Permission, User};
 use warren_broker::catalog::{QueueDeclaration, Vhost};
@@ -8,6 +9,7 @@ use warren_broker::name::{QueueName, UserName, VhostName};
 use warren_broker::naming::QUEUE_ALIAS;
 use warren_broker::parameter::Parameter;
 use warren_broker::value::Value;
+use warren_node::storage::Options;
 use warren_node::{Client, Config, LiveQueue, Node, Touched};
 use warren_store::MemoryLog;
 
@@ -16,6 +18,24 @@ pub(crate) fn node() -> Arc<Node> {
     let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
     node.put_vhost(Vhost::named(vhost()));
     node
+}
+
+/// A node over a disk, with a small log, as it is when it starts.
+pub(crate) fn open(disk: SimDisk) -> Arc<Node> {
+    let log = warren_store::Options {
+        segment_bytes: 64 * 1024,
+        log_bytes_max: 512 * 1024,
+        waiting_bytes_max: 256 * 1024,
+        sync: true,
+    };
+    let options = Options {
+        log,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    Node::open(Config::default(), options, Arc::new(disk))
+        .unwrap()
+        .node
 }
 
 pub(crate) fn vhost() -> VhostName {

@@ -1,7 +1,7 @@
 //! What exchanges remember, what queues tell, and what names stand for: where the running broker puts pieces
 //! together that are tested by themselves elsewhere.
 
-use crate::broker::{self, alias, client, declare_queue, id_of, message, vhost};
+use crate::broker::{self, alias, client, declare_queue, id_of, message, open, vhost};
 use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, Vhost};
@@ -12,8 +12,7 @@ use warren_broker::parameter::Parameter;
 use warren_broker::refusal::Refusal;
 use warren_broker::route::NoHeaders;
 use warren_broker::value::{Table, Value};
-use warren_node::storage::Options;
-use warren_node::{Batch, Client, Config, Got, Keys, Node, RouteCache, Touched, admin};
+use warren_node::{Batch, Client, Got, Keys, Node, RouteCache, Touched, admin};
 
 fn queue_name(name: &str) -> QueueName {
     QueueName::new(name).unwrap()
@@ -220,23 +219,6 @@ fn a_queue_tells_of_its_trigger_once_a_crossing() {
     client.purge(&queue_name("q")).unwrap();
     batch(&mut publisher, 4);
     assert_eq!(told(&mut client), ["queue.trigger.low", "queue.trigger.high"]);
-}
-
-fn open(disk: SimDisk) -> Arc<Node> {
-    let log = warren_store::Options {
-        segment_bytes: 64 * 1024,
-        log_bytes_max: 512 * 1024,
-        waiting_bytes_max: 256 * 1024,
-        sync: true,
-    };
-    let options = Options {
-        log,
-        disk_free_limit: 0,
-        ..Options::default()
-    };
-    Node::open(Config::default(), options, Arc::new(disk))
-        .unwrap()
-        .node
 }
 
 #[test]

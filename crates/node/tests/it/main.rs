@@ -13,6 +13,7 @@
 mod broker;
 mod browse;
 mod delays;
+mod gates;
 mod idle;
 mod interleavings;
 mod kinds;

@@ -1,14 +1,12 @@
 //! What queues go by, from the moment at which a policy says so, and after a restart.
 
-use crate::broker::{client, declare_queue, vhost};
+use crate::broker::{client, declare_queue, open, vhost};
 use crate::sim::sim_disk::SimDisk;
-use std::sync::Arc;
 use warren_broker::catalog::{PolicyScope, Vhost};
 use warren_broker::policy::{ApplyTo, Policy};
 use warren_broker::queue::Rules;
 use warren_broker::value::Value;
-use warren_node::storage::Options;
-use warren_node::{Config, Node};
+use warren_node::Node;
 
 const USERS: PolicyScope = PolicyScope::Users;
 
@@ -20,23 +18,6 @@ fn policy(name: &str, pattern: &str, max_length: i64) -> Policy {
 fn max_length(node: &Node, queue: &str) -> Option<u64> {
     let live = node.vhost("/").unwrap();
     live.queue(queue).unwrap().rules().max_length
-}
-
-fn open(disk: SimDisk) -> Arc<Node> {
-    let log = warren_store::Options {
-        segment_bytes: 64 * 1024,
-        log_bytes_max: 512 * 1024,
-        waiting_bytes_max: 256 * 1024,
-        sync: true,
-    };
-    let options = Options {
-        log,
-        disk_free_limit: 0,
-        ..Options::default()
-    };
-    Node::open(Config::default(), options, Arc::new(disk))
-        .unwrap()
-        .node
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! routes are older than several changes. Then the same from threads, which look while others change.
 
 use crate::broker;
+use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -491,10 +492,65 @@ struct Hall {
     changes: AtomicUsize,
     /// Looks that were made while nothing changed.
     looks: AtomicUsize,
+    /// How many there were when the last change was over.
+    looks_before: AtomicUsize,
+    /// So many are waited for before the next change.
+    enough: AtomicUsize,
     is_over: AtomicBool,
+    /// Where both sides wait for each other.
+    lock: Mutex<()>,
+    news: Condvar,
 }
 
+impl Hall {
+    /// A look was made while nothing changed. Whoever looked too often since the last change waits for the next.
+    fn looked(&self) {
+        let count = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        if count == self.enough.load(Ordering::SeqCst) {
+            self.tell();
+        }
+        let is_idle = || {
+            let max = self.looks_before.load(Ordering::SeqCst) + LOOKS_AT_ONCE;
+            count > max && !self.is_over.load(Ordering::SeqCst)
+        };
+        self.wait_while(is_idle);
+    }
+
+    /// A change was made. The next one waits for so many looks.
+    fn changed(&self, looks: usize) {
+        let before = self.looks.load(Ordering::SeqCst);
+        self.enough.store(before + looks, Ordering::SeqCst);
+        self.looks_before.store(before, Ordering::SeqCst);
+        self.tell();
+        self.wait_while(|| self.looks.load(Ordering::SeqCst) < before + looks);
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let _lock = self.lock.lock();
+        self.news.notify_all();
+    }
+
+    fn wait_while(&self, is_early: impl Fn() -> bool) {
+        if is_early() {
+            let mut lock = self.lock.lock();
+            while is_early() {
+                self.news.wait(&mut lock);
+            }
+        }
+    }
+}
+
+/// So many looks see the same at most: with few processors the thread that changes things waits for its turn
+/// while others look.
+const LOOKS_AT_ONCE: usize = 4000;
+
 /// A look during which nothing changed.
+#[derive(PartialEq)]
 struct Look {
     /// How many changes there were before.
     changes: usize,
@@ -514,7 +570,7 @@ struct Stress {
     changes: usize,
 }
 
-/// Looks until it is over, at what comes up, and answers what was found.
+/// Looks until it is over, at what comes up, and answers what was found, the same mostly once.
 fn keep_looking(stress: &Stress, publisher: &mut Publisher, mut dice: Dice, hall: &Hall) -> Vec<Look> {
     let mut looks = Vec::new();
     while !hall.is_over.load(Ordering::SeqCst) {
@@ -523,15 +579,18 @@ fn keep_looking(stress: &Stress, publisher: &mut Publisher, mut dice: Dice, hall
         let before = hall.changes.load(Ordering::SeqCst);
         let (found, is_there) = find(publisher, exchange, &[key], with_g);
         if before.is_multiple_of(2) && hall.changes.load(Ordering::SeqCst) == before {
-            hall.looks.fetch_add(1, Ordering::SeqCst);
-            looks.push(Look {
+            let look = Look {
                 changes: before / 2,
                 exchange,
                 key,
                 with_g,
                 found,
                 is_there,
-            });
+            };
+            if !looks.iter().rev().take(2).any(|known| *known == look) {
+                looks.push(look);
+            }
+            hall.looked();
         }
     }
     looks
@@ -546,14 +605,9 @@ fn keep_changing(stress: &Stress, world: &mut World, mut dice: Dice, hall: &Hall
         world.run(&step);
         hall.changes.fetch_add(1, Ordering::SeqCst);
         models.push(world.model.clone());
-        if dice.roll(3) > 0 {
-            let enough = hall.looks.load(Ordering::SeqCst) + dice.roll(40);
-            while hall.looks.load(Ordering::SeqCst) < enough {
-                thread::yield_now();
-            }
-        }
+        hall.changed(if dice.roll(3) > 0 { dice.roll(40) } else { 0 });
     }
-    hall.is_over.store(true, Ordering::SeqCst);
+    hall.end();
     models
 }
 
@@ -576,7 +630,8 @@ impl Stress {
             let looks = looking.into_iter().flat_map(|thread| thread.join().unwrap());
             (models, looks.collect::<Vec<_>>())
         });
-        assert!(looks.len() > self.changes, "hardly anybody looked");
+        let count = hall.looks.load(Ordering::SeqCst);
+        assert!(count > self.changes, "hardly anybody looked");
         for look in looks {
             let wanted = models[look.changes].route(look.exchange, look.key, look.with_g == 1);
             let wanted = wanted.map(|names| names.into_iter().map(str::to_owned).collect());
@@ -629,7 +684,7 @@ fn no_route_outlives_its_exchange_while_it_comes_and_goes() {
             }),
             _ => Step::DeleteExchange("x0"),
         },
-        changes: 4000,
+        changes: 20_000,
     };
     stress.run(0);
 }

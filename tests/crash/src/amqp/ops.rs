@@ -77,6 +77,18 @@ impl Connection {
         Ok(())
     }
 
+    /// A durable exchange that does something by itself.
+    pub(crate) fn declare_special_exchange(
+        &mut self,
+        name: &str,
+        kind: &str,
+        arguments: &Fields,
+    ) -> Result<(), Trouble> {
+        let method = Method::new(40, 10).u16(0).short(name).short(kind).u8(1 << 1);
+        self.call(CHANNEL, &method.long(arguments.bytes()), (40, 11), CALL_LIMIT)?;
+        Ok(())
+    }
+
     /// Whether an exchange is there.
     pub(crate) fn has_exchange(&mut self, channel: u16, name: &str) -> Result<(), Trouble> {
         let method = Method::new(40, 10).u16(0).short(name).short("").u8(PASSIVE);

@@ -115,27 +115,78 @@ fn groups_group() {
 }
 
 #[test]
-fn what_takes_more_than_linear_time_is_refused() {
+fn look_around_is_matched() {
+    // The best known pattern of policies.
+    assert!(matches(r"^(?!amq\.).*", "orders"));
+    assert!(matches(r"^(?!amq\.).*", "amq"));
+    assert!(!matches(r"^(?!amq\.).*", "amq.gen-1"));
+    assert!(matches("^a(?=b)b$", "ab"));
+    assert!(!matches("^a(?=c)b$", "ab"));
+    assert!(matches("(?<=a)b", "ab"));
+    assert!(!matches("(?<=a)b", "cb"));
+    assert!(matches("(?<!a)b", "cb"));
+    assert!(!matches("^a(?<!a)b$", "ab"));
+    assert!(matches("^(?!.*(dead|retry)$)[a-z.]{1,64}$", "orders.live"));
+    assert!(!matches("^(?!.*(dead|retry)$)[a-z.]{1,64}$", "orders.dead"));
+}
+
+#[test]
+fn what_was_matched_can_be_asked_for_again() {
+    assert!(matches(r"^(a|b)-\1$", "a-a"));
+    assert!(!matches(r"^(a|b)-\1$", "a-b"));
+    assert!(matches(r"^(?:x)(?<name>a|b)(c)\2\1$", "xacca"));
+}
+
+#[test]
+fn what_was_taken_is_not_given_back() {
+    assert!(matches("^a++b$", "aab"));
+    assert!(!matches("^a?+a$", "a"));
+    for pattern in ["^a++a$", "^a*+a$", "^a{1,2}+a$", "^(?>a+)a$"] {
+        assert!(!matches(pattern, "aa"), "{pattern}");
+    }
+}
+
+#[test]
+fn bytes_and_flags_are_the_same_for_both_engines() {
+    for ahead in ["", "(?=)"] {
+        let matches = |pattern: &str, name| matches(&format!("^{ahead}{pattern}$"), name);
+        assert!(matches("..", "é"));
+        assert!(!matches(".", "é"));
+        assert!(matches("größe", "größe"));
+        assert!(matches("[é]+", "é"));
+        assert!(!matches(r"\w+", "é"));
+        assert!(matches(r"\W+", "é"));
+        assert!(matches(r"\xC3\xA9", "é"));
+        assert!(matches("(?i)a(?-i)b", "Ab"));
+        assert!(!matches("(?i:a)b", "aB"));
+        assert!(!matches("(?i)é", "É"));
+        assert!(matches("[[:alpha:]_]+", "a_b"));
+        assert!(matches("[^[:alpha:]]", "1"));
+        assert!(matches(r"\h\Qa.b\E", "\ta.b"));
+        assert!(!matches("a", "a\n"));
+        assert!(matches(r"a\b-\Bx{0}\z", "a-"));
+    }
+    let pattern = Pattern::expanded("^(?!amq){username}-.*$", &[("username", "a.b")]).unwrap();
+    assert!(pattern.matches("a.b-c"));
+    assert!(!pattern.matches("acb-c"));
+}
+
+#[test]
+fn what_no_engine_has_is_refused() {
     for pattern in [
-        "^(?!amq)",
-        "(?=a)",
-        "(?<=a)",
-        "(?<!a)",
-        "(?>a)",
-        r"(a)\1",
-        "a++",
-        "a*+",
-        "a?+",
-        "a{2}+",
         "a**",
         "a+{2}",
+        "a+++",
         "(?R)",
         "(?1)",
+        "(?(1)a)",
+        "(?(?=a)b)",
         "(*FAIL)",
         "(?|a)",
         r"\G",
         r"\Ka",
         r"\R",
+        r"(a)\10",
         r"\p{L}",
         "[[.a.]]",
         "[a-\\d]",
@@ -155,6 +206,7 @@ fn what_takes_more_than_linear_time_is_refused() {
 fn what_is_no_pattern_is_refused() {
     for pattern in [
         "(", ")", "[", "[a", "*", "+a", r"a\", "(?", "[b-a]", "a{2,1}", r"\x{", r"\x{g}", "(?#", "(?<a",
+        "(?=", "(?!a", r"\1",
     ] {
         assert!(Pattern::new(pattern).is_err(), "{pattern}");
     }
@@ -169,6 +221,34 @@ fn a_pattern_cannot_grow_without_bound() {
         "^(a|a)*(a|a)*(a|aa)+$",
         &format!("{}b", "a".repeat(200))
     ));
+}
+
+#[test]
+fn a_pattern_that_goes_back_gives_up_in_time() {
+    let name = "a".repeat(254) + "b";
+    for pattern in [
+        r"^(a|a|aa)*\1c$",
+        r"^(?:(a+)+(?=a))+\1c$",
+        r"(?=(a*)*)(a*)*\2\2\1c",
+        r"(?:(?!c)(?:a|aa))+c",
+        r"(?<=(a|aa)\1)(?:(?=a)(?:a|aa))*c",
+        "(?:(?!x)(?:(?!y)(?:(?!z)a?)*)*)*c",
+    ] {
+        assert!(!matches(pattern, &name), "{pattern}");
+    }
+    for pattern in [
+        "(?:(?:(?:(?!x)){1000}){1000}){1000}",
+        "(?!x)(((((a{100}){100}){100}){100}){100})",
+        "(?:(?=a)){18446744073709551616}",
+        "(?=a)(?:[a-z]{1000}){5}",
+    ] {
+        assert!(
+            matches!(Pattern::new(pattern), Err(Error::Syntax { .. })),
+            "{pattern}"
+        );
+    }
+    let nested = format!("{}a{}", "(?=".repeat(5000), ")".repeat(5000));
+    assert!(Pattern::new(&nested).is_err());
 }
 
 #[test]
@@ -317,12 +397,16 @@ proptest! {
         expression.write(&mut written);
         let anchored = Pattern::new(&format!("^(?:{written})$")).unwrap();
         let anywhere = Pattern::new(&format!("(?:{written})")).unwrap();
+        let going_back = Pattern::new(&format!("^(?=)(?:{written})$")).unwrap();
+        let going_back_anywhere = Pattern::new(&format!("(?=)(?:{written})")).unwrap();
         for name in names {
             let text: Vec<char> = name.chars().collect();
             let whole = expression.ends(&text, 0).contains(&text.len());
             prop_assert_eq!(anchored.matches(&name), whole, "/{}/ on {:?}", &written, &name);
+            prop_assert_eq!(going_back.matches(&name), whole, "/{}/ on {:?}", &written, &name);
             let part = (0..=text.len()).any(|start| !expression.ends(&text, start).is_empty());
             prop_assert_eq!(anywhere.matches(&name), part, "/{}/ on {:?}", &written, &name);
+            prop_assert_eq!(going_back_anywhere.matches(&name), part, "/{}/ on {:?}", &written, &name);
         }
     }
 
@@ -335,7 +419,9 @@ proptest! {
 
     #[test]
     fn no_text_panics(source in "\\PC{0,24}", odd in "[\\\\(\\[{?*+|^:<>=!#Pa\\-\\]})0-9,]{0,16}") {
-        let _ = Pattern::new(&source);
-        let _ = Pattern::expanded(&odd, &[("a", &source)]);
+        for pattern in [Pattern::new(&source), Pattern::expanded(&odd, &[("a", &source)])].into_iter().flatten() {
+            let _ = pattern.matches(&odd);
+            let _ = pattern.matches(&source);
+        }
     }
 }

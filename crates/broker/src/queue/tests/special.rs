@@ -1,5 +1,7 @@
 //! Promises of what a plain queue does not have, by name: priorities, times, limits, dead letters.
 
+mod keyed;
+
 use super::model::pages_for;
 use super::*;
 
@@ -547,4 +549,32 @@ fn a_purge_leaves_the_octets_of_what_stays_in_extents() {
     queue.stored(false, 2, &[0], 0);
     at(&mut queue, &Command::Purge, NOW_MS);
     assert_eq!((queue.summary().octets, queue.totals().unsettled_octets), (0, 9));
+}
+
+#[test]
+fn what_was_settled_between_others_since_it_was_looked_at_stands_nowhere() {
+    let mut queue = Queue::new(true);
+    let transient = Message::of(&Parts {
+        key: "q",
+        ..Parts::default()
+    });
+    let transient = transient.unwrap();
+    enqueue(&mut queue, &[(); 3].map(|()| transient.clone()));
+    let all = queue.unstored(false, 0, usize::MAX, usize::MAX);
+    let seqs: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
+    queue.stored(false, 1, &seqs, 0);
+    let looks = queue.look(0, 9, Scope::default());
+    let mut absent = SeqSet::default();
+    for look in looks.iter().filter(|look| look.message.is_none()) {
+        absent.insert(look.seq);
+    }
+    assert_eq!(absent.len(), 3);
+    queue.apply([Fact::Settled {
+        range: Range::one(1),
+        persistent: false,
+        octets: 0,
+    }]);
+    let places = queue.places_of(&absent);
+    let wanted: Vec<_> = places.iter().flat_map(|place| &place.wanted).collect();
+    assert_eq!(wanted, [&Range::one(0), &Range::one(2)]);
 }

@@ -10,7 +10,7 @@
 )]
 
 mod client;
-mod crash;
+pub(crate) mod crash;
 mod damage;
 mod life;
 mod meanwhile;

@@ -1,9 +1,10 @@
 //! Keys: messages that are sent again after a kill, and last values.
 //!
-//! Every key is sent more than once, before the kill and after it: it is in the queue once, even after it was
-//! taken out. Of last values there is one for a key, none older than the last that was confirmed.
+//! Every key is sent more than once, before the kill and after it: it is in its queue once, even after it was
+//! taken out. One queue knows by itself what came, for the other an exchange does, which leads to a third as
+//! well. Of last values there is one for a key, none older than the last that was confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,11 @@ use crate::rng::Rng;
 use crate::scenario::Done;
 
 const ONCE: &str = "dedup.once";
+const GATED: &str = "dedup.gated";
+/// Leads to [`GATED`], and lets no key through twice.
+const GATE: &str = "dedup.gate";
+/// Behind it, too: what is in the one is in the other.
+const TWIN: &str = "dedup.twin";
 const LAST: &str = "dedup.last";
 
 const HEADER: &str = "x-deduplication-header";
@@ -36,6 +42,12 @@ fn set_up(address: SocketAddr) -> Result<(), Trouble> {
     connection.open_channel(CHANNEL)?;
     let once = Fields::default().flag("x-message-deduplication");
     connection.declare_special(ONCE, &once.number("x-cache-size", 1_000_000))?;
+    let kept = Fields::default().number("x-cache-size", 1_000_000);
+    connection.declare_special_exchange(GATE, "x-message-deduplication", &kept)?;
+    for queue in [GATED, TWIN] {
+        connection.declare_special(queue, &Fields::default())?;
+        connection.bind(queue, GATE, "")?;
+    }
     connection.declare_special(LAST, &Fields::default().text("x-last-value-key", "k"))?;
     connection.close();
     Ok(())
@@ -51,19 +63,20 @@ fn all_of(keys: &Keys) -> BTreeMap<u64, u64> {
     keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// A message for [`ONCE`].
-fn once(journal: &Journal, keys: &Keys, key: u64) -> Order {
-    let id = journal.send(ONCE, None);
+/// A message for [`ONCE`] or [`GATED`].
+fn once(queue: &'static str, journal: &Journal, keys: &Keys, key: u64) -> Order {
+    let id = journal.send(queue, None);
     note(keys, id, key);
     Order {
+        exchange: if queue == GATED { GATE } else { "" },
         headers: Fields::default().text(HEADER, &format!("key {key}")),
-        ..Order::plain(id, ONCE)
+        ..Order::plain(id, queue)
     }
 }
 
 fn works(setting: &Setting, keys: &Keys) -> Vec<Work> {
     let (address, round) = (setting.address, setting.round as u64);
-    let sender = |nth: u64| -> Work {
+    let sender = |nth: u64, queue: &'static str| -> Work {
         let (journal, keys) = (Arc::clone(&setting.journal), Arc::clone(keys));
         let mut rng = Rng::new(setting.seed ^ nth);
         Box::new(move |stop| {
@@ -80,7 +93,7 @@ fn works(setting: &Setting, keys: &Keys) -> Vec<Work> {
                     2 => round << 32 | rng.below(new + 1),
                     _ => rng.below(round + 1) << 32 | rng.below(300),
                 };
-                Some(once(&journal, &keys, key))
+                Some(once(queue, &journal, &keys, key))
             })
         })
     };
@@ -99,13 +112,19 @@ fn works(setting: &Setting, keys: &Keys) -> Vec<Work> {
             })
         })
     });
-    vec![sender(1), sender(2), last]
+    vec![
+        sender(1, ONCE),
+        sender(2, ONCE),
+        sender(3, GATED),
+        sender(4, GATED),
+        last,
+    ]
 }
 
 pub(in crate::scenario) fn run(context: &mut Context, done: &mut Done) -> Result<(), String> {
     let count = context.rounds(4, 40);
     let keys = Keys::default();
-    let mut again = 0;
+    let (mut again, mut twins) = (0, BTreeSet::new());
     Rounds {
         name: "dedup",
         count,
@@ -114,8 +133,10 @@ pub(in crate::scenario) fn run(context: &mut Context, done: &mut Done) -> Result
         look: &mut |setting, rig, end, is_last| {
             again += send_again(setting, &keys)?;
             let for_good = is_last || setting.round % 2 == 1;
-            let met = look(setting.address, &[ONCE, LAST], for_good, |_| true)?;
+            let met = look(setting.address, &[ONCE, GATED, LAST], for_good, |_| true)?;
             judge(setting, rig, &all_of(&keys), &met, end);
+            let twin = look(setting.address, &[TWIN], for_good, |_| true)?;
+            compare(rig, &mut twins, &met, &twin);
             rig.ledger.note(|figures| figures.delivered += met.len() as u64);
             if for_good {
                 take(&setting.journal, &met);
@@ -132,21 +153,40 @@ pub(in crate::scenario) fn run(context: &mut Context, done: &mut Done) -> Result
 fn send_again(setting: &Setting, keys: &Keys) -> Result<u64, String> {
     let journal = &setting.journal;
     let sent = journal.all();
-    let of_once = |id: &u64| sent.get(id).is_some_and(|sent| sent.queue == ONCE);
     let known = all_of(keys);
-    let mut all: Vec<u64> = known
+    let where_to = |id: &u64| sent.get(id).map(|sent| sent.queue).filter(|queue| *queue != LAST);
+    let all: BTreeSet<(&'static str, u64)> = known
         .iter()
-        .filter(|(id, _)| of_once(id))
-        .map(|(_, key)| *key)
+        .filter_map(|(id, key)| Some((where_to(id)?, *key)))
         .collect();
-    all.sort_unstable();
-    all.dedup();
     let count = all.len() as u64;
     let mut left = all.into_iter();
     publish(setting.address, journal, None, || {
-        Some(once(journal, keys, left.next()?))
+        let (queue, key) = left.next()?;
+        Some(once(queue, journal, keys, key))
     })?;
     Ok(count)
+}
+
+/// What is in the one queue behind the exchange is in the other; but what was taken out of one of them in the
+/// last moment may be back. `before` has the numbers of what was there the last time.
+fn compare(rig: &Rig, before: &mut BTreeSet<u64>, met: &[Met], twin: &[Met]) {
+    let one: BTreeSet<u64> = met
+        .iter()
+        .filter(|met| met.queue == GATED)
+        .filter_map(|met| met.id)
+        .collect();
+    let other: BTreeSet<u64> = twin.iter().filter_map(|met| met.id).collect();
+    for id in one.symmetric_difference(&other) {
+        if !before.contains(id) {
+            wrong(
+                rig,
+                Fault::Lost,
+                format!("{id} is in one of the queues behind {GATE} only"),
+            );
+        }
+    }
+    before.extend(one.union(&other));
 }
 
 fn judge(setting: &Setting, rig: &Rig, keys: &BTreeMap<u64, u64>, met: &[Met], end: End) {
@@ -186,7 +226,7 @@ fn judge(setting: &Setting, rig: &Rig, keys: &BTreeMap<u64, u64>, met: &[Met], e
         let what = format!("key {key} of {queue}: there {there:?}, confirmed {confirmed:?}, taken {taken:?}");
         let is_wrong = match queue {
             // One that was taken is not taken in again, whatever is sent.
-            ONCE => match (there, taken) {
+            ONCE | GATED => match (there, taken) {
                 (Some(there), Some(taken)) if there != taken => Some(Fault::Unexpected),
                 (None, None) if confirmed.is_some() => Some(Fault::Lost),
                 _ => None,

@@ -22,6 +22,8 @@ const AFTERWARDS: Duration = Duration::from_millis(300);
 pub(super) struct Order {
     pub(super) id: u64,
     pub(super) queue: &'static str,
+    /// The exchange that it comes there by.
+    pub(super) exchange: &'static str,
     pub(super) headers: Fields,
     /// Its own time to live, in milliseconds.
     pub(super) expiration: Option<u64>,
@@ -32,6 +34,7 @@ impl Order {
         Order {
             id,
             queue,
+            exchange: "",
             headers: Fields::default(),
             expiration: None,
         }
@@ -50,7 +53,7 @@ impl Order {
     }
 
     pub(super) fn send(&self, connection: &mut Connection) {
-        connection.publish("", self.queue, &self.properties(), &body_of(self.id));
+        connection.publish(self.exchange, self.queue, &self.properties(), &body_of(self.id));
     }
 }
 

@@ -124,6 +124,13 @@ impl Trial {
         false
     }
 
+    /// Reads delayed messages that are to be cancelled.
+    pub(super) fn read_delayed(&mut self, seqs: &[u64]) {
+        for fetch in self.queue.places_of_delayed(seqs) {
+            self.read(&fetch, 0);
+        }
+    }
+
     /// As much as may be read is found, but for every n-th.
     fn read(&mut self, fetch: &Fetch, but: u8) {
         let extent = &self.extents[&fetch.stretch.extent];

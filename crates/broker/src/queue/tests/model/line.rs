@@ -145,12 +145,20 @@ impl Model {
         }
     }
 
-    /// Whose turn it is.
-    pub(super) fn turn(&self) -> Option<usize> {
+    /// Whose turn it is, of those for whom there is anything; where that is open, all who it may be.
+    pub(super) fn turns(&self) -> Vec<usize> {
         let waiting = self.consumers.iter().enumerate().filter_map(|(at, consumer)| {
-            let priority = Reverse(consumer.subscription.priority);
-            Some((priority, consumer.waits_since?, at))
+            let since = consumer.waits_since?;
+            self.first_for(Some(consumer.key))?;
+            Some((Reverse(consumer.subscription.priority), since, at))
         });
-        waiting.min().map(|(_, _, at)| at)
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable();
+        let highest = waiting.first().map(|(priority, ..)| *priority);
+        waiting.retain(|(priority, ..)| Some(*priority) == highest);
+        if !self.has_passed {
+            waiting.truncate(1);
+        }
+        waiting.into_iter().map(|(.., at)| at).collect()
     }
 }

@@ -8,7 +8,10 @@
 //! ```text
 //!   step      what is done, made of any three bytes
 //!   naive     the model: messages, times, limits        line     whose turn it is
+//!                                                        keys     groups, duplicates, last values
 //!   trial     both, in the order in which a node works   extents  what is written, read and moved
+//!                                                        browse   what is looked at
+//!                                                        emptying how a queue that is deleted ends
 //!                                                        compare  what has to be the same
 //! ```
 
@@ -19,8 +22,11 @@
     clippy::panic
 )]
 
+mod browse;
 mod compare;
+mod emptying;
 mod extents;
+mod keys;
 mod line;
 mod naive;
 mod step;
@@ -33,7 +39,8 @@ pub(crate) use trial::Trial;
 
 // For the files of this folder.
 use super::{
-    AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Delivery, Fact, Fetch, Leaving, Message,
-    Note, Outlet, Overflow, Page, Parts, Queue, Reason, Retried, Retry, Rules, Stretch, Subscription,
-    Summary, Take, Ticket, Totals, notes_of, pages_of,
+    AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Deduplication, Delivery, Fact, Fetch,
+    GroupBy, HeaderReader, Leaving, Message, Note, Outlet, Overflow, Page, Parts, Queue, Reason, Retried,
+    Retry, Rules, Scope, SeqSet, Standing, Stretch, Subscription, Summary, Take, Ticket, Totals, Value,
+    notes_of, pages_of,
 };

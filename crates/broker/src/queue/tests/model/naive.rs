@@ -1,9 +1,10 @@
 //! The naive queue: one list.
 
+use super::keys::Memory;
 use super::line::Consumer;
 use super::{ConsumerKey, Message, Overflow, Reason, Rules, Ticket, Totals};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(super) struct Item {
     /// How often it was taken away from who held it.
     pub(super) turn: u16,
     pub(super) place: Place,
+    /// The group that it went out with.
+    pub(super) group: Option<Vec<u8>>,
 }
 
 impl Item {
@@ -62,6 +65,9 @@ impl Item {
     }
 }
 
+/// What is offered to a consumer, and whether that refuses it.
+pub(super) type Offer = (Seen, bool);
+
 /// A delivery, as far as it is compared: to whom, its name, redelivered, failures, body.
 pub(super) type Seen = (Option<ConsumerKey>, Ticket, bool, Option<u16>, Vec<u8>);
 
@@ -84,12 +90,19 @@ pub(super) struct Model {
     pub(super) timed_out: Vec<(Option<ConsumerKey>, Ticket)>,
     /// Counts up whenever an order has to be told.
     pub(super) ticks: u64,
+    /// Keys that came.
+    pub(super) memory: Memory,
+    /// Consumers were passed over, as there was nothing for them and something for others: whose turn it is
+    /// among those of one priority is open since then.
+    pub(super) has_passed: bool,
 }
 
 /// What comes and goes.
 impl Model {
-    pub(super) fn enqueue(&mut self, messages: &[Message]) {
-        for message in messages {
+    /// Messages come. `was_taken` says what the queue did with one, which is asked where that is open.
+    pub(super) fn enqueue(&mut self, messages: &[Message], was_taken: impl Fn(&Message) -> bool) {
+        for message in self.without_duplicates(messages, was_taken) {
+            self.make_way_for(message);
             let is_delayed = message.due_ms().is_some_and(|due| due > message.published_ms());
             let place = if is_delayed { Place::Delayed } else { Place::Ready };
             self.push(message, place);
@@ -104,6 +117,7 @@ impl Model {
             failures: 0,
             turn: 0,
             place,
+            group: None,
         });
         self.next_seq += 1;
     }
@@ -130,13 +144,11 @@ impl Model {
             .position(|item| item.ticket() == ticket && item.place.is_out())
     }
 
-    /// Those of them that are out, each once.
+    /// Those of them that are out, each once, by rising number.
     fn out(&self, tickets: &[Ticket]) -> Vec<Ticket> {
-        let mut named = BTreeSet::new();
-        let tickets = tickets.iter().copied();
-        tickets
-            .filter(|ticket| self.out_at(*ticket).is_some() && named.insert(*ticket))
-            .collect()
+        let out = tickets.iter().filter(|ticket| self.out_at(**ticket).is_some());
+        let by_number: BTreeMap<u64, Ticket> = out.map(|ticket| (ticket.seq(), *ticket)).collect();
+        by_number.into_values().collect()
     }
 
     pub(super) fn settle(&mut self, tickets: &[Ticket]) {
@@ -205,6 +217,12 @@ impl Model {
         }
     }
 
+    /// Those of them that are delayed are not wanted any more.
+    pub(super) fn cancel_delayed(&mut self, seqs: &[u64]) {
+        self.items
+            .retain(|item| !(seqs.contains(&item.seq) && item.place == Place::Delayed));
+    }
+
     pub(super) fn purge(&mut self) {
         self.items.retain(|item| item.place != Place::Ready);
     }
@@ -234,6 +252,8 @@ impl Model {
         self.consumers.clear();
         self.active = None;
         self.turned_away.clear();
+        self.memory.restart();
+        self.has_passed = false;
         for item in &mut self.items {
             item.turn = 0;
             if item.place.is_out() || matches!(item.place, Place::Leaving(_)) {
@@ -260,22 +280,31 @@ impl Model {
         all.filter(|(_, item)| item.place == Place::Ready)
     }
 
-    /// The highest priority first, and by rising number within one.
-    fn first_ready(&self) -> Option<usize> {
+    /// Of what a consumer may get the highest priority first, and by rising number within one.
+    pub(super) fn first_for(&self, to: Option<ConsumerKey>) -> Option<usize> {
         let first = self
             .ready()
+            .filter(|(_, item)| self.may_get(to, item))
             .min_by_key(|(_, item)| (Reverse(self.level(item)), item.seq));
         first.map(|(at, _)| at)
     }
 
-    /// The message at `at` goes out.
-    fn send(&mut self, at: usize, to: Option<ConsumerKey>, no_ack: bool) -> Seen {
-        let item = &mut self.items[at];
+    /// The message at `at`, as it goes out.
+    fn seen(&self, at: usize, to: Option<ConsumerKey>) -> Seen {
+        let item = &self.items[at];
         let failures = self.rules.counts_deliveries.then_some(item.failures);
         let body = item.message.body().to_vec();
-        let seen = (to, item.ticket(), item.redelivered, failures, body);
+        (to, item.ticket(), item.redelivered, failures, body)
+    }
+
+    /// The message at `at` goes out.
+    fn send(&mut self, at: usize, to: Option<ConsumerKey>, no_ack: bool) -> Seen {
+        let seen = self.seen(at, to);
+        let group = self.group_of(&self.items[at].message);
+        let item = &mut self.items[at];
         let since_ms = self.rules.consumer_timeout_ms.map(|_| self.now_ms);
         item.place = Place::Out { to, since_ms };
+        item.group = group;
         if no_ack {
             self.items.remove(at);
         }
@@ -283,23 +312,30 @@ impl Model {
     }
 
     pub(super) fn take(&mut self, no_ack: bool) -> Option<Seen> {
-        self.first_ready().map(|at| self.send(at, None, no_ack))
+        self.first_for(None).map(|at| self.send(at, None, no_ack))
     }
 
-    pub(super) fn dispatch(&mut self, mut refuse: impl FnMut() -> bool) -> Vec<Seen> {
-        let mut seen = Vec::new();
-        while let (Some(turn), Some(at)) = (self.turn(), self.first_ready()) {
-            let consumer = &mut self.consumers[turn];
-            consumer.waits_since = None;
-            let (key, no_ack) = (consumer.key, consumer.subscription.no_ack);
-            if refuse() {
-                consumer.refused = true;
-                continue;
+    /// Messages are offered, each to one whose turn it is, until there is nothing for anybody.
+    pub(super) fn dispatch(&mut self, offers: &[Offer]) {
+        for (seen, refused) in offers {
+            let turns = self.turns();
+            let is_it = |turn: &usize| Some(self.consumers[*turn].key) == seen.0;
+            let turn = turns.iter().copied().find(is_it);
+            let turn = turn.unwrap_or_else(|| panic!("it is the turn of {turns:?}, not of {seen:?}"));
+            let (key, no_ack) = {
+                let consumer = &mut self.consumers[turn];
+                consumer.waits_since = None;
+                consumer.refused |= refused;
+                (consumer.key, consumer.subscription.no_ack)
+            };
+            let at = self.first_for(Some(key)).expect("something for it");
+            assert_eq!(*seen, self.seen(at, Some(key)));
+            if !refused {
+                self.send(at, Some(key), no_ack);
+                self.queue_up(key);
             }
-            seen.push(self.send(at, Some(key), no_ack));
-            self.queue_up(key);
         }
-        seen
+        assert_eq!(self.turns(), [0_usize; 0], "there is something for these");
     }
 }
 

@@ -1,7 +1,9 @@
 //! What may be done to a queue, made of any bytes. Small numbers pick among what there is.
 
+use super::keys::GROUP_HEADER;
 use super::{
-    AnnotationsWriter, Backoff, DeadLetters, Message, Overflow, Parts, Retried, Retry, Rules, Subscription,
+    AnnotationsWriter, Backoff, DeadLetters, Deduplication, GroupBy, Message, Overflow, Parts, Retried,
+    Retry, Rules, Subscription,
 };
 
 /// One thing done to a queue.
@@ -15,6 +17,15 @@ pub(crate) enum Step {
     /// Leases begin anew.
     Renew([u8; 3]),
     Purge,
+    /// Messages that are delayed are not wanted any more.
+    Forget([u8; 3]),
+    /// Somebody looks, and takes nothing.
+    Look(u8, u8),
+    /// The queue is deleted, and all that it holds leaves, so many at a time.
+    Empty {
+        max: usize,
+        but: u8,
+    },
     Subscribe(Subscription),
     Cancel(u8),
     Resume(u8),
@@ -69,14 +80,16 @@ impl Step {
             },
             17..=20 => Self::Settle([a, b, both]),
             21..=23 => Self::Reject([a, b, both]),
-            24..=30 => Self::Return([a, b, both], kind % 2 == 0),
+            24..=29 => Self::Return([a, b, both], kind % 2 == 0),
+            30 => Self::Forget([a, b, both]),
             31 => Self::Renew([a, b, both]),
-            32..=35 => Self::Subscribe(Subscription {
+            32..=34 => Self::Subscribe(Subscription {
                 no_ack: a % 4 == 1,
                 exclusive: a % 16 == 2,
                 prefetch: u32::from(b % 4),
                 priority: i64::from(b / 4 % 3) - 1,
             }),
+            35 => Self::Look(a, b),
             36 => Self::Cancel(a),
             37 => Self::Resume(a),
             38 => Self::Take { no_ack: a % 2 == 1 },
@@ -93,6 +106,10 @@ impl Step {
             57..=58 => Self::Evict { but: b },
             59 => Self::Move(b),
             60 if a % 4 == 0 => Self::Restart,
+            61 if a % 8 == 7 => Self::Empty {
+                max: 1 + usize::from(a / 8),
+                but: b,
+            },
             60 | 61 => Self::Reopen { crashed: a % 4 == 1 },
             62 if a % 4 == 0 => Self::Purge,
             63 => Self::Checkpoint,
@@ -115,11 +132,11 @@ fn span_ms(pick: u8) -> u64 {
     }
 }
 
-/// Changes one of the rules. Priorities do not change in a queue's life.
+/// Changes one of the rules. Priorities and the header of last values do not change in a queue's life.
 pub(super) fn twist(rules: &mut Rules, [which, how]: [u8; 2]) {
     let is_on = how % 4 != 3;
     let some = |number: u64| is_on.then_some(number);
-    match which % 12 {
+    match which % 16 {
         0 => rules.message_ttl_ms = some(span_ms(how / 4)),
         1 => rules.max_length = some(u64::from(how / 4)),
         2 => rules.max_length_bytes = some(u64::from(how) * 4),
@@ -140,10 +157,24 @@ pub(super) fn twist(rules: &mut Rules, [which, how]: [u8; 2]) {
         // With none at all, who takes messages at once would be given them for ever.
         9 => rules.consumer_timeout_ms = some(span_ms(how / 4).max(1)),
         10 => rules.retry = is_on.then(|| retry(how / 4)),
+        11 | 12 => {
+            rules.group_by = match how % 4 {
+                0 | 1 => Some(GroupBy::Header(GROUP_HEADER.into())),
+                2 => Some(GroupBy::KeyPart(how / 4 % 3)),
+                _ => None,
+            }
+        }
+        13 | 14 => {
+            rules.deduplication = is_on.then(|| Deduplication {
+                keys_max: u64::from(how / 4 % 8),
+                ttl_ms: (how / 4 > 31).then(|| span_ms(how / 32)),
+            })
+        }
         _ => {
             *rules = Rules {
                 max_priority: rules.max_priority,
                 default_priority: rules.default_priority,
+                last_value_header: rules.last_value_header.clone(),
                 ..Rules::default()
             }
         }
@@ -169,11 +200,15 @@ fn retry(pick: u8) -> Retry {
 
 /// The n-th message: like no other, of a size of its own; what else it has is told by `kind`.
 pub(super) fn message(nth: u64, kind: u8, now_ms: u64) -> Message {
-    let mut body = nth.to_be_bytes().to_vec();
-    body.resize(body.len() + nth as usize % 32, 0);
     let has = |bit: u8| kind & bit != 0 && !(nth + u64::from(kind)).is_multiple_of(3);
     // Any number of few, not the same for neighbours.
     let pick = (nth.wrapping_mul(37) as u8).wrapping_add(kind);
+    // What its headers say: see `keys`.
+    let key = |bit: u8, any: u8| if has(bit) { 1 + any % 5 } else { 0 };
+    let mut body = nth.to_be_bytes().to_vec();
+    body.extend([key(16, pick / 2), key(32, pick / 3), key(64, pick / 11)]);
+    body.push(if has(128) { pick } else { 0 });
+    body.resize(body.len() + nth as usize % 32, 0);
     let mut noted = AnnotationsWriter::default();
     if has(1) {
         noted.ttl_ms(span_ms(pick / 3));
@@ -182,7 +217,7 @@ pub(super) fn message(nth: u64, kind: u8, now_ms: u64) -> Message {
         noted.due_ms(now_ms.saturating_add(span_ms(pick / 5)));
     }
     Message::of(&Parts {
-        key: "q",
+        key: ["q", "q.a", "q.b", "r.a"][usize::from(pick / 16 % 4)],
         body: &body,
         persistent: !nth.is_multiple_of(5),
         priority: has(4).then_some(pick % 12),

@@ -2,13 +2,15 @@
 //! is asked, what can be handed out; then what is due once more, what is too much, and what can be handed out
 //! after that. The disk answers at once, but where [`Step::Evict`] says.
 
-use super::naive::{Model, Seen};
+use super::keys::{LAST_HEADER, Reader};
+use super::naive::{Model, Offer, Seen};
 use super::step::{Step, message, twist};
 use super::{
-    Command, ConsumerKey, Delivery, Fact, Fetch, Leaving, Message, Outlet, Queue, Rules, Subscription,
-    Summary, Take, Ticket,
+    Command, ConsumerKey, Delivery, Fact, Fetch, HeaderReader, Leaving, Message, Outlet, Queue, Rules,
+    Subscription, Summary, Take, Ticket,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// More messages than this are not queued: every look goes through all of them.
 const MESSAGES_MAX: usize = 200;
@@ -32,17 +34,15 @@ impl Refusals {
 }
 
 struct Recorder {
-    seen: Vec<Seen>,
+    offers: Vec<Offer>,
     refusals: Refusals,
 }
 
 impl Outlet for Recorder {
     fn offer(&mut self, consumer: ConsumerKey, delivery: Delivery) -> Result<(), Delivery> {
-        if self.refusals.refuse() {
-            return Err(delivery);
-        }
-        self.seen.push(seen(Some(consumer), &delivery));
-        Ok(())
+        let refused = self.refusals.refuse();
+        self.offers.push((seen(Some(consumer), &delivery), refused));
+        if refused { Err(delivery) } else { Ok(()) }
     }
 }
 
@@ -114,22 +114,30 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// A trial of a queue that tells priorities up to `max_priority` apart, 0: none.
-    pub(crate) fn new(stutters: bool, max_priority: u8) -> Self {
+    /// A trial of a queue that tells priorities up to `max_priority` apart, 0: none. Bits of `kind`: the
+    /// queue gets each fact twice; it keeps last values.
+    pub(crate) fn new(kind: u8, max_priority: u8) -> Self {
         let rules = Rules {
             max_priority: Some(max_priority % 16).filter(|max| *max > 0),
             default_priority: max_priority / 16 % 4,
+            last_value_header: (kind & 2 != 0).then(|| LAST_HEADER.into()),
             ..Rules::default()
         };
         let mut trial = Self {
             queue: Queue::new(true),
-            stutters,
+            stutters: kind & 1 != 0,
             is_orderly: max_priority < 192,
             ..Self::default()
         };
         trial.model.now_ms = BEGIN_MS;
         trial.set_rules(rules);
         trial
+    }
+
+    /// The queue, as it is.
+    #[allow(dead_code, reason = "the fuzz target does not ask")]
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Does a step to both and compares them. With `goes_on`, nothing is handed out before the next step.
@@ -155,6 +163,7 @@ impl Trial {
             Step::Evict { but } => self.evict(but),
             Step::Move(pick) => self.relocate(pick),
             Step::Reopen { crashed } => self.reopen(crashed),
+            Step::Empty { max, but } => self.empty(max, but),
             Step::Checkpoint => {
                 self.finish();
                 self.checkpoint = Some(self.checkpoint_now());
@@ -202,6 +211,14 @@ impl Trial {
                 self.model.purge();
                 self.answer_pending();
             }
+            Step::Forget(picks) => {
+                let seqs = picks.map(|pick| self.pick_delayed(pick));
+                self.read_delayed(&seqs);
+                self.decide(&Command::Cancel(&seqs));
+                self.model.cancel_delayed(&seqs);
+                self.answer_pending();
+            }
+            Step::Look(from, how) => self.look(from, how),
             Step::Subscribe(subscription) => self.subscribe(subscription),
             Step::Cancel(pick) => {
                 if let Some(key) = self.key(pick) {
@@ -222,7 +239,10 @@ impl Trial {
     }
 
     fn set_rules(&mut self, rules: Rules) {
-        self.queue.set_rules(&rules);
+        self.give_rules(&rules);
+        if self.model.rules.group_by != rules.group_by {
+            self.model.group_anew();
+        }
         let was_single = self.model.rules.has_single_active_consumer;
         let is_single = rules.has_single_active_consumer;
         self.model.rules = rules;
@@ -231,6 +251,12 @@ impl Trial {
         } else if is_single {
             self.model.make_way();
         }
+    }
+
+    fn give_rules(&mut self, rules: &Rules) {
+        let reader: Arc<dyn HeaderReader> = Arc::new(Reader);
+        self.queue.set_rules_and_reader(rules, Some(&reader));
+        self.model.has_passed |= rules.group_by.is_some();
     }
 
     /// The clock calls.
@@ -327,7 +353,7 @@ impl Trial {
 
     fn dispatch(&mut self) {
         let mut recorder = Recorder {
-            seen: Vec::new(),
+            offers: Vec::new(),
             refusals: self.refusals,
         };
         let mut facts = Vec::new();
@@ -336,9 +362,8 @@ impl Trial {
         while self.read_all() {
             self.queue.dispatch(&mut recorder, now_ms, &mut facts);
         }
-        let refusals = &mut self.refusals;
-        assert_eq!(recorder.seen, self.model.dispatch(|| refusals.refuse()));
-        assert_eq!(recorder.refusals, *refusals);
+        self.refusals = recorder.refusals;
+        self.model.dispatch(&recorder.offers);
         self.replicate(facts);
     }
 
@@ -375,8 +400,11 @@ impl Trial {
                 .first()
                 .is_none_or(|first| self.queue.has_room_for(first, now_ms));
             assert_eq!(has_room, room > 0 || rest.is_empty());
+            let before = self.log.len();
             assert_eq!(self.decide(&Command::Enqueue(rest)), room);
-            self.model.enqueue(&rest[..room]);
+            let taken: HashSet<Vec<u8>> = self.log[before..].iter().filter_map(body_of).collect();
+            self.model
+                .enqueue(&rest[..room], |message| taken.contains(message.body()));
             self.answer_pending();
             rest = &rest[room..];
             if rest.is_empty() {
@@ -444,6 +472,17 @@ impl Trial {
         }
     }
 
+    /// Mostly a message that is delayed; at times any number.
+    fn pick_delayed(&self, pick: u8) -> u64 {
+        let all = self.model.items.iter();
+        let delayed = all.filter(|item| item.place == super::naive::Place::Delayed);
+        let delayed: Vec<u64> = delayed.map(|item| item.seq).collect();
+        match usize::from(pick / 4) {
+            n if pick % 4 != 3 && !delayed.is_empty() => delayed[n % delayed.len()],
+            n => n as u64 * 7 % (self.model.next_seq + 2),
+        }
+    }
+
     /// Mostly the key of a consumer; at times one that was cancelled.
     fn key(&self, pick: u8) -> Option<ConsumerKey> {
         let now = &self.model.consumers;
@@ -490,7 +529,7 @@ impl Trial {
         if self.forgot_octets {
             self.model.rules.max_length_bytes = None;
         }
-        self.queue.set_rules(&self.model.rules);
+        self.give_rules(&self.model.rules.clone());
         self.begin();
     }
 
@@ -520,7 +559,7 @@ impl Trial {
     }
 
     /// Only what is durable lasts: in extents and, of the rest, in facts.
-    fn reopen(&mut self, crashed: bool) {
+    pub(super) fn reopen(&mut self, crashed: bool) {
         self.finish();
         let checkpoint = self.checkpoint.take();
         let Checkpoint {
@@ -540,6 +579,7 @@ impl Trial {
         let needed: Vec<Logged> = needed.cloned().filter_map(as_logged).collect();
         let next_seq = self.queue.next_seq();
         self.model.items.retain(|item| item.message.envelope().persistent);
+        self.model.memory.history.retain(|known| known.persistent);
         // From here on the replicas know more than the queue: they are made anew of what it knows.
         self.log = std::mem::take(&mut self.log)
             .into_iter()
@@ -585,7 +625,8 @@ impl Trial {
                 // It is to make way as soon as it holds nothing.
                 || (held > 0 && self.model.is_fading())
                 || (!no_ack && prefetch != 0 && held == prefetch as usize);
-            assert!(idle || self.queue.totals().ready == 0, "{consumer:?} starves");
+            let is_served = self.model.first_for(Some(consumer.key)).is_none();
+            assert!(idle || is_served, "{consumer:?} starves");
         }
     }
 }
@@ -597,6 +638,14 @@ fn came(fact: &Fact) -> Option<Message> {
             assert!(is_due);
             Some(message.clone())
         }
+        _ => None,
+    }
+}
+
+/// The body of a message that came.
+fn body_of(logged: &Logged) -> Option<Vec<u8>> {
+    match logged {
+        Logged::Fact(Fact::Enqueued { message, .. }) => Some(message.body().to_vec()),
         _ => None,
     }
 }
