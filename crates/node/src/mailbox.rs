@@ -286,7 +286,11 @@ impl OpenMailbox<'_> {
     }
 
     pub(crate) fn note_starved_browser(&mut self, browser: &Arc<Browser>) {
-        self.inbox.starved.push(Starved::Browser(Arc::clone(browser)));
+        // It may look, and find no room, as often as something comes to its queue.
+        let is_it = |entry: &Starved| matches!(entry, Starved::Browser(other) if Arc::ptr_eq(other, browser));
+        if !self.inbox.starved.iter().any(is_it) {
+            self.inbox.starved.push(Starved::Browser(Arc::clone(browser)));
+        }
     }
 
     fn touch(&self, touched: &mut Touched) {

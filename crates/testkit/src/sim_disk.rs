@@ -186,6 +186,11 @@ impl SimDisk {
         self.lock().operations
     }
 
+    /// Bytes that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.lock().bytes_read
+    }
+
     /// Crashes at the `nth` operation from now, counted from 1: that one and all later calls fail.
     pub fn crash_at(&self, nth: u64) {
         let mut state = self.lock();
@@ -414,6 +419,7 @@ impl File for SimFile {
         if let (Some(to), Some(from)) = (bytes.get_mut(..count), rest.get(..count)) {
             to.copy_from_slice(from);
         }
+        state.bytes_read += count as u64;
         Ok(count)
     }
 
@@ -459,6 +465,7 @@ struct State {
     /// In order.
     unsynced: Vec<Entry>,
     operations: u64,
+    bytes_read: u64,
     crash_at: Option<u64>,
     is_crashed: bool,
     in_flight: Option<Operation>,

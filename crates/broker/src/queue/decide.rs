@@ -1,6 +1,5 @@
 //! The door of commands: what they come to, as facts.
 
-use super::extras::Extras;
 use super::fact::{Fact, Gathered};
 use super::keys::Key;
 use super::leaving::Gone;
@@ -36,11 +35,10 @@ impl Queue {
     }
 
     fn decide_enqueue(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) -> usize {
-        let taken = self.room_for(messages);
         if self.extras.as_ref().is_some_and(|extras| extras.has_keys()) {
-            self.enqueue_by_key(messages.get(..taken).unwrap_or_default(), now_ms, facts);
-            return taken;
+            return self.enqueue_by_key(messages, now_ms, facts);
         }
+        let taken = self.room_for(messages);
         let numbered = (self.next_seq..).zip(messages.iter().take(taken));
         facts.extend(numbered.map(|(seq, m)| Fact::Enqueued {
             seq,
@@ -50,45 +48,54 @@ impl Queue {
         taken
     }
 
-    /// Queues messages of which some may have come before, or take the place of others.
-    fn enqueue_by_key(&mut self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) {
+    /// Queues messages of which some may have come before, or take the place of others. Answers how many, the
+    /// first ones, there is room for; those that came before take none.
+    pub(super) fn enqueue_by_key(&self, messages: &[Message], now_ms: u64, facts: &mut Vec<Fact>) -> usize {
+        let Some(extras) = &self.extras else {
+            return 0;
+        };
         let mut next = self.next_seq;
+        let mut room = self.room();
         // What the batch itself brings is not applied yet.
         let mut came: HashMap<Key, (u64, u32)> = HashMap::new();
-        let may_go = |extras: &Extras, seq| {
+        let may_go = |seq| {
             // One that is out is left to who holds it, and one that leaves arrives where it is to go.
             self.unsettled.find(seq).is_none() && extras.leaving.gone.find(seq).is_none()
         };
         let mut brought: HashSet<Key> = HashSet::new();
-        for message in messages {
-            let persistent = self.is_kept(message);
-            let Some(extras) = &self.extras else { return };
-            if let Some((key, until_ms)) = extras.dedup_key(message, now_ms) {
-                if extras.seen.has(key, now_ms) || !brought.insert(key) {
-                    continue;
-                }
+        for (nth, message) in messages.iter().enumerate() {
+            let dedup = extras.dedup_key(message, now_ms);
+            if dedup.is_some_and(|(key, _)| extras.seen.has(key, now_ms) || brought.contains(&key)) {
+                continue;
+            }
+            let octets = message.envelope().body_bytes;
+            let last = extras.last_key(message);
+            let mut olds: Vec<(u64, u32)> = Vec::new();
+            match last.map(|key| (key, came.get(&key))) {
+                Some((_, Some(old))) => olds.push(*old),
+                Some((key, None)) => olds.extend(extras.last.find(key).filter(|(seq, _)| may_go(*seq))),
+                None => {}
+            }
+            if !room.take(u64::from(octets), &self.taking_room(&room, &olds)) {
+                return nth;
+            }
+            if let Some((key, until_ms)) = dedup {
+                brought.insert(key);
                 facts.push(Fact::Seen {
                     key,
                     until_ms,
-                    persistent,
+                    persistent: self.is_kept(message),
                 });
             }
-            if let Some(key) = extras.last_key(message) {
-                let octets = message.envelope().body_bytes;
-                let settled = |(old, octets)| Fact::Settled {
-                    range: Range::one(old),
-                    // Of a transient message nothing is in the log, so that this does no harm there.
-                    persistent: true,
-                    octets: u64::from(octets),
-                };
-                match came.insert(key, (next, octets)) {
-                    Some(old) => facts.push(settled(old)),
-                    None => {
-                        let old = extras.last.find(key);
-                        facts.extend(old.filter(|(old, _)| may_go(extras, *old)).map(settled));
-                    }
-                }
+            if let Some(key) = last {
+                came.insert(key, (next, octets));
             }
+            facts.extend(olds.into_iter().map(|(old, octets)| Fact::Settled {
+                range: Range::one(old),
+                // Of a transient message nothing is in the log, so that this does no harm there.
+                persistent: true,
+                octets: u64::from(octets),
+            }));
             facts.push(Fact::Enqueued {
                 seq: next,
                 message: message.clone(),
@@ -96,6 +103,7 @@ impl Queue {
             });
             next += 1;
         }
+        messages.len()
     }
 
     /// The deliveries that are out under these names.

@@ -135,7 +135,7 @@ impl Lane {
         if !lacks_head {
             *firsts_max = 1;
         } else if any {
-            *firsts_max = ((*firsts_max).max(1) * FIRSTS_GROWTH).min(FETCHED_MAX);
+            *firsts_max = (*firsts_max * FIRSTS_GROWTH).min(FETCHED_MAX);
         }
     }
 
@@ -304,7 +304,7 @@ impl Default for Reading {
             front_bytes: 0,
             is_hungry: false,
             first_begin: None,
-            firsts_max: 0,
+            firsts_max: 1,
             last_ticket: 0,
             is_fetching: false,
         }
@@ -422,13 +422,13 @@ impl Reading {
         })
     }
 
-    /// The first of what is absent is to be read, so that it is known, unless something is being read already.
+    /// The first of what is absent is to be read, so that it is known, unless something is being read.
     pub(super) fn fetch_first(&mut self, chains: &Chains, ahead_bytes: usize) -> Option<Fetch> {
         if self.is_fetching {
             return None;
         }
         self.is_hungry = true;
-        self.fetch(chains, None, ahead_bytes, self.firsts_max.max(1), false)
+        self.fetch(chains, None, ahead_bytes, self.firsts_max, false)
     }
 
     /// Messages were read. What is no longer absent is passed over; the others are handed on.
@@ -441,6 +441,8 @@ impl Reading {
     ) {
         if ticket == self.last_ticket {
             self.is_fetching = false;
+            // Whoever wanted something meanwhile may have it now, and if not, wants it again.
+            self.is_hungry = false;
         }
         for seq in lost {
             self.absent.remove(*seq);

@@ -18,6 +18,32 @@ impl Rules {
     }
 }
 
+/// What a queue that refuses has room for.
+pub(super) struct Room {
+    /// `None`: for anything.
+    limits: Option<(u64, u64)>,
+    /// What is ready, and what was taken: messages, and octets of their bodies.
+    count: u64,
+    octets: u64,
+}
+
+impl Room {
+    /// Takes a message of so many octets, which takes the place of others of so many. Answers whether there is
+    /// room for it; there always is where it takes no more.
+    pub(super) fn take(&mut self, octets: u64, instead_of: &[u64]) -> bool {
+        let Some((count_max, octets_max)) = self.limits else {
+            return true;
+        };
+        let count = (self.count + 1).saturating_sub(instead_of.len() as u64);
+        let sum = self.octets.saturating_sub(instead_of.iter().sum()) + octets;
+        if (count > count_max && count > self.count) || (sum > octets_max && sum > self.octets) {
+            return false;
+        }
+        (self.count, self.octets) = (count, sum);
+        true
+    }
+}
+
 impl Queue {
     /// Whether messages are refused when there are too many.
     pub fn refuses(&self) -> bool {
@@ -26,32 +52,54 @@ impl Queue {
         })
     }
 
-    /// Whether a message may be queued.
-    pub fn has_room_for(&self, message: &Message) -> bool {
-        self.room_for(std::slice::from_ref(message)) > 0
+    /// Whether a message may be queued now, in milliseconds since 1970.
+    pub fn has_room_for(&self, message: &Message, now_ms: u64) -> bool {
+        self.has_room_for_all(std::slice::from_ref(message), now_ms)
     }
 
-    /// Whether all of these messages may be queued.
-    pub fn has_room_for_all(&self, messages: &[Message]) -> bool {
-        self.room_for(messages) == messages.len()
+    /// Whether all of these messages may be queued now, in milliseconds since 1970.
+    pub fn has_room_for_all(&self, messages: &[Message], now_ms: u64) -> bool {
+        if !self.refuses() {
+            return true;
+        }
+        let taken = match self.extras.as_ref().is_some_and(|extras| extras.has_keys()) {
+            false => self.room_for(messages),
+            true => self.enqueue_by_key(messages, now_ms, &mut Vec::new()),
+        };
+        taken == messages.len()
     }
 
-    /// How many of these messages, the first ones, may be queued.
+    /// How many of these messages, the first ones, may be queued, if each is a new one.
     pub(super) fn room_for(&self, messages: &[Message]) -> usize {
-        let Some(extras) = &self.extras else {
+        let mut room = self.room();
+        if room.limits.is_none() {
             return messages.len();
-        };
-        let (Some((length, octets)), true) = (extras.rules.limits(), self.refuses()) else {
-            return messages.len();
-        };
-        let mut count = self.ready_count() as u64;
-        let mut sum = self.octets.ready();
+        }
         let fits = messages.iter().take_while(|message| {
-            count += 1;
-            sum += u64::from(message.envelope().body_bytes);
-            count <= length && sum <= octets
+            let octets = u64::from(message.envelope().body_bytes);
+            room.take(octets, &[])
         });
         fits.count()
+    }
+
+    /// What there is room for.
+    pub(super) fn room(&self) -> Room {
+        let extras = self.extras.as_ref().filter(|_| self.refuses());
+        Room {
+            limits: extras.and_then(|extras| extras.rules.limits()),
+            count: self.ready_count() as u64,
+            octets: self.octets.ready(),
+        }
+    }
+
+    /// Octets of those of these messages that take room: what is ready, and what came just now.
+    pub(super) fn taking_room(&self, room: &Room, messages: &[(u64, u32)]) -> Vec<u64> {
+        if room.limits.is_none() {
+            return Vec::new();
+        }
+        let takes = |seq| seq >= self.next_seq || self.lanes().any(|(_, lane)| lane.contains(seq));
+        let taking = messages.iter().filter(|(seq, _)| takes(*seq));
+        taking.map(|(_, octets)| u64::from(*octets)).collect()
     }
 
     /// Whether there is more than may be, and it is to go.

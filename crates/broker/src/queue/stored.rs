@@ -229,10 +229,13 @@ impl Chains {
         }
     }
 
-    /// The stretch in which a message stands, and of which class it is.
+    /// The stretch in which a message stands, and of which class it is. `None` when it is settled.
     pub(super) fn stretch_of(&self, seq: u64) -> Option<(bool, Stretch)> {
         let durable = self.durable.live.contains(seq);
         let chain = self.get(durable);
+        if !chain.live.contains(seq) {
+            return None;
+        }
         Some((durable, *chain.stretches.get(chain.find(seq)?)?))
     }
 

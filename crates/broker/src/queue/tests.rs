@@ -8,6 +8,7 @@
 )]
 
 mod costs;
+mod keyed;
 mod model;
 mod special;
 

@@ -114,6 +114,10 @@ impl Browser {
             let mut absent = Absent::of(&looks);
             for look in looks {
                 let seq = look.seq;
+                if look.message.is_none() && !self.has_room() {
+                    // What is read now would be read in vain.
+                    return;
+                }
                 let message = look.message.clone();
                 let message = message.or_else(|| absent.take(&self.queue, seq, ROOM_BYTES, read));
                 if let Some(message) = message
@@ -126,6 +130,16 @@ impl Browser {
             }
             *cursor = last + 1;
         }
+    }
+
+    /// Whether its session has room. If not, the session says when there is.
+    fn has_room(self: &Arc<Self>) -> bool {
+        let mut open = self.mailbox.open();
+        if !open.has_room() {
+            open.note_starved_browser(self);
+            return false;
+        }
+        true
     }
 
     /// Hands a message over. `false` when there is no room: the session says when there is.

@@ -242,7 +242,7 @@ fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], routed: &[Routed], locked: &[L
         let messages = share.map_or(&[][..], |share| &share.messages);
         one.state
             .machine
-            .has_room_for_all(&[messages, &one.passed].concat())
+            .has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
     })
 }
 

@@ -116,7 +116,8 @@ impl LiveQueue {
 
     /// Whether there is no room for a message.
     pub(crate) fn is_full_for(&self, message: &Message) -> bool {
-        self.refuses() && !self.lock().machine.has_room_for(message)
+        let now_ms = self.backing.clock.now_ms();
+        self.refuses() && !self.lock().machine.has_room_for(message, now_ms)
     }
 }
 

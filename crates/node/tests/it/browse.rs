@@ -324,3 +324,48 @@ fn a_browser_sees_dead_letters_what_matures_and_what_transactions_bring() {
     touched.wake_all();
     assert_eq!(bodies(&client).len(), 1);
 }
+
+#[test]
+fn a_browser_reads_large_messages_about_once_each() {
+    const COUNT: u32 = 30;
+    let options = Options {
+        recent_bytes: 100_000,
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let disk = Arc::new(SimDisk::new(7));
+    let node = Node::open(Config::default(), options, Arc::clone(&disk) as Arc<_>)
+        .unwrap()
+        .node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut client = client(&node, "u");
+    let queue = declare_queue(&mut client, "q");
+    let mut touched = Touched::default();
+    for number in 0..COUNT {
+        let mut batch = Batch::default();
+        batch.publish(&queue, message((0, number), 1_100_000), 0);
+        client.flush(&mut batch, &mut touched);
+        node.keep_house().unwrap();
+    }
+    let arguments: Table = [("x-browse".to_owned(), Value::Bool(true))].into_iter().collect();
+    let name = QueueName::new("q").unwrap();
+    let browser = client.browse(&name, &arguments, ADDRESS).unwrap();
+    client.browse_on(&browser, &mut touched);
+    let (mut seen, before) = (Vec::new(), disk.bytes_read());
+    loop {
+        let reads = node.read_back();
+        let came = bodies(&client);
+        if !reads && came.is_empty() {
+            break;
+        }
+        seen.extend(
+            came.iter()
+                .map(|body| u32::from_be_bytes(body[1..5].try_into().unwrap())),
+        );
+    }
+    assert_eq!(seen, (0..COUNT).collect::<Vec<_>>());
+    // Each about once, and not all that follow for each that there is room for.
+    let (read, all) = (disk.bytes_read() - before, u64::from(COUNT) * 1_100_000);
+    assert!((all..3 * all).contains(&read), "{read} of {all}");
+    touched.wake_all();
+}

@@ -66,7 +66,9 @@ fn what_has_a_time_to_live_is_not_read_again_and_again() {
 }
 
 fn consume(client: &mut Client, priority: i64) -> Consumed {
-    let arguments: Table = [("x-priority".to_owned(), Value::I64(priority))].into_iter().collect();
+    let arguments: Table = [("x-priority".to_owned(), Value::I64(priority))]
+        .into_iter()
+        .collect();
     let asked = Consume {
         queue: QueueName::new("q").unwrap(),
         no_ack: false,

@@ -242,7 +242,10 @@ fn a_pattern_that_goes_back_gives_up_in_time() {
         "(?:(?=a)){18446744073709551616}",
         "(?=a)(?:[a-z]{1000}){5}",
     ] {
-        assert!(matches!(Pattern::new(pattern), Err(Error::Syntax { .. })), "{pattern}");
+        assert!(
+            matches!(Pattern::new(pattern), Err(Error::Syntax { .. })),
+            "{pattern}"
+        );
     }
     let nested = format!("{}a{}", "(?=".repeat(5000), ")".repeat(5000));
     assert!(Pattern::new(&nested).is_err());

@@ -251,7 +251,7 @@ fn take_stored(queue: &mut Queue, message: &Message) -> Delivery {
     take(queue, NOW_MS).unwrap()
 }
 
-fn lent_for(timeout_ms: u64) -> Rules {
+pub(super) fn lent_for(timeout_ms: u64) -> Rules {
     Rules {
         consumer_timeout_ms: Some(timeout_ms),
         ..Rules::default()

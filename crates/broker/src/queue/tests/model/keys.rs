@@ -22,7 +22,7 @@ pub(super) fn told(message: &Message, at: usize) -> Option<u8> {
     told.filter(|key| *key > 0)
 }
 
-fn duplicate_key(message: &Message) -> Option<u8> {
+pub(super) fn duplicate_key(message: &Message) -> Option<u8> {
     told(message, 8)
 }
 
@@ -138,11 +138,7 @@ impl Model {
                 stay.push(message);
                 continue;
             };
-            let is_it = |one: &Known| one.key == key && (one.until_ms == 0 || one.until_ms > now_ms);
-            let Memory { known, perhaps, .. } = &self.memory;
-            let has_come = known.iter().any(|one| is_it(one) && one.is_sure);
-            let may_have_come = known.iter().chain(perhaps).any(is_it);
-            if brought.contains(&key) || has_come || (may_have_come && !was_taken(message)) {
+            if self.is_duplicate(message, &brought, &was_taken) {
                 continue;
             }
             brought.push(key);
@@ -164,6 +160,30 @@ impl Model {
             self.memory.forget_the_oldest(rule.keys_max);
         }
         stay
+    }
+
+    /// Whether a message came before, or with others that `brought` their keys. Where that is open it did
+    /// not, if it `was_taken`.
+    pub(super) fn is_duplicate(
+        &self,
+        message: &Message,
+        brought: &[u8],
+        was_taken: impl Fn(&Message) -> bool,
+    ) -> bool {
+        let Some(key) = duplicate_key(message).filter(|_| self.rules.deduplication.is_some()) else {
+            return false;
+        };
+        let is_it = |one: &Known| one.key == key && (one.until_ms == 0 || one.until_ms > self.now_ms);
+        let Memory { known, perhaps, .. } = &self.memory;
+        let has_come = known.iter().any(|one| is_it(one) && one.is_sure);
+        let may_have_come = known.iter().chain(perhaps).any(is_it);
+        brought.contains(&key) || has_come || (may_have_come && !was_taken(message))
+    }
+
+    /// Whether a message goes when another one comes, if nothing keeps it.
+    pub(super) fn makes_way(&self, old: &Message, new: &Message) -> bool {
+        let key = last_key(new).filter(|_| self.rules.last_value_header.is_some());
+        key.is_some() && last_key(old) == key
     }
 
     /// All with the same key as a message that comes go, but for those that are out or leave.

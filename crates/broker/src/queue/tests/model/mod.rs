@@ -40,6 +40,7 @@ pub(crate) use trial::Trial;
 // For the files of this folder.
 use super::{
     AnnotationsWriter, Backoff, Command, ConsumerKey, DeadLetters, Deduplication, Delivery, Fact, Fetch,
-    GroupBy, HeaderReader, Leaving, Message, Note, Outlet, Overflow, Page, Parts, Queue, Reason, Retried, Retry, Rules,
-    Scope, SeqSet, Standing, Stretch, Subscription, Summary, Take, Ticket, Totals, Value, notes_of, pages_of,
+    GroupBy, HeaderReader, Leaving, Message, Note, Outlet, Overflow, Page, Parts, Queue, Reason, Retried,
+    Retry, Rules, Scope, SeqSet, Standing, Stretch, Subscription, Summary, Take, Ticket, Totals, Value,
+    notes_of, pages_of,
 };

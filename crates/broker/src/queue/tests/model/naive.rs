@@ -1,6 +1,7 @@
 //! The naive queue: one list.
 
 use super::keys::Memory;
+use super::keys::duplicate_key;
 use super::line::Consumer;
 use super::{ConsumerKey, Message, Overflow, Reason, Rules, Ticket, Totals};
 use std::cmp::Reverse;
@@ -440,20 +441,45 @@ impl Model {
         max_length.is_some_and(|max| count as u64 > max) || max_length_bytes.is_some_and(|max| octets > max)
     }
 
-    /// How many of these messages, the first ones, there is room for.
-    pub(super) fn room_for(&self, messages: &[Message]) -> usize {
+    /// How many of these messages, the first ones, there is room for. Those that came before take none, and
+    /// those that take the place of others no more than they do. Whether one came before may be open: then it
+    /// did if it is among the `answered` first ones and `was_taken` does not know it.
+    pub(super) fn room_for(
+        &self,
+        messages: &[Message],
+        answered: usize,
+        was_taken: impl Fn(&Message) -> bool,
+    ) -> usize {
         if self.rules.overflow == Overflow::DropHead {
             return messages.len();
         }
-        let Totals {
-            ready, ready_octets, ..
-        } = self.totals();
-        let octets = |count: usize| -> u64 {
-            let new = messages[..count].iter();
-            ready_octets + new.map(|message| message.body().len() as u64).sum::<u64>()
-        };
-        let fits = (1..=messages.len()).take_while(|count| !self.exceeds(ready + count, octets(*count)));
-        fits.count()
+        let totals = self.totals();
+        let (mut count, mut octets) = (totals.ready as u64, totals.ready_octets);
+        let [count_max, octets_max] = [self.rules.max_length, self.rules.max_length_bytes];
+        let mut brought = Vec::new();
+        let mut new: Vec<&Message> = Vec::new();
+        for (nth, message) in messages.iter().enumerate() {
+            if self.is_duplicate(message, &brought, |one| nth >= answered || was_taken(one)) {
+                continue;
+            }
+            brought.extend(duplicate_key(message));
+            let before: Vec<&Message> = new.extract_if(.., |one| self.makes_way(one, message)).collect();
+            // What one of these took the place of is gone.
+            let is_first = before.is_empty();
+            let ready = self.items.iter().filter(|item| item.place == Place::Ready);
+            let ready = ready.map(|item| &item.message);
+            let ready = ready.filter(|one| is_first && self.makes_way(one, message));
+            let gone: Vec<u64> = ready.chain(before).map(|one| one.body().len() as u64).collect();
+            let then = count + 1 - gone.len() as u64;
+            let octets_then = octets + message.body().len() as u64 - gone.iter().sum::<u64>();
+            let grows_too_long = then > count && count_max.is_some_and(|max| then > max);
+            if grows_too_long || (octets_then > octets && octets_max.is_some_and(|max| octets_then > max)) {
+                return nth;
+            }
+            (count, octets) = (then, octets_then);
+            new.push(message);
+        }
+        messages.len()
     }
 
     /// There is more than may be, and it is to go.

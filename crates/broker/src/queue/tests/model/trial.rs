@@ -395,14 +395,16 @@ impl Trial {
         let messages: Vec<Message> = messages.collect();
         let mut rest = &messages[..];
         loop {
-            let room = self.model.room_for(rest);
-            let has_room = rest.first().is_none_or(|first| self.queue.has_room_for(first));
-            assert_eq!(has_room, room > 0 || rest.is_empty());
+            let has_room = rest
+                .first()
+                .is_none_or(|first| self.queue.has_room_for(first, now_ms));
             let before = self.log.len();
-            assert_eq!(self.decide(&Command::Enqueue(rest)), room);
+            let room = self.decide(&Command::Enqueue(rest));
+            assert_eq!(has_room, room > 0 || rest.is_empty());
             let taken: HashSet<Vec<u8>> = self.log[before..].iter().filter_map(body_of).collect();
-            self.model
-                .enqueue(&rest[..room], |message| taken.contains(message.body()));
+            let was_taken = |message: &Message| taken.contains(message.body());
+            assert_eq!(room, self.model.room_for(rest, room, was_taken));
+            self.model.enqueue(&rest[..room], was_taken);
             self.answer_pending();
             rest = &rest[room..];
             if rest.is_empty() {
