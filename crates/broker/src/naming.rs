@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::access::{Pattern, pattern};
-use crate::catalog::{Queue, QueueDeclaration};
+use crate::catalog::{Queue, QueueDeclaration, QueueType, check_added};
 use crate::name::QueueName;
 use crate::parameter::Parameter;
 use crate::value::{Table, Value};
@@ -45,6 +45,9 @@ pub enum Fault {
     /// A key that there is not.
     #[error("there is no key '{0}'")]
     UnknownKey(Box<str>),
+    /// No queue can have these arguments.
+    #[error("'arguments' are wrong: {0}")]
+    Arguments(String),
     /// The pattern is none.
     #[error("'pattern' should be a regular expression but is invalid: {0}")]
     Pattern(#[from] pattern::Error),
@@ -77,6 +80,8 @@ pub struct Model {
     pattern: Pattern,
     priority: i64,
     arguments: Table,
+    /// That of the queues that it makes, if it says so.
+    queue_type: Option<QueueType>,
     durable: Option<bool>,
     auto_delete: Option<bool>,
 }
@@ -101,13 +106,30 @@ impl Model {
             Some(Value::Table(arguments)) => arguments.clone(),
             Some(_) => return Err(Fault::NoObject("arguments")),
         };
-        Ok(Self {
+        let queue_type = check_added(&arguments).map_err(Fault::Arguments)?;
+        let model = Self {
             pattern: Pattern::anywhere(text(fields, "pattern", "a regular expression")?)?,
             priority,
             arguments,
+            queue_type,
             durable: truth(fields, "durable")?,
             auto_delete: truth(fields, "auto-delete")?,
-        })
+        };
+        if queue_type == Some(QueueType::Quorum) && !fits_quorum(model.durable, model.auto_delete) {
+            let reason = "a quorum queue is durable, and not auto-delete";
+            return Err(Fault::Arguments(reason.to_owned()));
+        }
+        Ok(model)
+    }
+
+    /// Whether it makes quorum queues, and this cannot be one: a virtual host's default type is passed over
+    /// for such queues, too.
+    fn is_too_much_for(&self, asked: &QueueDeclaration) -> bool {
+        let durable = self.durable.unwrap_or(asked.durable);
+        let auto_delete = self.auto_delete.unwrap_or(asked.auto_delete);
+        let fits = !asked.exclusive && fits_quorum(Some(durable), Some(auto_delete));
+        let is_named_here = asked.arguments.get("x-queue-type").is_none();
+        self.queue_type == Some(QueueType::Quorum) && is_named_here && !fits
     }
 
     /// What a client asks for, with what the model says of what it leaves open. Of a queue that is there
@@ -154,6 +176,7 @@ impl Namings {
                 Err(_) => false,
             },
             QUEUE_MODEL => {
+                // One that another release took, and that is wrong, says nothing.
                 if let Ok(model) = Model::read(&parameter.value) {
                     self.models.insert(parameter.name.clone(), model);
                 }
@@ -208,8 +231,12 @@ impl Namings {
         let name = asked.name.as_str();
         let matching = self.models.values().filter(|model| model.pattern.matches(name));
         let model = matching.min_by_key(|model| Reverse(model.priority))?;
-        Some(model.complete(asked, existing))
+        (!model.is_too_much_for(asked)).then(|| model.complete(asked, existing))
     }
+}
+
+fn fits_quorum(durable: Option<bool>, auto_delete: Option<bool>) -> bool {
+    durable != Some(false) && auto_delete != Some(true)
 }
 
 fn queue_name(name: &str) -> Result<QueueName, Fault> {

@@ -3,8 +3,10 @@
 //! Arguments that no queue type knows are stored and otherwise ignored, as in RabbitMQ.
 //! RabbitMQ: queues.md#optional-arguments
 
+use crate::name::{QueueName, VhostName};
 use crate::refusal::{ArgumentFault, Refusal, Subject};
 use crate::value::{Table, Value};
+use std::borrow::Cow;
 
 /// Which rules a queue follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,7 +154,7 @@ pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<
     let Some(value) = arguments.get("x-queue-type") else {
         return Ok(None);
     };
-    match value.as_str() {
+    match text(value).as_deref() {
         Some("classic") => Ok(Some(QueueType::Classic)),
         Some("quorum") => Ok(Some(QueueType::Quorum)),
         Some("stream") => Err(Refusal::NotImplemented(format!(
@@ -171,7 +173,7 @@ pub(super) fn queue_type(arguments: &Table, subject: &Subject) -> Result<Option<
 pub(super) fn check_dead_letter_exchange(arguments: &Table, subject: &Subject) -> Result<(), Refusal> {
     let argument = "x-dead-letter-exchange";
     match arguments.get(argument) {
-        Some(value) if value.as_str().is_none() => {
+        Some(value) if text(value).is_none() => {
             let (subject, type_name) = (subject.clone(), value.type_name());
             Err(Refusal::ArgumentType {
                 argument,
@@ -213,6 +215,59 @@ pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject)
             subject: subject.clone(),
             queue_type: queue_type.internal_name(),
         }),
+    }
+}
+
+/// Checks what is to be added to the arguments of clients, who may add more, and may name the queue type where
+/// this does not. Answers the queue type that it names, or what is wrong.
+pub(crate) fn check_added(arguments: &Table) -> Result<Option<QueueType>, String> {
+    let (Ok(queue), Ok(vhost)) = (QueueName::new(""), VhostName::new("/")) else {
+        return Ok(None);
+    };
+    // It is not told: there is no queue yet.
+    let subject = Subject::Queue(queue, vhost);
+    let reason = |refusal| match refusal {
+        Refusal::InvalidArgument { argument, fault, .. } => format!("invalid arg '{argument}': {fault}"),
+        Refusal::ArgumentOfOtherType {
+            argument, queue_type, ..
+        } => format!("invalid arg '{argument}' of queue type {queue_type}"),
+        Refusal::NotImplemented(_) => "queue type 'stream' is not supported".to_owned(),
+        other => other.to_string(),
+    };
+    let named = queue_type(arguments, &subject).map_err(reason)?;
+    // What one of these asks for besides itself may be the client's.
+    let mut whole = arguments.clone();
+    for (one, other, value) in [
+        (
+            "x-dead-letter-routing-key",
+            "x-dead-letter-exchange",
+            Value::from(""),
+        ),
+        ("x-delayed-retry-type", "x-delayed-retry-min", Value::I64(1)),
+    ] {
+        if whole.get(one).is_some() && whole.get(other).is_none() {
+            whole.insert(other, value);
+        }
+    }
+    let checked = match named {
+        Some(queue_type) => check(queue_type, &whole, &subject),
+        None => check(QueueType::Classic, &whole, &subject).or_else(|refusal| {
+            let of_quorum = check(QueueType::Quorum, &whole, &subject);
+            of_quorum.map_err(|_| refusal)
+        }),
+    };
+    checked.map_err(reason).map(|()| named)
+}
+
+/// The text of a long string, for words to be compared with and for refusals: octets that are no UTF-8 one
+/// character each, as RabbitMQ prints them.
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(octets) => Some(match std::str::from_utf8(octets) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => octets.iter().map(|octet| char::from(*octet)).collect(),
+        }),
+        _ => None,
     }
 }
 
@@ -317,11 +372,13 @@ fn retry_backoff(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
     one_of(value, &["linear", "exponential"], "invalid_delayed_retry_backoff")
 }
 
+/// Names and keys are UTF-8 here.
 fn string(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    value
-        .as_str()
-        .map(drop)
-        .ok_or(ArgumentFault::WrongType(value.type_name()))
+    match (value, value.as_str()) {
+        (_, Some(_)) => Ok(()),
+        (Value::String(_), None) => Err(ArgumentFault::Word("not_utf8")),
+        _ => Err(ArgumentFault::WrongType(value.type_name())),
+    }
 }
 
 fn dead_letter_key(value: &Value, all: &Table) -> Result<(), ArgumentFault> {
@@ -340,7 +397,7 @@ fn boolean(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
 }
 
 fn one_of(value: &Value, words: &[&str], otherwise: &'static str) -> Result<(), ArgumentFault> {
-    match value.as_str() {
+    match text(value).as_deref() {
         Some(word) if words.contains(&word) => Ok(()),
         Some(_) => Err(ArgumentFault::Word(otherwise)),
         None => Err(ArgumentFault::WrongType(value.type_name())),
@@ -371,7 +428,7 @@ fn leader_locator(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
 }
 
 fn queue_mode(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
-    match value.as_str() {
+    match text(value).as_deref() {
         Some("default" | "lazy") => Ok(()),
         Some(word) => Err(ArgumentFault::Unsupported {
             what: "queue mode",
@@ -384,9 +441,28 @@ fn queue_mode(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
 fn queue_version(value: &Value, _: &Table) -> Result<(), ArgumentFault> {
     match whole(value)? {
         1 | 2 => Ok(()),
+        number if number < 0 => Err(ArgumentFault::Negative(number)),
         number => Err(ArgumentFault::Unsupported {
             what: "queue version",
             word: number.to_string(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_that_are_no_utf8_are_refused_for_what_they_are() {
+        let none = Table::new();
+        let odd = Value::String([0xFF, 0xFE].as_slice().into());
+        assert_eq!(
+            overflow(&odd, &none),
+            Err(ArgumentFault::Word("invalid_overflow"))
+        );
+        assert_eq!(string(&odd, &none), Err(ArgumentFault::Word("not_utf8")));
+        let told = queue_mode(&odd, &none).map_err(|fault| fault.to_string());
+        assert_eq!(told, Err("\"unsupported queue mode 'ÿþ'\"".to_owned()));
     }
 }

@@ -16,6 +16,7 @@ mod policies;
 mod tests;
 
 pub use arguments::QueueType;
+pub(crate) use arguments::check_added;
 pub use bindings::{Binding, Bindings, Endpoint};
 use change::AutoDelete;
 pub use change::{Change, Effect, Link, PolicyScope};

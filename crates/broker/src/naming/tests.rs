@@ -102,7 +102,6 @@ fn a_model_says_what_a_client_leaves_open() {
 
 #[test]
 fn of_a_queue_that_is_there_its_own_is_asked_for() {
-    use crate::catalog::QueueType;
     use crate::route::QueueId;
     let namings = namings(&[("m", model("^reply", 0, 10))]);
     let existing = Queue {
@@ -133,6 +132,84 @@ fn the_model_of_the_highest_priority_counts_and_then_the_first_by_name() {
     ]);
     let found = namings.complete(&asked("q", &[]), None).unwrap();
     assert_eq!(found.arguments.get("x-max-length"), Some(&Value::I64(2)));
+}
+
+#[test]
+fn arguments_that_no_queue_can_have_are_refused() {
+    let with = |arguments: &[(&str, Value)]| {
+        let arguments = Value::Table(arguments.iter().cloned().collect());
+        Model::read(&table([("pattern", Value::from("^q")), ("arguments", arguments)]))
+    };
+    let text = |arguments: &[(&str, Value)]| with(arguments).unwrap_err().to_string();
+    assert_eq!(
+        text(&[("x-max-length", Value::I64(-1))]),
+        "'arguments' are wrong: invalid arg 'x-max-length': {value_negative,-1}"
+    );
+    assert_eq!(
+        text(&[("x-queue-type", Value::from("stream"))]),
+        "'arguments' are wrong: queue type 'stream' is not supported"
+    );
+    let quorum = ("x-queue-type", Value::from("quorum"));
+    assert_eq!(
+        text(&[quorum.clone(), ("x-max-priority", Value::I64(5))]),
+        "'arguments' are wrong: invalid arg 'x-max-priority' of queue type rabbit_quorum_queue"
+    );
+    // A client may say of what type its queue is, and what the rest is for.
+    assert!(with(&[("x-delivery-limit", Value::I64(5))]).is_ok());
+    assert!(with(&[("x-max-priority", Value::I64(5))]).is_ok());
+    assert!(
+        text(&[
+            ("x-delivery-limit", Value::I64(5)),
+            ("x-max-priority", Value::I64(5))
+        ])
+        .contains("arg")
+    );
+    assert!(with(&[("x-dead-letter-routing-key", Value::from("k"))]).is_ok());
+    assert!(with(&[("x-delayed-retry-type", Value::from("all"))]).is_ok());
+    let transient = table([
+        ("pattern", Value::from("^q")),
+        ("arguments", table([quorum])),
+        ("durable", Value::Bool(false)),
+    ]);
+    assert!(matches!(Model::read(&transient), Err(Fault::Arguments(_))));
+}
+
+#[test]
+fn a_model_of_quorum_queues_says_nothing_of_what_cannot_be_one() {
+    let quorum = table([("x-queue-type", Value::from("quorum"))]);
+    let model = table([("pattern", Value::from("^q")), ("arguments", quorum)]);
+    let namings = namings(&[("m", model)]);
+    let durable = asked("q", &[]);
+    let made = namings.complete(&durable, None).unwrap();
+    assert_eq!(made.arguments.get("x-queue-type"), Some(&Value::from("quorum")));
+    for cannot_be in [
+        QueueDeclaration {
+            exclusive: true,
+            ..durable.clone()
+        },
+        QueueDeclaration {
+            durable: false,
+            ..durable.clone()
+        },
+        QueueDeclaration {
+            auto_delete: true,
+            ..durable.clone()
+        },
+    ] {
+        assert!(namings.complete(&cannot_be, None).is_none(), "{cannot_be:?}");
+    }
+}
+
+#[test]
+fn a_wrong_model_of_another_release_says_nothing() {
+    let arguments = table([("x-queue-type", Value::from("stream"))]);
+    let mut namings = Namings::default();
+    namings.put(&Parameter {
+        component: QUEUE_MODEL.into(),
+        name: "m".into(),
+        value: table([("pattern", Value::from("^q")), ("arguments", arguments)]),
+    });
+    assert!(namings.complete(&asked("q", &[]), None).is_none());
 }
 
 #[test]
