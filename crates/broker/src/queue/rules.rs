@@ -105,9 +105,9 @@ impl Retry {
         if most == 0 {
             return pause;
         }
-        // Spread evenly over what may be taken away or added.
-        let spread = scatter(chance) % most.saturating_mul(2).saturating_add(1);
-        (pause - most).saturating_add(spread)
+        // Spread evenly over what may be taken away or added, up to the longest pause there is.
+        let (least, longest) = (pause - most, pause.saturating_add(most).min(self.max_ms));
+        least.saturating_add(scatter(chance) % (longest - least).saturating_add(1))
     }
 }
 
@@ -190,5 +190,31 @@ impl Rules {
             false => self.default_priority,
         };
         asked.min(max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_makes_no_pause_longer_than_the_longest() {
+        let retry = Retry {
+            which: Retried::All,
+            min_ms: 100,
+            max_ms: 150,
+            backoff: Backoff::Linear,
+            jitter_percent: 100,
+        };
+        let pauses = |failures| (0..2000).map(move |chance| retry.pause_ms(failures, chance));
+        for failures in [1, 2, 9] {
+            assert!(pauses(failures).all(|pause| pause <= 150));
+            assert!(pauses(failures).min() < Some(10) && pauses(failures).max() > Some(140));
+        }
+        let without = Retry {
+            jitter_percent: 0,
+            ..retry
+        };
+        assert_eq!([1, 2].map(|failures| without.pause_ms(failures, 7)), [100, 150]);
     }
 }
