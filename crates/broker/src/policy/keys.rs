@@ -31,6 +31,9 @@ pub enum DefinitionFault {
     /// A kind of pauses whose length is not said.
     #[error("delayed-retry-min is required when delayed-retry-type is {0}")]
     RetryMin(String),
+    /// A key for shards of which it is not said how many there are.
+    #[error("shards-per-node must be specified")]
+    Shards,
     /// The longest pause is shorter than the first.
     #[error("delayed-retry-max ({max}) must not be smaller than delayed-retry-min ({min})")]
     RetryMax {
@@ -111,6 +114,9 @@ const RETRY_MAX: &str = "delayed retry maximum delay. Must be a positive integer
 const RETRY_TYPE: &str = "delayed retry type. Must be one of: all, failed, returned, disabled";
 const PLACEMENT_TAG: &str = "member-placement-tag value. Must be a non-empty string";
 
+/// The largest segment of a stream that RabbitMQ takes.
+const SEGMENT_BYTES_MAX: i64 = 3_000_000_000;
+
 const KEYS: &[Key] = &[
     all("alternate-exchange", "alternate exchange name", is_text, None),
     all("message-ttl", "message TTL", not_negative, LEAST),
@@ -176,7 +182,12 @@ const KEYS: &[Key] = &[
         leader_locator,
         None,
     ),
-    classic("queue-master-locator", "queue master locator", is_text, None),
+    classic(
+        "queue-master-locator",
+        "master locator",
+        master_locator,
+        OPERATORS,
+    ),
     classic("queue-mode", "queue-mode value", queue_mode, None),
     all("queue-version", "queue-version value", queue_version, OPERATORS),
     // Of mirrored queues, which went with RabbitMQ 4. Definitions of 3.x have them, and they do nothing.
@@ -212,9 +223,9 @@ const KEYS: &[Key] = &[
     ),
     all("shards-per-node", "number of shards", not_negative, None),
     all("routing-key", "routing key", is_text, None),
-    stream("max-age", "max age", is_text),
+    stream("max-age", "max age", age),
     stream("initial-cluster-size", "cluster size", not_negative),
-    stream("stream-max-segment-size-bytes", "segment size", not_negative),
+    stream("stream-max-segment-size-bytes", "segment size", segment_size),
     stream("max-segment-size", "segment size", not_negative),
     all(
         "stream-filter-size-bytes",
@@ -246,6 +257,9 @@ pub(super) fn check(definition: &Table, is_operators: bool) -> Result<(), Defini
     }
     if !unknown.is_empty() {
         return Err(DefinitionFault::Unknown(unknown.join(",")));
+    }
+    if definition.get("routing-key").is_some() && definition.get("shards-per-node").is_none() {
+        return Err(DefinitionFault::Shards);
     }
     check_retry(definition)
 }
@@ -371,6 +385,23 @@ fn leader_locator(value: &Value) -> bool {
         "min-masters",
     ];
     is_one_of(value, &words)
+}
+
+fn master_locator(value: &Value) -> bool {
+    is_one_of(value, &["min-masters", "client-local", "random"])
+}
+
+/// A number and a unit, such as `7D`.
+fn age(value: &Value) -> bool {
+    let number = value
+        .as_str()
+        .and_then(|text| text.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn segment_size(value: &Value) -> bool {
+    let number = value.as_integer();
+    number.is_some_and(|number| (0..=SEGMENT_BYTES_MAX).contains(&number))
 }
 
 fn queue_mode(value: &Value) -> bool {

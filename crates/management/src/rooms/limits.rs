@@ -19,7 +19,10 @@ pub(super) fn list_of_vhosts(asked: &Asked<'_>) -> Result<Answer, Refused> {
 /// `GET /api/vhost-limits/{vhost}`.
 pub(super) fn of_vhost(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let vhost = asked.existing_vhost()?;
-    Ok(Answer::List(rows(asked, |found| found == vhost.as_str())))
+    let mut rows = rows(asked, |found| found == vhost.as_str());
+    // Of one virtual host RabbitMQ shows what is left, of all of them those that had limits once.
+    rows.retain(|row| row.get("value") != Some(&Json::Object(Map::new())));
+    Ok(Answer::List(rows))
 }
 
 /// Limits of those virtual hosts for which some were ever set.

@@ -24,7 +24,12 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Answer, Refused> {
         rows.extend(meant.map(|parameter| shown(vhost, parameter)));
         if component.is_empty() || component == OPERATOR_POLICY {
             let policies = content.policies(PolicyScope::Operators);
-            rows.extend(policies.map(|policy| operators(vhost, policy)));
+            rows.extend(policies.map(|policy| of_policy(OPERATOR_POLICY, vhost, policy)));
+        }
+        // Whoever asks for all of them does not see these.
+        if component == POLICY {
+            let policies = content.policies(PolicyScope::Users);
+            rows.extend(policies.map(|policy| of_policy(POLICY, vhost, policy)));
         }
     })?;
     Ok(Answer::List(rows))
@@ -36,8 +41,13 @@ pub(super) fn get(asked: &Asked<'_>) -> Result<Answer, Refused> {
     let vhost = asked.name("vhost");
     let found = asked.node.catalog(|catalog| {
         let content = catalog.vhost(vhost)?;
-        if component == OPERATOR_POLICY {
-            return Some(operators(vhost, content.policy(PolicyScope::Operators, name)?));
+        let scope = match component {
+            OPERATOR_POLICY => Some(PolicyScope::Operators),
+            POLICY => Some(PolicyScope::Users),
+            _ => None,
+        };
+        if let Some(scope) = scope {
+            return Some(of_policy(component, vhost, content.policy(scope, name)?));
         }
         Some(shown(vhost, content.parameter(component, name)?))
     });
@@ -94,12 +104,12 @@ fn policy_body(fields: &Fields) -> Result<Vec<u8>, Refused> {
     Ok(Json::Object(value).to_string().into_bytes())
 }
 
-/// RabbitMQ shows operator policies among the parameters, too.
-fn operators(vhost: &str, policy: &Policy) -> Map<String, Json> {
+/// RabbitMQ shows policies among the parameters, too.
+fn of_policy(component: &str, vhost: &str, policy: &Policy) -> Map<String, Json> {
     object! {
         "value": policies::said(policy),
         "vhost": vhost,
-        "component": OPERATOR_POLICY,
+        "component": component,
         "name": &*policy.name,
     }
 }
