@@ -33,8 +33,14 @@ impl LiveQueue {
         touched: &mut Touched,
     ) -> Result<Stopped, Refusal> {
         let mut state = self.lock();
-        let Totals { ready, consumers, .. } = state.machine.totals();
-        if if_empty && ready > 0 {
+        let Totals {
+            ready,
+            delayed,
+            consumers,
+            ..
+        } = state.machine.totals();
+        // What is delayed or rests is nowhere else, and would be lost.
+        if if_empty && ready + delayed > 0 {
             return Err(Refusal::NotEmpty(self.subject()));
         }
         if if_unused && consumers > 0 {
