@@ -386,6 +386,7 @@ impl Client {
                 fault: ArgumentFault::NotInteger(value.type_name()),
             })?,
         };
+        check_no_stream(&asked.arguments, &queue)?;
         if queue.declared().queue_type == QueueType::Quorum && asked.shared.limit() != 0 {
             return Err(Refusal::NotImplemented(format!(
                 "{} does not support global qos",
@@ -554,6 +555,22 @@ impl Client {
         let worked = flush(batch, self.node.appended(), touched);
         self.node.spread_alarms();
         worked
+    }
+}
+
+/// Arguments of consumers that streams alone have.
+const STREAM_ARGUMENTS: [&str; 3] = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
+
+/// Whoever asks for a place in a stream is not served from the head of a queue.
+fn check_no_stream(arguments: &Table, queue: &LiveQueue) -> Result<(), Refusal> {
+    let mut names = arguments.iter().map(|(name, _)| name);
+    match names.find(|name| STREAM_ARGUMENTS.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::ArgumentOfOtherType {
+            argument: name.to_owned(),
+            subject: queue.subject(),
+            queue_type: queue.declared().queue_type.internal_name(),
+        }),
     }
 }
 
