@@ -49,7 +49,7 @@ impl Trial {
     /// Some of what leaves is moved, all of it in the end.
     fn move_some(&mut self, max: usize, but: u8) {
         let mut seqs = Vec::new();
-        for leaving in self.queue.leaving(max) {
+        for leaving in self.queue.leaving(0, max) {
             let Some(seq) = leaving.seq else {
                 let first = self.model.turned_away.remove(0);
                 assert_eq!(leaving.message.body(), first.body());
