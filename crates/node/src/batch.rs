@@ -166,34 +166,34 @@ impl Batch {
         self.refused.extend(lost.filter(|token| *token != 0));
     }
 
-    /// Does everything gathered, all of it or, after a crash, nothing.
-    pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Worked {
-        // One queue does one thing in one step.
-        let is_single = self.queues.len() < 2 && self.routed.is_empty();
-        if is_single && self.queues.iter().all(|(_, work)| work.share.is_simple()) {
-            return self.flush(floor, touched);
-        }
-        let routed = std::mem::take(&mut self.routed);
-        let routed_tokens = std::mem::take(&mut self.routed_tokens);
-        let (mut shares, mut tokens) = (Vec::new(), Vec::new());
-        for (queue, work) in self.queues.drain(..) {
-            shares.push((queue, work.share));
-            tokens.push(work.tokens);
-        }
+    /// Does everything gathered, all of it or nothing, also after a crash. `None`: nothing, for one of the queues
+    /// is full or deleted, or one of the deliveries was taken away from who held it.
+    pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Option<Worked> {
+        let gathered = self.queues.drain(..).map(|(queue, work)| {
+            let must_fit = true;
+            (
+                queue,
+                Share {
+                    must_fit,
+                    ..work.share
+                },
+            )
+        });
+        let shares: Vec<_> = gathered.collect();
+        self.index.clear();
+        self.last = 0;
+        let routed = std::mem::take(&mut self.routed).into_iter().map(|one| {
+            let must_fit = true;
+            Routed { must_fit, ..one }
+        });
+        let routed: Vec<_> = routed.collect();
+        self.routed_tokens.clear();
         let outcome = work_together(&shares, &routed, floor, touched);
-        self.refuse(&outcome.turned_away, &routed_tokens);
-        let refused = outcome.refused.iter().copied();
-        for ((_, share), (tokens, refused)) in shares.into_iter().zip(tokens.into_iter().zip(refused)) {
-            let work = Work { share, tokens };
-            work.refuse(refused.unwrap_or(0), &mut self.refused);
-        }
         outcome.tell_browsers(touched);
         for queue in outcome.leaving {
             queue.move_on(touched);
         }
-        self.index.clear();
-        self.last = 0;
-        outcome.worked
+        (!outcome.is_undone).then_some(outcome.worked)
     }
 
     fn work(&mut self, queue: &Arc<LiveQueue>) -> &mut Work {

@@ -76,9 +76,20 @@ impl Client {
     /// Gathers a message for all queues of a route. The batch names the `token` if one of them does not take
     /// it; 0 names nothing.
     pub fn publish(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
+        self.remember(route, &message);
+        self.enqueue(batch, route, message, token);
+    }
+
+    /// The exchanges on a message's route remember it, if they do that.
+    pub fn remember(&self, route: &Route, message: &Message) {
         if !route.remembering.is_empty() {
-            self.node.remember(&route.remembering, &message);
+            self.node.remember(&route.remembering, message);
         }
+    }
+
+    /// Gathers a routed message for its queues. Of those that do not take it [`Batch::take_refused`] names the
+    /// `token`.
+    pub fn enqueue(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
         if batch.goes_by_route(route) {
             return batch.publish_by_route(route, message, token);
         }

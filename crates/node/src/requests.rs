@@ -535,24 +535,17 @@ impl Client {
 
     /// Does what is gathered and tells of alarms that it caused.
     pub fn flush(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        self.flush_by(Batch::flush, batch, touched)
-    }
-
-    /// The same, all of it at once: after a crash all of it was done, or nothing.
-    pub fn flush_together(&self, batch: &mut Batch, touched: &mut Touched) -> Worked {
-        self.flush_by(Batch::flush_together, batch, touched)
-    }
-
-    fn flush_by(
-        &self,
-        flush: fn(&mut Batch, Position, &mut Touched) -> Worked,
-        batch: &mut Batch,
-        touched: &mut Touched,
-    ) -> Worked {
         if batch.is_empty() {
             return Worked::default();
         }
-        let worked = flush(batch, self.node.appended(), touched);
+        let worked = batch.flush(self.node.appended(), touched);
+        self.node.spread_alarms();
+        worked
+    }
+
+    /// The same, all of it or nothing: see [`Batch::flush_together`].
+    pub fn flush_together(&self, batch: &mut Batch, touched: &mut Touched) -> Option<Worked> {
+        let worked = batch.flush_together(self.node.appended(), touched);
         self.node.spread_alarms();
         worked
     }

@@ -106,6 +106,12 @@ impl Queue {
         messages.len()
     }
 
+    /// Whether a delivery is out, and was not taken away from who holds it.
+    pub fn is_out(&self, ticket: Ticket) -> bool {
+        let held = self.unsettled.find(ticket.seq());
+        held.is_some_and(|held| held.turn == ticket.turn())
+    }
+
     /// The deliveries that are out under these names.
     #[inline]
     fn each_held(&self, tickets: &[Ticket], mut each: impl FnMut(u64, &Held)) {

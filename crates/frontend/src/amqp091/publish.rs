@@ -106,9 +106,11 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    /// Whether one of its queues was deleted after it was routed.
-    pub(super) fn is_late(&self) -> bool {
-        self.route.has_deleted()
+    /// Gathers it for its queues, and nothing else yet.
+    pub(super) fn gather(&self, shared: &mut Shared) {
+        if let Some(client) = &shared.client {
+            client.enqueue(&mut shared.batch, &self.route, self.message.clone(), 0);
+        }
     }
 }
 
@@ -349,8 +351,9 @@ impl Channel {
         Ok(())
     }
 
-    /// Gathers a routed message, or returns it when nobody takes it.
-    pub(super) fn send_on(&mut self, shared: &mut Shared, routed: Routed) {
+    /// Everybody but queues learns of a routed message: reply consumers, exchanges that remember, and, where
+    /// nobody takes it, who published it.
+    pub(super) fn tell(&mut self, shared: &mut Shared, routed: &Routed) {
         let Routed {
             message,
             route,
@@ -358,24 +361,31 @@ impl Channel {
             replies,
         } = routed;
         let Some(client) = &shared.client else { return };
-        for key in &replies {
-            client.reply(message.exchange(), key, &message, &mut shared.touched);
+        for key in replies {
+            client.reply(message.exchange(), key, message, &mut shared.touched);
         }
+        client.remember(route, message);
         // A reply consumer is no queue: a mandatory reply comes back although it is delivered.
-        if mandatory && route.reaches_nobody() {
+        if *mandatory && route.reaches_nobody() {
             let (frame_max, number) = (shared.tuned.frame_max, self.number);
             self.write(shared, |out| {
-                deliver::write_return(out, &message, frame_max, number)
+                deliver::write_return(out, message, frame_max, number)
             });
         }
         shared.enqueued += (route.queue_count() + replies.len()).max(1);
+    }
+
+    /// Gathers a routed message, or returns it when nobody takes it.
+    fn send_on(&mut self, shared: &mut Shared, routed: Routed) {
+        self.tell(shared, &routed);
+        let Routed { message, route, .. } = routed;
         let is_kept = message.envelope().persistent && route.is_durable;
         let token = match &self.mode {
             Mode::Confirm(confirms) => confirms.token(self.number),
             Mode::Plain | Mode::Transaction(_) => 0,
         };
         if let Some(client) = &shared.client {
-            client.publish(&mut shared.batch, &route, message, token);
+            client.enqueue(&mut shared.batch, &route, message, token);
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.count(is_kept);

@@ -2,7 +2,6 @@
 
 use super::channel::{Channel, Mode, Unacked};
 use super::declare::client;
-use super::publish::Routed;
 use super::refusal::{self, Failure};
 use super::shared::Shared;
 use super::transaction::{Settlement, Transaction};
@@ -75,12 +74,12 @@ impl Channel {
     }
 
     fn carry_out(&self, shared: &mut Shared, unacked: &Unacked, settlement: Settlement) {
-        match settlement {
-            Settlement::Done => shared.batch.settle(&unacked.queue, unacked.ticket),
-            Settlement::Rejected => shared.batch.reject(&unacked.queue, unacked.ticket),
-            Settlement::Back => shared.batch.give_back(&unacked.queue, unacked.ticket, false),
-            Settlement::Failed => shared.batch.give_back(&unacked.queue, unacked.ticket, true),
-        }
+        gather(shared, unacked, settlement);
+        self.hand_in(shared, unacked);
+    }
+
+    /// A delivery does not count towards the channel's limit any more.
+    fn hand_in(&self, shared: &mut Shared, unacked: &Unacked) {
         if unacked.counted {
             shared.resumable.extend(self.shared_credit.release(1));
         }
@@ -114,28 +113,30 @@ impl Channel {
         Ok(())
     }
 
+    /// Whatever was gathered before was done when the method came: the batch is the transaction's alone.
     pub(super) fn tx_commit(&mut self, shared: &mut Shared) -> Outcome {
-        let Transaction {
-            publishes,
-            settles,
-            held_bytes,
-        } = std::mem::take(self.transaction()?);
-        shared.uncommitted_bytes -= held_bytes;
-        let is_partial = publishes.iter().any(Routed::is_late);
-        for routed in publishes {
-            self.send_on(shared, routed);
+        let transaction = std::mem::take(self.transaction()?);
+        for routed in &transaction.publishes {
+            routed.gather(shared);
         }
-        for (_, unacked, settlement) in settles {
-            self.carry_out(shared, &unacked, settlement);
+        for (_, unacked, settlement) in &transaction.settles {
+            gather(shared, unacked, *settlement);
         }
         client(shared)?;
-        let worked = shared.flush_together();
-        let position = worked.all;
-        if is_partial || worked.refused > 0 {
-            let text = "partial tx completion";
+        let Some(worked) = shared.flush_together() else {
+            // The end of the channel takes it back.
+            *self.transaction()? = transaction;
+            let text = "transaction not committed: a queue is full or gone, or a delivery was taken back";
             return Err(Failure::channel(refusal::PRECONDITION_FAILED, text));
+        };
+        shared.uncommitted_bytes -= transaction.held_bytes;
+        for routed in &transaction.publishes {
+            self.tell(shared, routed);
         }
-        self.send_at(shared, position, tx::CommitOk);
+        for (_, unacked, _) in &transaction.settles {
+            self.hand_in(shared, unacked);
+        }
+        self.send_at(shared, worked.all, tx::CommitOk);
         // What was committed is a queue's now, or nobody's.
         shared.account();
         shared.block_on_alarm();
@@ -157,5 +158,15 @@ impl Channel {
                 "channel is not transactional",
             )),
         }
+    }
+}
+
+/// Gathers what is to be done to a delivery.
+fn gather(shared: &mut Shared, unacked: &Unacked, settlement: Settlement) {
+    match settlement {
+        Settlement::Done => shared.batch.settle(&unacked.queue, unacked.ticket),
+        Settlement::Rejected => shared.batch.reject(&unacked.queue, unacked.ticket),
+        Settlement::Back => shared.batch.give_back(&unacked.queue, unacked.ticket, false),
+        Settlement::Failed => shared.batch.give_back(&unacked.queue, unacked.ticket, true),
     }
 }

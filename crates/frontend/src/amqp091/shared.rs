@@ -161,24 +161,24 @@ impl Shared {
 
     /// Does what was gathered. Answers the log positions that answers have to wait for.
     pub(super) fn flush(&mut self) -> Worked {
-        self.flush_by(Client::flush)
-    }
-
-    /// The same, all of it or, after a crash, nothing.
-    pub(super) fn flush_together(&mut self) -> Worked {
-        self.flush_by(Client::flush_together)
-    }
-
-    fn flush_by(&mut self, flush: fn(&Client, &mut Batch, &mut Touched) -> Worked) -> Worked {
         let Some(client) = &self.client else {
             return Worked::default();
         };
-        let worked = flush(client, &mut self.batch, &mut self.touched);
+        let worked = client.flush(&mut self.batch, &mut self.touched);
         self.burden = self.burden.and(Burden::of(worked));
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);
         }
         worked
+    }
+
+    /// The same, all of it or nothing; `None`: nothing. Who may be served again is served with what comes
+    /// next.
+    pub(super) fn flush_together(&mut self) -> Option<Worked> {
+        let client = self.client.as_ref()?;
+        let worked = client.flush_together(&mut self.batch, &mut self.touched)?;
+        self.burden = self.burden.and(Burden::of(worked));
+        Some(worked)
     }
 
     /// Goes on if there is room again, and otherwise waits for it anew. Answers whether it goes on.

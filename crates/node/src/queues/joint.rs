@@ -32,7 +32,8 @@ pub(crate) struct Share {
     pub(crate) messages: Vec<Message>,
     /// These have left.
     pub(crate) left: Vec<u64>,
-    /// If any of the messages is not taken, nothing of this and of what is done with it happens.
+    /// If any of the messages is not taken, or any of the deliveries is not out any more, nothing of this and of
+    /// what is done with it happens. Deliveries of a queue that is deleted are of no consequence.
     pub(crate) must_fit: bool,
 }
 
@@ -66,13 +67,10 @@ impl Share {
         self.must_fit = false;
     }
 
-    /// Whether it is of one kind, so that a queue does it in one step by itself.
-    pub(crate) fn is_simple(&self) -> bool {
-        self.commands()
-            .iter()
-            .filter(|command| !command.is_empty())
-            .count()
-            < 2
+    /// All deliveries that are no longer out with it.
+    fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        let all = [&self.settled, &self.rejected, &self.returned, &self.failed];
+        all.into_iter().flatten().copied()
     }
 }
 
@@ -230,33 +228,29 @@ fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], routed: &[Routed], locked: &[L
     };
     // What is deleted takes nothing.
     let mut places = shares.iter().enumerate();
-    if places.any(|(at, (_, share))| share.must_fit && !is_locked(at)) {
+    if places.any(|(at, (_, share))| share.must_fit && !share.messages.is_empty() && !is_locked(at)) {
         return false;
     }
     locked.iter().all(|one| {
         let share = one.share.map(|(_, share)| share);
+        let strict = share.filter(|share| share.must_fit);
         let mut passed = one.passed_of.iter().filter_map(|nth| routed.get(*nth));
-        if !share.is_some_and(|share| share.must_fit) && !passed.any(|routed| routed.must_fit) {
+        if strict.is_none() && !passed.any(|routed| routed.must_fit) {
             return true;
         }
+        let machine = &one.state.machine;
+        let is_held = |share: &Share| share.tickets().all(|ticket| machine.is_out(ticket));
         let messages = share.map_or(&[][..], |share| &share.messages);
-        one.state
-            .machine
-            .has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
+        strict.is_none_or(is_held)
+            && machine.has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
     })
 }
 
 impl Locked<'_> {
     /// Decides a queue's share and what came through gates, and makes it so; the facts stay, to be recorded.
+    /// What comes goes first: what comes back may take the room that was there for it.
     fn decide(&mut self, turned_away: &mut [bool]) {
         if let Some((_, share)) = self.share {
-            for command in &share.commands() {
-                match command {
-                    // They come last, and some may be refused.
-                    Command::Enqueue(_) => {}
-                    command => self.carry_out(command),
-                }
-            }
             self.refused = share.messages.len() - self.enqueue(&share.messages);
         }
         let passed = std::mem::take(&mut self.passed);
@@ -264,6 +258,12 @@ impl Locked<'_> {
         for nth in self.passed_of.get(taken..).unwrap_or_default() {
             if let Some(is_turned_away) = turned_away.get_mut(*nth) {
                 *is_turned_away = true;
+            }
+        }
+        let Some((_, share)) = self.share else { return };
+        for command in &share.commands() {
+            if !matches!(command, Command::Enqueue(_)) {
+                self.carry_out(command);
             }
         }
     }

@@ -83,7 +83,7 @@ fn dead_letters_that_are_not_to_be_lost_wait_where_only_some_of_them_fit() {
 }
 
 #[test]
-fn what_a_transaction_has_no_room_for_is_a_dead_letter_too() {
+fn a_transaction_for_which_there_is_no_room_is_not_carried_out_at_all() {
     let node = node();
     let mut client = client(&node, "u");
     let [exchange, key] = dead_letters_to("over");
@@ -96,12 +96,70 @@ fn what_a_transaction_has_no_room_for_is_a_dead_letter_too() {
     let over = declare(&mut client, "over", &[]);
     let other = declare(&mut client, "other", &[]);
     let (mut batch, mut touched) = (Batch::default(), Touched::default());
-    (1..=3).for_each(|number| batch.publish(&full, message((0, number), 0), u64::from(number)));
-    batch.publish(&other, message((0, 4), 0), 4);
-    client.flush_together(&mut batch, &mut touched);
-    assert_eq!(batch.take_refused(), [2, 3]);
-    let ready = [&full, &over, &other].map(|queue| queue.totals().ready);
-    assert_eq!(ready, [1, 2, 1]);
+    let ready = || [&full, &over, &other].map(|queue| queue.totals().ready);
+    (1..=3).for_each(|number| batch.publish(&full, message((0, number), 0), 0));
+    batch.publish(&other, message((0, 4), 0), 0);
+    assert_eq!(client.flush_together(&mut batch, &mut touched), None);
+    assert_eq!(ready(), [0, 0, 0]);
+    assert!(batch.is_empty());
+    (1..=2).for_each(|number| batch.publish(&full, message((0, number), 0), 0));
+    assert_eq!(
+        client.flush_together(&mut batch, &mut touched),
+        None,
+        "one queue alone"
+    );
+    assert_eq!(ready(), [0, 0, 0]);
+    batch.publish(&full, message((0, 5), 0), 0);
+    batch.publish(&other, message((0, 6), 0), 0);
+    assert!(client.flush_together(&mut batch, &mut touched).is_some());
+    assert_eq!(ready(), [1, 0, 1]);
+}
+
+#[test]
+fn what_comes_back_takes_no_room_from_what_comes_with_it() {
+    let node = node();
+    let mut client = client(&node, "u");
+    let small = declare_small(&mut client, "small", 1);
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    batch.publish(&small, message((0, 1), 0), 0);
+    client.flush(&mut batch, &mut touched);
+    let (_, got) = client.take(&QueueName::new("small").unwrap(), false).unwrap();
+    let Got::Message(taken) = got else {
+        panic!("{got:?}")
+    };
+    batch.give_back(&small, taken.delivery.ticket, false);
+    batch.publish(&small, message((0, 2), 0), 0);
+    assert!(client.flush_together(&mut batch, &mut touched).is_some());
+    assert_eq!(small.totals().ready, 2);
+}
+
+#[test]
+fn a_transaction_settles_everything_that_it_names_or_nothing() {
+    let node = node();
+    let mut client = client(&node, "u");
+    let timeout = ("x-consumer-timeout", Value::I64(300));
+    let source = declare(&mut client, "source", &[timeout]);
+    let output = declare(&mut client, "output", &[]);
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    (0..2).for_each(|number| batch.publish(&source, message((0, number), 0), 0));
+    client.flush(&mut batch, &mut touched);
+    let mut get = || match client.take(&QueueName::new("source").unwrap(), false).unwrap() {
+        (_, Got::Message(taken)) => taken.delivery.ticket,
+        other => panic!("{other:?}"),
+    };
+    let first = get();
+    node.tick(node.now_ms() + 301);
+    let second = get();
+    assert_eq!(first.seq(), second.seq(), "it came back");
+    batch.settle(&source, first);
+    batch.publish(&output, message((0, 2), 0), 0);
+    assert_eq!(client.flush_together(&mut batch, &mut touched), None);
+    assert_eq!([&source, &output].map(|queue| queue.totals().ready), [1, 0]);
+    batch.settle(&source, second);
+    batch.publish(&output, message((0, 2), 0), 0);
+    assert!(client.flush_together(&mut batch, &mut touched).is_some());
+    let totals = source.totals();
+    assert_eq!((totals.ready, totals.unsettled, output.totals().ready), (1, 0, 1));
 }
 
 /// Every message has the key that is its body.
@@ -159,11 +217,11 @@ fn a_transaction_of_what_came_before_waits_for_what_came_then() {
         queues
             .iter()
             .for_each(|queue| batch.publish(queue, message.clone(), 0));
-        let first = client.flush_together(&mut batch, &mut touched);
+        let first = client.flush_together(&mut batch, &mut touched).unwrap();
         queues
             .iter()
             .for_each(|queue| batch.publish(queue, message.clone(), 0));
-        let again = client.flush_together(&mut batch, &mut touched);
+        let again = client.flush_together(&mut batch, &mut touched).unwrap();
         assert!(first.all > warren_node::Position(0));
         assert!(again.all >= first.all, "{again:?} behind {first:?}");
     }

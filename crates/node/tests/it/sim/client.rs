@@ -22,6 +22,7 @@ pub(crate) struct Consumer {
 }
 
 /// A delivery that is not settled.
+#[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) queue: Arc<LiveQueue>,
     pub(crate) seq: u64,
@@ -255,6 +256,11 @@ impl Session {
         (held.queue.id().0, held.message)
     }
 
+    /// Gives back what was let go of in vain.
+    pub(crate) fn give_back(&mut self, held: &Held) {
+        self.batch.give_back(&held.queue, Ticket(held.seq), false);
+    }
+
     pub(crate) fn flush(&mut self) -> Worked {
         let mut touched = Touched::default();
         let worked = self.client.flush(&mut self.batch, &mut touched);
@@ -262,8 +268,8 @@ impl Session {
         worked
     }
 
-    /// The same, all of it at once.
-    pub(crate) fn flush_together(&mut self) -> Worked {
+    /// The same, all of it or nothing; `None`: nothing.
+    pub(crate) fn flush_together(&mut self) -> Option<Worked> {
         let mut touched = Touched::default();
         let worked = self.client.flush_together(&mut self.batch, &mut touched);
         touched.wake_all();

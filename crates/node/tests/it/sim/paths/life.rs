@@ -1,6 +1,6 @@
 //! One life of a node whose queues do things by themselves.
 
-use super::super::client::{Came, Session, Way, user};
+use super::super::client::{Came, Held, Session, Way, user};
 use super::super::model::{When, id_of};
 use super::super::runs::Counts;
 use super::super::sim_disk::{Random, SimDisk};
@@ -386,6 +386,7 @@ impl Life {
             }
             sent.push((spot, one));
         }
+        let held = self.session().held.clone();
         let gathered = if group.is_some() {
             self.gather(3)
         } else {
@@ -393,7 +394,11 @@ impl Life {
         };
         let worked = match group {
             Some(_) => self.session().flush_together(),
-            None => self.session().flush(),
+            None => Some(self.session().flush()),
+        };
+        let Some(worked) = worked else {
+            self.undone(&held, gathered, began);
+            return Ok(());
         };
         let refused = self.session().batch.take_refused();
         let position = if group.is_some() {
@@ -419,6 +424,20 @@ impl Life {
             self.note_sent(spot, one, refused.contains(&spot.0));
         }
         Ok(())
+    }
+
+    /// A transaction came to nothing: what it would have settled goes back, as when its channel ends.
+    fn undone(&mut self, held: &[Held], gathered: Vec<(Spot, Way)>, began: usize) {
+        self.seen[1] += 1;
+        let gathered = gathered.into_iter().map(|(spot, _)| (spot, Way::Return));
+        let gathered: Vec<_> = gathered.collect();
+        for (spot, _) in &gathered {
+            let spot_of = |held: &Held| (held.message, name_of(held.queue.declared().name.as_str()));
+            let held = held.iter().find(|held| spot_of(held) == *spot).unwrap();
+            self.session().give_back(held);
+        }
+        let position = self.session().flush().all;
+        self.gathered(gathered, When { position, began });
     }
 
     /// One that was refused may be a dead letter, and may be nowhere.
