@@ -241,8 +241,7 @@ fn is_fitting(shares: &[(Arc<LiveQueue>, Share)], routed: &[Routed], locked: &[L
         let machine = &one.state.machine;
         let is_held = |share: &Share| share.tickets().all(|ticket| machine.is_out(ticket));
         let messages = share.map_or(&[][..], |share| &share.messages);
-        strict.is_none_or(is_held)
-            && machine.has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
+        strict.is_none_or(is_held) && machine.has_room_for_all(&[messages, &one.passed].concat(), one.now_ms)
     })
 }
 

@@ -458,7 +458,9 @@ impl Recovery {
     fn drop_unknown(&mut self) {
         let mut known = self.exchanges();
         let vhosts = self.catalog.vhosts();
-        known.extend(vhosts.flat_map(|vhost| vhost.queues().chain(vhost.queues_aside()).map(|queue| queue.id.0)));
+        known.extend(
+            vhosts.flat_map(|vhost| vhost.queues().chain(vhost.queues_aside()).map(|queue| queue.id.0)),
+        );
         let mut unknown = Vec::new();
         self.queues.retain(|id, queue| {
             let is_known = known.contains(id);

@@ -13,7 +13,8 @@ use warren_broker::refusal::Refusal;
 use warren_broker::value::{Table, Value};
 use warren_node::storage::Options;
 use warren_node::{
-    Address, Batch, Browser, Client, Config, From, Glimpse, Got, Inbox, LiveQueue, Node, Peek, Starved, Touched,
+    Address, Batch, Browser, Client, Config, From, Glimpse, Got, Inbox, LiveQueue, Node, Peek, Starved,
+    Touched,
 };
 
 const ADDRESS: Address = Address {

@@ -13,9 +13,9 @@
 mod broker;
 mod browse;
 mod delays;
+mod ending;
 mod gates;
 mod idle;
-mod ending;
 mod interleavings;
 mod kinds;
 mod moves;
