@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Batches of messages come, are handed out and settled in the order in which they went out, as a broker
-//! does under its lock. Without the network, the log, and making the messages: what remains is what a feature adds.
-//! CPU time of the thread, the least of some rounds, so that other processes hardly matter.
+//! does under its lock. Without the network, the log, and making the messages: what remains is what a feature
+//! adds. CPU time of the thread, the least of some rounds, so that other processes hardly matter.
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 

@@ -166,8 +166,8 @@ impl Batch {
         self.refused.extend(lost.filter(|token| *token != 0));
     }
 
-    /// Does everything gathered, all of it or nothing, also after a crash. `None`: nothing, for one of the queues
-    /// is full or deleted, or one of the deliveries was taken away from who held it.
+    /// Does everything gathered, all of it or nothing, also after a crash. `None`: nothing, for one of the
+    /// queues is full or deleted, or one of the deliveries was taken away from who held it.
     pub fn flush_together(&mut self, floor: Position, touched: &mut Touched) -> Option<Worked> {
         let gathered = self.queues.drain(..).map(|(queue, work)| {
             let must_fit = true;

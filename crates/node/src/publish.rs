@@ -87,7 +87,8 @@ impl Client {
         }
     }
 
-    /// Gathers a routed message for its queues. Of those that do not take it [`Batch::take_refused`] names the
+    /// Gathers a routed message for its queues. Of those that do not take it [`Batch::take_refused`] names
+    /// the
     /// `token`.
     pub fn enqueue(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
         if batch.goes_by_route(route) {

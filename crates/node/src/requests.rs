@@ -415,7 +415,8 @@ impl Client {
     }
 
     /// Starts a browser: it gets copies of what the queue holds and of what comes to it, and takes nothing.
-    /// Arguments: `x-browse` (that it is one), `x-browse-from` (`first`, `next`, a number, or a timestamp), `x-browse-unsettled` and
+    /// Arguments: `x-browse` (that it is one), `x-browse-from` (`first`, `next`, a number, or a timestamp),
+    /// `x-browse-unsettled` and
     /// `x-browse-delayed` (whether it sees these, too). It goes on once [`Client::browse_on`] is called.
     ///
     /// # Errors
@@ -466,9 +467,9 @@ impl Client {
         }
     }
 
-    /// Looks once at what a queue holds, and takes nothing. `then` is told what was seen: mostly later, on the
-    /// thread that reads, where it must not wait; on a node that has no disk before this returns. When the
-    /// broker stops first it is dropped.
+    /// Looks once at what a queue holds, and takes nothing. `then` is told what was seen: mostly later, on
+    /// the thread that reads, where it must not wait; on a node that has no disk before this returns. When
+    /// the broker stops first it is dropped.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Locked`], or denied.

@@ -3,9 +3,9 @@
 //! Administrators write permissions for Perl's expressions, which match anywhere in the name unless anchored.
 //! They are translated (in `perl`) for an engine that cannot be made to run away. What that engine lacks
 //! (look-around, back-references, possessive repetitions) goes to one that goes back, and that gives up after
-//! a number of steps: it then matches nothing, which grants nothing. What that one lacks, too, is refused when
-//! the permission is set, rather than approximated: a wrong guess would grant something. Names are matched as
-//! bytes, and `\d`, `\w` and `\s` are ASCII, as there.
+//! a number of steps: it then matches nothing, which grants nothing. What that one lacks, too, is refused
+//! when the permission is set, rather than approximated: a wrong guess would grant something. Names are
+//! matched as bytes, and `\d`, `\w` and `\s` are ASCII, as there.
 //!
 //! RabbitMQ: access-control.md, "How Authorisation Works: Permissions".
 
@@ -20,8 +20,8 @@ use super::perl::{self, Engine};
 /// The most memory that one compiled pattern may take.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 
-/// How often a pattern that goes back may do so for one name. Those that people write do so some hundred times;
-/// names have 255 bytes at most.
+/// How often a pattern that goes back may do so for one name. Those that people write do so some hundred
+/// times; names have 255 bytes at most.
 const STEPS_BACK_MAX: usize = 20_000;
 
 /// The most instructions of a pattern that goes back.

@@ -218,8 +218,8 @@ pub(super) fn check(queue_type: QueueType, arguments: &Table, subject: &Subject)
     }
 }
 
-/// Checks what is to be added to the arguments of clients, who may add more, and may name the queue type where
-/// this does not. Answers the queue type that it names, or what is wrong.
+/// Checks what is to be added to the arguments of clients, who may add more, and may name the queue type
+/// where this does not. Answers the queue type that it names, or what is wrong.
 pub(crate) fn check_added(arguments: &Table) -> Result<Option<QueueType>, String> {
     let (Ok(queue), Ok(vhost)) = (QueueName::new(""), VhostName::new("/")) else {
         return Ok(None);

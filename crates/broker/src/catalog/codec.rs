@@ -198,6 +198,23 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(UNBOUND);
             put_binding(out, vhost, binding);
         }
+        Change::PolicyPut(vhost, scope, policy) => {
+            out.push(POLICY_PUT);
+            put_policy(out, vhost, *scope, policy);
+        }
+        Change::PolicyDeleted(vhost, scope, name) => {
+            out.push(POLICY_DELETED);
+            put_policy_name(out, vhost, *scope, name);
+        }
+        Change::ParameterPut(..)
+        | Change::ParameterDeleted(..)
+        | Change::GlobalParameterPut(..)
+        | Change::GlobalParameterDeleted(_) => encode_parameter(change, out),
+    }
+}
+
+fn encode_parameter(change: &Change, out: &mut Vec<u8>) {
+    match change {
         Change::ParameterPut(vhost, parameter) => {
             out.push(PARAMETER_PUT);
             put_parameter(out, vhost, parameter);
@@ -215,14 +232,7 @@ pub fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(GLOBAL_PARAMETER_DELETED);
             put_text(out, name);
         }
-        Change::PolicyPut(vhost, scope, policy) => {
-            out.push(POLICY_PUT);
-            put_policy(out, vhost, *scope, policy);
-        }
-        Change::PolicyDeleted(vhost, scope, name) => {
-            out.push(POLICY_DELETED);
-            put_policy_name(out, vhost, *scope, name);
-        }
+        _ => {}
     }
 }
 

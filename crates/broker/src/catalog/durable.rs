@@ -51,8 +51,8 @@ impl Catalog {
 
     /// Changes that make everything durable when they are replayed on an empty catalog, in this order:
     /// virtual hosts, users, parameters of the whole cluster, then parameters, policies, exchanges, queues,
-    /// those set aside, and bindings of each virtual host. The [last id](Self::last_id) is no change, and has to be kept
-    /// beside them.
+    /// those set aside, and bindings of each virtual host. The [last id](Self::last_id) is no change, and has
+    /// to be kept beside them.
     pub fn durable_changes(&self) -> Vec<Change> {
         let vhosts = self.vhosts.values();
         let mut changes: Vec<Change> = vhosts

@@ -290,28 +290,8 @@ impl Catalog {
                 self.users.remove(&name);
                 effects.push(Effect::UsersChanged);
             }
-            Change::ExchangePut(vhost, exchange) => {
-                self.last_id = self.last_id.max(exchange.id.0);
-                if let Some(content) = self.vhosts.get_mut(&vhost) {
-                    // Started again, it would lose its routes.
-                    let before = content.exchanges.insert(exchange.name.clone(), exchange.clone());
-                    if before.as_ref() != Some(&exchange) {
-                        let rules = content.exchange_rules(&exchange);
-                        effects.push(Effect::ExchangeCreated(vhost, exchange, rules));
-                    }
-                }
-            }
-            Change::QueuePut(vhost, queue) => {
-                self.last_id = self.last_id.max(queue.id.0);
-                if let Some(content) = self.vhosts.get_mut(&vhost) {
-                    // Started again, it would lose its messages.
-                    let before = content.queues.insert(queue.name.clone(), queue.clone());
-                    if before.as_ref() != Some(&queue) {
-                        let rules = Box::new(content.queue_rules(&queue));
-                        effects.push(Effect::QueueCreated(vhost, queue, rules));
-                    }
-                }
-            }
+            Change::ExchangePut(vhost, exchange) => self.put_exchange(vhost, exchange, &mut effects),
+            Change::QueuePut(vhost, queue) => self.put_queue(vhost, queue, &mut effects),
             Change::ExchangeDeleted(vhost, name) => self.within(&vhost, |content| {
                 content.delete_exchange(&name, auto_delete, &mut effects);
             }),
@@ -357,6 +337,30 @@ impl Catalog {
             }),
         }
         effects
+    }
+
+    fn put_exchange(&mut self, vhost: VhostName, exchange: Exchange, effects: &mut Vec<Effect>) {
+        self.last_id = self.last_id.max(exchange.id.0);
+        if let Some(content) = self.vhosts.get_mut(&vhost) {
+            // Started again, it would lose its routes.
+            let before = content.exchanges.insert(exchange.name.clone(), exchange.clone());
+            if before.as_ref() != Some(&exchange) {
+                let rules = content.exchange_rules(&exchange);
+                effects.push(Effect::ExchangeCreated(vhost, exchange, rules));
+            }
+        }
+    }
+
+    fn put_queue(&mut self, vhost: VhostName, queue: Queue, effects: &mut Vec<Effect>) {
+        self.last_id = self.last_id.max(queue.id.0);
+        if let Some(content) = self.vhosts.get_mut(&vhost) {
+            // Started again, it would lose its messages.
+            let before = content.queues.insert(queue.name.clone(), queue.clone());
+            if before.as_ref() != Some(&queue) {
+                let rules = Box::new(content.queue_rules(&queue));
+                effects.push(Effect::QueueCreated(vhost, queue, rules));
+            }
+        }
     }
 
     fn within(&mut self, vhost: &VhostName, act: impl FnOnce(&mut VhostContent)) {

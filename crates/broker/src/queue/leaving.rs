@@ -126,8 +126,8 @@ impl Queue {
         extras.is_some_and(|extras| extras.leaving.len() > 0)
     }
 
-    /// The first messages from a number on that leave and are in memory, at most so many. They are leaving until
-    /// [`Command::Left`](super::Command::Left) says that they have.
+    /// The first messages from a number on that leave and are in memory, at most so many. They are leaving
+    /// until [`Command::Left`](super::Command::Left) says that they have.
     pub fn leaving(&mut self, from: u64, max: usize) -> Vec<Leaving> {
         match &mut self.extras {
             None => Vec::new(),

@@ -28,8 +28,8 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Takes a message of so many octets, which takes the place of others of so many. Answers whether there is
-    /// room for it; there always is where it takes no more.
+    /// Takes a message of so many octets, which takes the place of others of so many. Answers whether there
+    /// is room for it; there always is where it takes no more.
     pub(super) fn take(&mut self, octets: u64, instead_of: &[u64]) -> bool {
         let Some((count_max, octets_max)) = self.limits else {
             return true;

@@ -6,8 +6,8 @@
 //!                                                                 in memory
 //! ```
 //!
-//! So messages with times of their own, however many there are, cost memory only when their time is near. What
-//! a page says of a message that is done with means nothing: a page is never changed, and stays as long
+//! So messages with times of their own, however many there are, cost memory only when their time is near.
+//! What a page says of a message that is done with means nothing: a page is never changed, and stays as long
 //! as its extent.
 
 use super::Queue;

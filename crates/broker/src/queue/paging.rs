@@ -169,13 +169,7 @@ impl Queue {
                 note(*seq, resting.level, true, resting.failures);
             }
         }
-        for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
-            // Transient ones may be among them.
-            let absent = lane.ahead.absent.ranges().into_iter();
-            for range in absent.flat_map(|range| durable.live().head(range, u64::MAX, usize::MAX)) {
-                levels.entry(level).or_default().insert_range(range);
-            }
-        }
+        self.add_absent_levels(durable.live(), &mut levels);
         let (mut rests, mut seen, mut last) = (Vec::new(), Vec::new(), Vec::new());
         let (mut delayed, mut delayed_octets) = (SeqSet::default(), 0);
         if let Some(extras) = &self.extras {
@@ -203,6 +197,17 @@ impl Queue {
             rests,
             seen,
             last,
+        }
+    }
+
+    /// Which of these are ready with a priority above 0, and not in memory.
+    fn add_absent_levels(&self, among: &SeqSet, levels: &mut BTreeMap<u8, SeqSet>) {
+        for (level, lane) in self.lanes().filter(|(level, _)| *level > 0) {
+            // Transient ones may be there, too.
+            let absent = lane.ahead.absent.ranges().into_iter();
+            for range in absent.flat_map(|range| among.head(range, u64::MAX, usize::MAX)) {
+                levels.entry(level).or_default().insert_range(range);
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 //! Nothing here waits: [`Queue::next_due`] says when something is to happen, and whoever has a clock then
 //! decides [`Command::Tick`](super::Command::Tick).
 //!
-//! What each message carries itself (an own time to live, a delay) is noted here by the hour. Of messages that
-//! stand in extents, the notes stand there, too, but for those whose hour is near: see [`pages`](super::pages).
-//! A time to live of the queue's needs no note: messages came in the order of their numbers, so the first of a
-//! lane is the first to expire.
+//! What each message carries itself (an own time to live, a delay) is noted here by the hour. Of messages
+//! that stand in extents, the notes stand there, too, but for those whose hour is near: see
+//! [`pages`](super::pages). A time to live of the queue's needs no note: messages came in the order of their
+//! numbers, so the first of a lane is the first to expire.
 
 use super::extras::Extras;
 use super::fact::{Fact, Gathered, Range};

@@ -101,8 +101,8 @@ impl Channel {
     ) -> Result<Source, Failure> {
         let queue = self.exact_queue_name(m.queue)?;
         let arguments = convert::table(m.arguments);
-        // One that says so in a way that is not understood is refused as a browser: as a consumer it would take
-        // what it meant to leave.
+        // One that says so in a way that is not understood is refused as a browser: as a consumer it would
+        // take what it meant to leave.
         if !matches!(arguments.get("x-browse"), None | Some(Value::Bool(false))) {
             let browser = client(shared)?.browse(&queue, &arguments, address)?;
             return Ok(Source::Browser(browser));

@@ -1,8 +1,8 @@
 //! Transactions: publishes and settles that take effect together, at commit.
 //!
 //! Routing is decided when a message is published; an error of a publish or an
-//! acknowledgement is told at once and ends the channel. A commit that cannot be carried out as a whole, since a
-//! queue refuses or a delivery was taken back, does nothing and ends the channel as well.
+//! acknowledgement is told at once and ends the channel. A commit that cannot be carried out as a whole,
+//! since a queue refuses or a delivery was taken back, does nothing and ends the channel as well.
 
 use super::channel::Unacked;
 use super::publish::Routed;

@@ -161,8 +161,8 @@ impl Browser {
     }
 }
 
-/// Messages that were looked at and stand in extents only. They are read as they are needed, by rising number, and
-/// not all at once.
+/// Messages that were looked at and stand in extents only. They are read as they are needed, by rising
+/// number, and not all at once.
 #[derive(Debug)]
 pub(super) struct Absent {
     left: SeqSet,

@@ -32,8 +32,8 @@ pub(crate) struct Share {
     pub(crate) messages: Vec<Message>,
     /// These have left.
     pub(crate) left: Vec<u64>,
-    /// If any of the messages is not taken, or any of the deliveries is not out any more, nothing of this and of
-    /// what is done with it happens. Deliveries of a queue that is deleted are of no consequence.
+    /// If any of the messages is not taken, or any of the deliveries is not out any more, nothing of this and
+    /// of what is done with it happens. Deliveries of a queue that is deleted are of no consequence.
     pub(crate) must_fit: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Peeking: looking once at some of what a queue holds, and taking nothing. What is ready, out or delayed stays
-//! where it is, in its order, uncounted and unmarked.
+//! Peeking: looking once at some of what a queue holds, and taking nothing. What is ready, out or delayed
+//! stays where it is, in its order, uncounted and unmarked.
 //!
-//! As messages may have to be read, a peek goes on where browsers do, on the thread that reads, and takes turns
-//! with others there.
+//! As messages may have to be read, a peek goes on where browsers do, on the thread that reads, and takes
+//! turns with others there.
 
 use super::LiveQueue;
 use super::browse::{Absent, From, LOOKED_MAX, Read};

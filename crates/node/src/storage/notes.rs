@@ -1,8 +1,8 @@
 //! Pages of notes of times, beside the messages of an extent.
 //!
 //! ```text
-//!   section of the owner: queue's id | BESIDE        one entry for each page, its number in the place of a seq
-//!   a page: count, then of each note, by rising time: kind u8 (0 expires, 1 due),
+//!   section of the owner: queue's id | BESIDE        one entry for each page, its number in the place of a
+//!   seq a page: count, then of each note, by rising time: kind u8 (0 expires, 1 due),
 //!           time (ms) less that of the note before, seq, octets of the body
 //! ```
 //! Numbers are LEB128. What a page costs in an extent is reserved with the messages.
@@ -198,7 +198,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_page_comes_back_and_fits_what_was_reserved(
-            notes in proptest::collection::vec((any::<bool>(), any::<u64>(), any::<u64>(), any::<u32>()), 1..40),
+            notes in proptest::collection::vec(any::<(bool, u64, u64, u32)>(), 1..40),
         ) {
             let mut notes: Vec<Note> = notes
                 .into_iter()

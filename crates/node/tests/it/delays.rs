@@ -1,5 +1,5 @@
-//! Messages with hours of their own that stand in extents: each has its hour, whatever becomes of the node, and
-//! of the extents.
+//! Messages with hours of their own that stand in extents: each has its hour, whatever becomes of the node,
+//! and of the extents.
 
 use crate::broker::{client, declare_queue, id_of, vhost};
 use crate::sim::sim_disk::SimDisk;

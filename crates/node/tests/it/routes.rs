@@ -503,7 +503,8 @@ struct Hall {
 }
 
 impl Hall {
-    /// A look was made while nothing changed. Whoever looked too often since the last change waits for the next.
+    /// A look was made while nothing changed. Whoever looked too often since the last change waits for the
+    /// next.
     fn looked(&self) {
         let count = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         if count == self.enough.load(Ordering::SeqCst) {

@@ -419,7 +419,8 @@ proptest! {
 
     #[test]
     fn no_text_panics(source in "\\PC{0,24}", odd in "[\\\\(\\[{?*+|^:<>=!#Pa\\-\\]})0-9,]{0,16}") {
-        for pattern in [Pattern::new(&source), Pattern::expanded(&odd, &[("a", &source)])].into_iter().flatten() {
+        let patterns = [Pattern::new(&source), Pattern::expanded(&odd, &[("a", &source)])];
+        for pattern in patterns.into_iter().flatten() {
             let _ = pattern.matches(&odd);
             let _ = pattern.matches(&source);
         }
