@@ -1,6 +1,7 @@
 //! Promises of messages that are told apart by keys, by name: groups, duplicates, last values.
 
 use super::*;
+use crate::message::dead_letter;
 
 /// Every header of a message is its body.
 #[derive(Debug)]
@@ -123,6 +124,17 @@ fn a_transient_message_that_a_restart_took_may_come_again() {
     queue.skip_to(2);
     enqueue(&mut queue, &[lasts, goes]);
     assert_eq!(seqs(&queue), [0, 2]);
+}
+
+#[test]
+fn a_dead_letter_that_comes_back_is_no_copy() {
+    let mut queue = keyed(&deduplicating());
+    enqueue(&mut queue, &[plain("a")]);
+    let delivery = take(&mut queue, NOW_MS).unwrap();
+    at(&mut queue, &Command::Settle(&[delivery.ticket]), NOW_MS);
+    let back = dead_letter(&delivery.message, "retries", Reason::Expired, NOW_MS, "", None).unwrap();
+    enqueue(&mut queue, &[back, plain("a")]);
+    assert_eq!(seqs(&queue), [1], "what came with the same key is a copy all the same");
 }
 
 /// Everything that is in no extent goes to one, those that last and then the others.
