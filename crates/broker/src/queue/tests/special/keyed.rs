@@ -134,7 +134,11 @@ fn a_dead_letter_that_comes_back_is_no_copy() {
     at(&mut queue, &Command::Settle(&[delivery.ticket]), NOW_MS);
     let back = dead_letter(&delivery.message, "retries", Reason::Expired, NOW_MS, "", None).unwrap();
     enqueue(&mut queue, &[back, plain("a")]);
-    assert_eq!(seqs(&queue), [1], "what came with the same key is a copy all the same");
+    assert_eq!(
+        seqs(&queue),
+        [1],
+        "what came with the same key is a copy all the same"
+    );
 }
 
 /// Everything that is in no extent goes to one, those that last and then the others.
