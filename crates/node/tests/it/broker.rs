@@ -3,14 +3,14 @@
 use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
 use warren_broker::access::{Permission, User};
-use warren_broker::catalog::{QueueDeclaration, Vhost};
+use warren_broker::catalog::{ExchangeDeclaration, QueueDeclaration, Vhost};
 use warren_broker::message::{AnnotationsWriter, Message, Parts};
-use warren_broker::name::{QueueName, UserName, VhostName};
+use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
 use warren_broker::naming::QUEUE_ALIAS;
 use warren_broker::parameter::Parameter;
-use warren_broker::value::Value;
+use warren_broker::value::{Table, Value};
 use warren_node::storage::Options;
-use warren_node::{Batch, Client, Config, Got, LiveQueue, Node, Touched, Worked};
+use warren_node::{Batch, Client, Config, Dialect, Got, LiveQueue, Node, Touched, Worked};
 use warren_store::MemoryLog;
 
 /// A node with a virtual host `/`.
@@ -57,18 +57,70 @@ pub(crate) fn declare_queue(client: &mut Client, name: &str) -> Arc<LiveQueue> {
 
 pub(crate) fn declare_with(client: &mut Client, name: &str, arguments: &[(&str, Value)]) -> Arc<LiveQueue> {
     let arguments = arguments.iter().cloned();
-    let asked = QueueDeclaration {
+    let arguments = arguments.map(|(name, value)| (name.to_owned(), value));
+    let asked = durable_queue(name, arguments.collect());
+    let mut touched = Touched::default();
+    client.declare_queue(&asked, &mut touched).unwrap();
+    touched.wake_all();
+    client.vhost().queue(name).unwrap()
+}
+
+/// How a durable queue is declared.
+pub(crate) fn durable_queue(name: &str, arguments: Table) -> QueueDeclaration {
+    QueueDeclaration {
         name: QueueName::new(name).unwrap(),
         server_named: false,
         durable: true,
         exclusive: false,
         auto_delete: false,
-        arguments: arguments.map(|(name, value)| (name.to_owned(), value)).collect(),
-    };
-    let mut touched = Touched::default();
-    client.declare_queue(&asked, &mut touched).unwrap();
-    touched.wake_all();
-    client.vhost().queue(name).unwrap()
+        arguments,
+    }
+}
+
+/// How a durable exchange is declared.
+pub(crate) fn durable_exchange(name: &str, kind: &str, arguments: Table) -> ExchangeDeclaration {
+    ExchangeDeclaration {
+        name: ExchangeName::new(name).unwrap(),
+        kind: kind.to_owned(),
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        arguments,
+    }
+}
+
+/// How messages are read whose headers a function tells, and of which nothing else is known.
+#[derive(Debug)]
+struct HeadersOnly(fn(&Message) -> Option<Table>);
+
+impl Dialect for HeadersOnly {
+    fn headers(&self, message: &Message) -> Option<Table> {
+        (self.0)(message)
+    }
+
+    fn message_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
+        None
+    }
+
+    fn correlation_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
+        None
+    }
+
+    fn timestamp(&self, _: &Message) -> Option<u64> {
+        None
+    }
+
+    fn event(&self, _: &Table, _: u64) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// For a node whose messages have the headers that a function tells.
+pub(crate) fn with_headers(headers: fn(&Message) -> Option<Table>) -> Config {
+    Config {
+        dialect: Arc::new(HeadersOnly(headers)),
+        ..Config::default()
+    }
 }
 
 /// A parameter by which a name stands for a queue.

@@ -1,10 +1,12 @@
 //! What exchanges remember, what queues tell, and what names stand for: where the running broker puts pieces
 //! together that are tested by themselves elsewhere.
 
-use crate::broker::{self, alias, client, declare_queue, id_of, message, open, vhost};
+use crate::broker::{
+    self, alias, client, declare_queue, durable_exchange, durable_queue, id_of, message, open, vhost,
+};
 use crate::sim::sim_disk::SimDisk;
 use std::sync::Arc;
-use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, Vhost};
+use warren_broker::catalog::{Binding, Endpoint, QueueDeclaration, Vhost};
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::{ExchangeName, QueueName};
 use warren_broker::naming::{Fault, QUEUE_ALIAS, QUEUE_MODEL};
@@ -23,26 +25,12 @@ fn exchange_name(name: &str) -> ExchangeName {
 }
 
 fn declare_exchange(client: &mut Client, name: &str, kind: &str, arguments: Table) {
-    let asked = ExchangeDeclaration {
-        name: exchange_name(name),
-        kind: kind.to_owned(),
-        durable: true,
-        auto_delete: false,
-        internal: false,
-        arguments,
-    };
+    let asked = durable_exchange(name, kind, arguments);
     client.declare_exchange(&asked, &mut Touched::default()).unwrap();
 }
 
 fn declare_with(client: &mut Client, name: &str, arguments: Table) {
-    let asked = QueueDeclaration {
-        name: queue_name(name),
-        server_named: false,
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-        arguments,
-    };
+    let asked = durable_queue(name, arguments);
     client.declare_queue(&asked, &mut Touched::default()).unwrap();
 }
 

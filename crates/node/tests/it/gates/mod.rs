@@ -3,58 +3,34 @@
 
 mod deaths;
 
-use crate::broker::{client, id_of, vhost};
+use crate::broker::{client, durable_exchange, durable_queue, id_of, vhost, with_headers};
 use crate::sim::sim_disk::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use warren_broker::catalog::{Binding, Endpoint, ExchangeDeclaration, QueueDeclaration, Vhost};
+use warren_broker::catalog::{Binding, Endpoint, Vhost};
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::{ExchangeName, QueueName};
 use warren_broker::route::NoHeaders;
 use warren_broker::value::{Table, Value};
-use warren_node::{Batch, Client, Config, Dialect, Got, Keys, Node, Position, RouteCache, Touched, Worked};
+use warren_node::{Batch, Client, Config, Got, Keys, Node, Position, RouteCache, Touched, Worked};
 use warren_store::{Log, MemoryLog};
 
 /// The properties of a message are its key and how long that is remembered, in milliseconds; 0: it has none.
-#[derive(Debug)]
-struct Keyed;
-
-impl Dialect for Keyed {
-    fn headers(&self, message: &Message) -> Option<Table> {
-        let number = |at: usize| {
-            let number = message.properties().get(at..)?.first_chunk()?;
-            Some(i64::from_le_bytes(*number)).filter(|number| *number != 0)
-        };
-        let mut headers = Table::new();
-        headers.insert("x-deduplication-header", Value::I64(number(0)?));
-        if let Some(ttl_ms) = number(8) {
-            headers.insert("x-cache-ttl", Value::I64(ttl_ms));
-        }
-        Some(headers)
+fn headers(message: &Message) -> Option<Table> {
+    let number = |at: usize| {
+        let number = message.properties().get(at..)?.first_chunk()?;
+        Some(i64::from_le_bytes(*number)).filter(|number| *number != 0)
+    };
+    let mut headers = Table::new();
+    headers.insert("x-deduplication-header", Value::I64(number(0)?));
+    if let Some(ttl_ms) = number(8) {
+        headers.insert("x-cache-ttl", Value::I64(ttl_ms));
     }
-
-    fn message_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn correlation_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn timestamp(&self, _: &Message) -> Option<u64> {
-        None
-    }
-
-    fn event(&self, _: &Table, _: u64) -> Vec<u8> {
-        Vec::new()
-    }
+    Some(headers)
 }
 
 fn config() -> Config {
-    Config {
-        dialect: Arc::new(Keyed),
-        ..Config::default()
-    }
+    with_headers(headers)
 }
 
 fn node() -> Arc<Node> {
@@ -119,14 +95,7 @@ impl Actor {
     }
 
     fn declare_exchange(&mut self, name: &str, kind: &str, arguments: Table) {
-        let asked = ExchangeDeclaration {
-            name: exchange_name(name),
-            kind: kind.to_owned(),
-            durable: true,
-            auto_delete: false,
-            internal: false,
-            arguments,
-        };
+        let asked = durable_exchange(name, kind, arguments);
         self.client.declare_exchange(&asked, &mut self.touched).unwrap();
     }
 
@@ -135,14 +104,7 @@ impl Actor {
     }
 
     fn declare_queue(&mut self, name: &str, arguments: Table) {
-        let asked = QueueDeclaration {
-            name: queue_name(name),
-            server_named: false,
-            durable: true,
-            exclusive: false,
-            auto_delete: false,
-            arguments,
-        };
+        let asked = durable_queue(name, arguments);
         self.client.declare_queue(&asked, &mut self.touched).unwrap();
     }
 

@@ -100,19 +100,8 @@ impl Past {
     }
 
     fn describe(&self, operations: usize, death: Death, wrong: &str) -> String {
-        let said = super::said::take().lines;
-        let first = operations.saturating_sub(12);
-        let shown = self.trace.operations.iter().enumerate().skip(first).take(14);
-        let shown: Vec<String> = shown
-            .map(|(at, operation)| format!("{at:6} {}", brief(operation)))
-            .collect();
-        format!(
-            "{wrong}\n  it says {said:#?}\n  after {operations} operations ({} until it was open), \
-             {death:?}, {:?}\n{}",
-            self.opened_at,
-            self.options,
-            shown.join("\n")
-        )
+        let when = (operations, self.opened_at);
+        describe(&self.trace, when, death, &self.options, wrong)
     }
 
     /// Dies once, and answers what is left for another life: the disk, what the model says of it, and of
@@ -136,6 +125,27 @@ impl Past {
             (self.model.clone(), moment),
         ))
     }
+}
+
+/// What went wrong after so many operations, with the last of them, and when the node was open.
+pub(crate) fn describe(
+    trace: &Trace,
+    (operations, opened_at): (usize, usize),
+    death: Death,
+    options: &Options,
+    wrong: &str,
+) -> String {
+    let said = super::said::take().lines;
+    let first = operations.saturating_sub(12);
+    let shown = trace.operations.iter().enumerate().skip(first).take(14);
+    let shown: Vec<String> = shown
+        .map(|(at, operation)| format!("{at:6} {}", brief(operation)))
+        .collect();
+    format!(
+        "{wrong}\n  it says {said:#?}\n  after {operations} operations ({opened_at} until it was open), \
+         {death:?}, {options:?}\n{}",
+        shown.join("\n")
+    )
 }
 
 /// An operation, without what it writes.

@@ -2,7 +2,7 @@
 //! after all that waits is due.
 
 use super::super::client::{Session, user};
-use super::super::crash::{Death, brief};
+use super::super::crash::{Death, describe};
 use super::super::model::{Moment, id_of};
 use super::super::sim_disk::{Random, SimDisk, Trace};
 use super::life::{Life, check_body};
@@ -105,19 +105,8 @@ impl Past {
     }
 
     fn describe(&self, operations: usize, death: Death, wrong: &str) -> String {
-        let said = super::super::said::take().lines;
-        let shown = self.trace.operations.iter().enumerate();
-        let shown = shown.skip(operations.saturating_sub(8)).take(10);
-        let shown: Vec<String> = shown
-            .map(|(at, operation)| format!("{at:6} {}", brief(operation)))
-            .collect();
-        format!(
-            "{wrong}\n  it says {said:#?}\n  after {operations} operations ({} until it was open), \
-             {death:?}, {:?}\n{}",
-            self.opened_at,
-            self.options,
-            shown.join("\n")
-        )
+        let when = (operations, self.opened_at);
+        describe(&self.trace, when, death, &self.options, wrong)
     }
 
     /// Dies once, and answers what is left for another life.

@@ -15,13 +15,13 @@ mod model;
 
 use super::runs::Counts;
 use super::sim_disk::{Random, SimDisk};
+use crate::broker::with_headers;
 use crash::Past;
 use life::Life;
 use model::Model;
-use std::sync::Arc;
 use warren_broker::message::Message;
 use warren_broker::value::{Table, Value};
-use warren_node::{Config, Dialect};
+use warren_node::Config;
 
 /// The hour at which everything begins, behind any that a machine's clock has: what is due by the node's own
 /// clock, before it is told the hour, is due by this one too.
@@ -143,43 +143,19 @@ fn arguments(queue: &str) -> Table {
 /// Where the key of a message stands in its properties, behind its number.
 const KEY_AT: usize = 8;
 
-/// Reads the key of a message.
-#[derive(Debug)]
-struct Keyed;
-
-impl Dialect for Keyed {
-    fn headers(&self, message: &Message) -> Option<Table> {
-        let key = message.properties().get(KEY_AT..)?.first_chunk()?;
-        let key = i64::from_le_bytes(*key);
-        let headers = [
-            ("k", Value::I64(key)),
-            ("x-deduplication-header", Value::I64(key)),
-        ];
-        (key != 0).then(|| headers.into_iter().collect())
-    }
-
-    fn message_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn correlation_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn timestamp(&self, _: &Message) -> Option<u64> {
-        None
-    }
-
-    fn event(&self, _: &Table, _: u64) -> Vec<u8> {
-        Vec::new()
-    }
+/// A message's headers: its key, by two names.
+fn headers(message: &Message) -> Option<Table> {
+    let key = message.properties().get(KEY_AT..)?.first_chunk()?;
+    let key = i64::from_le_bytes(*key);
+    let headers = [
+        ("k", Value::I64(key)),
+        ("x-deduplication-header", Value::I64(key)),
+    ];
+    (key != 0).then(|| headers.into_iter().collect())
 }
 
 fn config() -> Config {
-    Config {
-        dialect: Arc::new(Keyed),
-        ..Config::default()
-    }
+    with_headers(headers)
 }
 
 /// Some lives, one on the remains of the other; each dies at every operation.
