@@ -105,7 +105,7 @@ impl Chain {
     }
 
     /// Whether anything in an extent is not settled.
-    pub(super) fn has(&self, extent: u64) -> bool {
+    pub fn has(&self, extent: u64) -> bool {
         self.stretches.iter().any(|stretch| stretch.extent == extent)
     }
 

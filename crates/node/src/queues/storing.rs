@@ -128,9 +128,7 @@ impl LiveQueue {
 
     /// Whether anything of the queue in an extent is needed.
     pub(crate) fn has_extent(&self, durable: bool, extent: u64) -> bool {
-        let state = self.lock();
-        let mut stretches = state.machine.chain(durable).stretches();
-        stretches.any(|stretch| stretch.extent == extent)
+        self.lock().machine.chain(durable).has(extent)
     }
 
     fn release(&self, extent: u64, count: u64) {

@@ -37,8 +37,12 @@ impl Open {
             .iter()
             .map(|written| written.notes.len())
             .sum::<usize>();
-        let (pages, notes_bytes) = notes::space_of(notes + more_notes, self.written.len() + 1);
-        self.writer.has_room(count + pages, bytes + notes_bytes)
+        notes::has_room(
+            &self.writer,
+            (count, bytes),
+            notes + more_notes,
+            self.written.len() + 1,
+        )
     }
 }
 

@@ -70,6 +70,17 @@ pub(super) fn space_of(notes: usize, queues: usize) -> (u64, u64) {
     (pages, bytes)
 }
 
+/// Whether so many messages and bytes more still have room in an extent, with the notes of all its queues.
+pub(super) fn has_room(
+    writer: &ExtentWriter,
+    (messages, bytes): (u64, u64),
+    notes: usize,
+    queues: usize,
+) -> bool {
+    let (pages, notes_bytes) = space_of(notes, queues);
+    writer.has_room(messages + pages, bytes + notes_bytes)
+}
+
 /// Writes what there is to note of a queue's messages in an extent, behind all messages. Queues come by
 /// rising id.
 pub(super) fn write(

@@ -164,8 +164,12 @@ impl Open {
     /// Whether so much more of one queue has room, with the notes of all.
     fn has_room(&self, count: u64, bytes: u64, more_notes: usize) -> bool {
         let notes = self.notes.iter().map(|(_, notes)| notes.len()).sum::<usize>();
-        let (pages, notes_bytes) = notes::space_of(notes + more_notes, self.notes.len() + 1);
-        self.writer.has_room(count + pages, bytes + notes_bytes)
+        notes::has_room(
+            &self.writer,
+            (count, bytes),
+            notes + more_notes,
+            self.notes.len() + 1,
+        )
     }
 }
 
