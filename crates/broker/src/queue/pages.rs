@@ -221,6 +221,7 @@ impl Queue {
     /// Messages that [`Queue::stored`] or [`Queue::moved`] was told of have notes in these pages of their
     /// extent: what is far off leaves memory.
     pub fn paged(&mut self, durable: bool, pages: &[(Page, Vec<Note>)]) {
+        let mut has_dropped = false;
         for (page, notes) in pages {
             if !self.stored.get(durable).has(page.extent) {
                 continue;
@@ -234,9 +235,12 @@ impl Queue {
             } else {
                 times.pages.add(durable, page);
                 notes.iter().for_each(|note| times.drop_note(note));
+                has_dropped |= notes.iter().any(|note| note.hour == Hour::Expires);
             }
         }
-        self.note_front();
+        if has_dropped {
+            self.note_front();
+        }
     }
 
     /// Which pages of notes are to be read now. To be answered by [`Queue::fetched_notes`].
