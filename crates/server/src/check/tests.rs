@@ -29,7 +29,7 @@ use warren_node::storage::queue_record as kind;
 
 const QUEUE: u64 = 7;
 
-/// Version 1, no numbers reserved, none redelivered, stored up to 21; a stretch in extent 1 from 1 to 20 with
+/// Version 3, no numbers reserved, none redelivered, stored up to 21; a stretch in extent 1 from 1 to 20 with
 /// 20 messages, of which 1 to 18 are live, none redelivered.
 const SUMMARY: [u8; 43] = [
     3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 19, 20, 1, 1, 17, 0,
