@@ -14,7 +14,7 @@ mod alloc;
 pub mod annotations;
 mod deaths;
 
-pub use annotations::{Annotations, AnnotationsWriter};
+pub use annotations::{Annotations, AnnotationsWriter, Tags};
 pub use deaths::{Brief, Death, Deaths, Reason, dead_letter};
 
 use std::fmt;
@@ -50,6 +50,8 @@ pub struct Envelope {
     pub persistent: bool,
     /// Encoding of the properties.
     pub origin: Origin,
+    /// What is noted of it. Found when the message is made, whatever is said here.
+    pub noted: Tags,
 }
 
 impl Envelope {
@@ -105,12 +107,14 @@ pub struct Message(ThinArc<Head, u8>);
 
 impl Message {
     /// A message of what [`Message::stored`] gave. `None` when the lengths do not fit, or names are no UTF-8.
-    pub fn restore(envelope: Envelope, stored: &[u8]) -> Option<Self> {
+    pub fn restore(mut envelope: Envelope, stored: &[u8]) -> Option<Self> {
         let names = usize::from(envelope.exchange_bytes) + usize::from(envelope.key_bytes);
         let (exchange, key) = stored.get(..names)?.split_at(envelope.exchange_bytes.into());
         let is_text = std::str::from_utf8(exchange).is_ok() && std::str::from_utf8(key).is_ok();
         let tail = stored.get(envelope.content_bytes()..)?;
         let fits = tail.is_empty() || annotations::tail_bytes(tail) == Some(tail.len());
+        let list = tail.get(..tail.len().saturating_sub(annotations::LENGTH_BYTES));
+        envelope.noted = Annotations::new(list.unwrap_or_default()).tags();
         (is_text && fits).then(|| Self(alloc::thin(Head::new(envelope), [stored])))
     }
 
@@ -141,6 +145,7 @@ impl Message {
             has_priority: priority.is_some(),
             persistent,
             origin: Origin::Amqp091,
+            noted: Annotations::new(annotations).tags(),
         };
         let head = Head::new(envelope);
         let content = [exchange.as_bytes(), key.as_bytes(), properties, body];
@@ -287,12 +292,20 @@ impl Message {
 
     /// Its own time to live, in milliseconds from when it was published.
     pub fn ttl_ms(&self) -> Option<u64> {
-        self.annotations().ttl_ms()
+        let noted = self.envelope().noted;
+        noted.has_ttl().then(|| self.annotations().ttl_ms()).flatten()
     }
 
     /// When it is due, in milliseconds since 1970: nobody gets it before.
     pub fn due_ms(&self) -> Option<u64> {
-        self.annotations().due_ms()
+        let noted = self.envelope().noted;
+        noted.has_due().then(|| self.annotations().due_ms()).flatten()
+    }
+
+    /// Why it is a dead letter, if it is one.
+    pub fn deaths(&self) -> Option<Deaths<'_>> {
+        let noted = self.envelope().noted;
+        noted.has_deaths().then(|| self.annotations().deaths()).flatten()
     }
 
     /// Bytes of memory that the message takes, its bookkeeping and its place in a queue included.

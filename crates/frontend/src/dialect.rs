@@ -22,7 +22,7 @@ fn properties(message: &Message) -> Option<Properties<'_>> {
 impl Dialect for Dialects {
     fn headers(&self, message: &Message) -> Option<Table> {
         let own = properties(message).and_then(|properties| properties.headers());
-        let Some(deaths) = message.annotations().deaths() else {
+        let Some(deaths) = message.deaths() else {
             return own.map(convert::table);
         };
         let mut headers = own.map(convert::table).unwrap_or_default();

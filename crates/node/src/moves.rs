@@ -130,7 +130,7 @@ impl Node {
         let nowhere = || (!is_kept).then(|| Letter::to_nobody(leaving));
         let Ok(letter) = letter else { return nowhere() };
         let mut route = self.route_of(vhost, &letter);
-        let deaths = letter.annotations().deaths();
+        let deaths = letter.deaths();
         route.retain(|queue| {
             let name = queue.declared().name.as_str();
             !queue.is_deleted() && !deaths.as_ref().is_some_and(|deaths| deaths.is_cycle(name))

@@ -6,7 +6,6 @@
 //!   1 TTL          u64     the message's own time to live, in ms from when it was published
 //!   2 DUE          u64     when it is due, in ms since 1970
 //!   3 DEATHS               why it is a dead letter, see `deaths`
-//!   4 DELAYED      -       it asked to be delayed by so much, and consumers are told that it was
 //!   5 KEYS         *text   further routing keys that it goes by (CC)
 //!   6 HIDDEN_KEYS  *text   such of which nobody is told (BCC); text = length u32, bytes
 //! ```
@@ -20,7 +19,6 @@ mod tag {
     pub(super) const TTL: u8 = 1;
     pub(super) const DUE: u8 = 2;
     pub(super) const DEATHS: u8 = 3;
-    pub(super) const DELAYED: u8 = 4;
     pub(super) const KEYS: u8 = 5;
     pub(super) const HIDDEN_KEYS: u8 = 6;
 }
@@ -29,6 +27,30 @@ const HEAD_BYTES: usize = 1 + size_of::<u32>();
 
 /// Length of the length behind a list.
 pub(super) const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Which annotations a message has, so that those that it has not are not looked for: they stand behind the
+/// body, which may be far from what is in the processor's caches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tags(u8);
+
+impl Tags {
+    /// A bit for each tag that is known.
+    fn bit(tag: u8) -> u8 {
+        1_u8.checked_shl(tag.into()).unwrap_or(0)
+    }
+
+    pub(super) fn has_ttl(self) -> bool {
+        self.0 & Self::bit(tag::TTL) != 0
+    }
+
+    pub(super) fn has_due(self) -> bool {
+        self.0 & Self::bit(tag::DUE) != 0
+    }
+
+    pub(super) fn has_deaths(self) -> bool {
+        self.0 & Self::bit(tag::DEATHS) != 0
+    }
+}
 
 /// The annotations of a message, borrowed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +72,11 @@ impl<'a> Annotations<'a> {
         self.0.is_empty()
     }
 
+    /// Which there are.
+    pub fn tags(self) -> Tags {
+        Tags(self.iter().fold(0, |bits, (tag, _)| bits | Tags::bit(tag)))
+    }
+
     /// The message's own time to live, in milliseconds from when it was published.
     pub fn ttl_ms(self) -> Option<u64> {
         self.number(tag::TTL)
@@ -58,11 +85,6 @@ impl<'a> Annotations<'a> {
     /// When the message is due, in milliseconds since 1970; before, nobody gets it.
     pub fn due_ms(self) -> Option<u64> {
         self.number(tag::DUE)
-    }
-
-    /// Whether it asked to be delayed by so much, rather than until a time.
-    pub fn is_delayed(self) -> bool {
-        self.find(tag::DELAYED).is_some()
     }
 
     /// Why it is a dead letter, if it is one.
@@ -149,11 +171,6 @@ impl AnnotationsWriter {
         self.put(tag::DUE, &due_ms.to_le_bytes());
     }
 
-    /// See [`Annotations::is_delayed`].
-    pub fn delayed(&mut self) {
-        self.put(tag::DELAYED, &[]);
-    }
-
     /// See [`Annotations::keys`].
     pub fn keys(&mut self, keys: &[String]) {
         self.texts(tag::KEYS, keys);
@@ -204,18 +221,19 @@ mod tests {
         writer.ttl_ms(60_000);
         writer.put(200, b"of a later version");
         writer.due_ms(u64::MAX);
-        writer.delayed();
         let read = Annotations::new(writer.bytes());
-        assert_eq!(
-            (read.ttl_ms(), read.due_ms(), read.is_delayed()),
-            (Some(60_000), Some(u64::MAX), true)
-        );
+        assert_eq!((read.ttl_ms(), read.due_ms()), (Some(60_000), Some(u64::MAX)));
         writer.clear();
         writer.due_ms(5);
         let read = Annotations::new(writer.bytes());
+        assert_eq!((read.ttl_ms(), read.due_ms()), (None, Some(5)));
         assert_eq!(
-            (read.ttl_ms(), read.due_ms(), read.is_delayed()),
-            (None, Some(5), false)
+            (
+                read.tags().has_ttl(),
+                read.tags().has_due(),
+                read.tags().has_deaths()
+            ),
+            (false, true, false)
         );
     }
 
@@ -252,7 +270,10 @@ mod tests {
         #[test]
         fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let read = Annotations::new(&bytes);
-            let _ = (read.ttl_ms(), read.due_ms(), read.is_delayed(), read.deaths());
+            let tags = read.tags();
+            prop_assert!(tags.has_ttl() || read.ttl_ms().is_none());
+            prop_assert!(tags.has_due() || read.due_ms().is_none());
+            prop_assert!(tags.has_deaths() || read.deaths().is_none());
             prop_assert!(read.keys().count() + read.hidden_keys().count() <= bytes.len());
             let read_bytes: usize = read.iter().map(|(_, value)| value.len() + HEAD_BYTES).sum();
             prop_assert!(read_bytes <= bytes.len());

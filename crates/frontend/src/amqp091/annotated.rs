@@ -1,50 +1,42 @@
 //! What consumers are told beside what the publisher wrote, as headers: of a dead letter how it died, of a
-//! delayed message that it was, of one that came back how often.
+//! message that came back how often.
 //!
 //! ```text
 //!   x-death               [ { original-expiration?, count, reason, queue, time, exchange, routing-keys } ]
 //!   x-first-death-exchange, -queue, -reason; x-last-death-exchange, -queue, -reason
-//!   x-delay               negated
 //!   x-delivery-count      times it was delivered and came back
 //! ```
 //! RabbitMQ: dlx.md#effects; fields and their types are in its order. A dead letter has no expiration any
 //! more.
 
-use super::due::{DELAY, milliseconds};
 use std::borrow::Cow;
 use warren_broker::message::{Death, Deaths, Message};
 use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{ArrayBuf, Change, Table, TableWriter, Value};
+use warren_protocol::amqp091::table::{ArrayBuf, Change, TableWriter, Value};
 
 /// The properties of a message as a consumer gets them. Those of most messages are as they came.
 #[inline]
 pub(super) fn properties(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
-    if message.is_annotated() || delivery_count.is_some() {
-        edited(message, delivery_count)
+    let deaths = message.deaths();
+    if deaths.is_some() || delivery_count.is_some() {
+        edited(message, deaths.as_ref(), delivery_count)
     } else {
         Cow::Borrowed(message.properties())
     }
 }
 
 #[cold]
-fn edited(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
+fn edited<'m>(
+    message: &'m Message,
+    deaths: Option<&Deaths<'_>>,
+    delivery_count: Option<u64>,
+) -> Cow<'m, [u8]> {
     let came = message.properties();
-    let noted = message.annotations();
-    let deaths = noted.deaths();
-    if deaths.is_none() && delivery_count.is_none() && !noted.is_delayed() {
-        return Cow::Borrowed(came);
-    }
     // What is not understood, from wherever it came, goes out as it is.
     let Ok(properties) = Properties::parse(came) else {
         return Cow::Borrowed(came);
     };
-    if deaths.is_none()
-        && delivery_count.is_none()
-        && let Some(out) = with_delay_alone(&properties)
-    {
-        return Cow::Owned(out);
-    }
-    let told = deaths.as_ref().and_then(|deaths| {
+    let told = deaths.and_then(|deaths| {
         ArrayBuf::build(|array| {
             deaths
                 .entries()
@@ -54,13 +46,10 @@ fn edited(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
         .ok()
     });
     let mut changes = Vec::new();
-    if noted.is_delayed() {
-        changes.extend(properties.headers().and_then(negated_delay));
-    }
     if let Some(count) = delivery_count {
         changes.push(long("x-delivery-count", count));
     }
-    if let (Some(deaths), Some(told)) = (&deaths, &told) {
+    if let (Some(deaths), Some(told)) = (deaths, &told) {
         changes.push(Change {
             name: b"x-death",
             value: Some(Value::Array(told.as_array())),
@@ -104,42 +93,6 @@ fn write_death(table: &mut TableWriter<'_>, death: &Death<'_>) {
     table.array("routing-keys", |keys| {
         death.keys.iter().for_each(|key| keys.string(key))
     });
-}
-
-/// What says that a message was delayed, and does not delay it again.
-fn negated_delay(headers: Table<'_>) -> Option<Change<'static>> {
-    let delay_ms = milliseconds(&headers.find(DELAY)?)?;
-    Some(Change {
-        name: DELAY,
-        value: Some(Value::I64(delay_ms.checked_neg()?)),
-    })
-}
-
-/// The properties of a message that was delayed and has no other header, as most that are delayed: with the
-/// delay negated. There is nothing to be put in order.
-fn with_delay_alone(properties: &Properties<'_>) -> Option<Vec<u8>> {
-    let headers = properties.headers()?;
-    let mut fields = headers.iter();
-    if fields.next()?.0 != DELAY || fields.next().is_some() {
-        return None;
-    }
-    let Value::I64(negated) = negated_delay(headers)?.value? else {
-        return None;
-    };
-    // Name and value, each behind an octet: its length, its type.
-    let field = [&[DELAY.len() as u8], DELAY, b"l", &negated.to_be_bytes()];
-    let length: usize = field.iter().map(|piece| piece.len()).sum();
-    let place = properties.scan().headers()?;
-    let (before, behind) = (
-        properties.raw().get(..place.start.checked_sub(4)?)?,
-        properties.raw().get(place.end..)?,
-    );
-    let mut out = Vec::with_capacity(before.len() + 4 + length + behind.len());
-    out.extend_from_slice(before);
-    out.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
-    field.iter().for_each(|piece| out.extend_from_slice(piece));
-    out.extend_from_slice(behind);
-    Some(out)
 }
 
 fn long(name: &'static str, number: u64) -> Change<'static> {
@@ -237,26 +190,17 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_told_negated_and_a_count_beside_it() {
-        let headers = |delay: Value<'_>| {
-            let table = TableBuf::build(|headers| headers.value("x-delay", &delay)).unwrap();
-            encoded(&Fields {
-                headers: Some(table.as_table()),
-                ..Fields::default()
-            })
-        };
+    fn how_often_a_message_came_back_is_told_among_its_headers() {
+        let headers = TableBuf::build(|headers| headers.i64("x-delay", -5000)).unwrap();
+        let came = encoded(&Fields {
+            headers: Some(headers.as_table()),
+            ..Fields::default()
+        });
         let mut noted = AnnotationsWriter::default();
         noted.due_ms(NOW_MS);
-        let delay = Value::I32(5000);
-        let until = message("", "q", &headers(delay), &noted);
-        assert_eq!(*properties(&until, None), *headers(delay));
-        noted.delayed();
-        for delay in [delay, Value::LongString(b"5000"), Value::I64(5000)] {
-            let delayed = message("", "q", &headers(delay), &noted);
-            assert_eq!(*properties(&delayed, None), *headers(Value::I64(-5000)));
-        }
-        let delayed = message("", "q", &headers(delay), &noted);
-        let told = properties(&delayed, Some(3));
+        let message = message("", "q", &came, &noted);
+        assert_eq!(*properties(&message, None), *came);
+        let told = properties(&message, Some(3));
         let told = Properties::parse(&told).unwrap().headers().unwrap();
         let told: Vec<_> = told.iter().collect();
         let expected: [(&[u8], _); 2] = [
@@ -264,52 +208,6 @@ mod tests {
             (b"x-delivery-count", Value::I64(3)),
         ];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_delay_is_negated_among_other_properties_and_other_headers() {
-        let mut noted = AnnotationsWriter::default();
-        noted.due_ms(NOW_MS);
-        noted.delayed();
-        for others in [&[][..], &[b"a", b"z"]] {
-            let properties_of = |delay: i64| {
-                let table = TableBuf::build(|headers| {
-                    headers.value("x-delay", &Value::I64(delay));
-                    others.iter().for_each(|name| headers.void(name));
-                });
-                let table = table.unwrap();
-                encoded(&Fields {
-                    content_type: Some(b"text/plain"),
-                    headers: Some(table.as_table()),
-                    delivery_mode: Some(2),
-                    app_id: Some(b"app"),
-                    ..Fields::default()
-                })
-            };
-            let delayed = message("", "q", &properties_of(5000), &noted);
-            let told = properties(&delayed, None).into_owned();
-            let (told, wanted) = (Properties::parse(&told).unwrap(), properties_of(-5000));
-            let wanted = Properties::parse(&wanted).unwrap();
-            let rest = |properties: &Properties<'_>| {
-                let named = [properties.content_type(), properties.app_id()];
-                (
-                    named.map(|text| text.map(<[u8]>::to_vec)),
-                    properties.delivery_mode(),
-                )
-            };
-            assert_eq!(rest(&told), rest(&wanted));
-            let headers = |properties: Properties<'_>| {
-                let mut all: Vec<_> = properties
-                    .headers()
-                    .unwrap()
-                    .iter()
-                    .map(|(name, value)| (name.to_vec(), format!("{value:?}")))
-                    .collect();
-                all.sort();
-                all
-            };
-            assert_eq!(headers(told), headers(wanted));
-        }
     }
 
     #[test]

@@ -1,11 +1,20 @@
 //! When a message is due: the headers `x-delay`, milliseconds from now, as the plugin for delayed messages
 //! has it, and `x-deliver-at`, milliseconds since 1970, which is ours.
+//!
+//! Consumers get `x-delay` negated, which says that the message was delayed, and does not delay it again. It
+//! is written so when the message comes: what waits a while is read once less when it goes out.
 
-use warren_protocol::amqp091::table::{Table, Value};
+use super::special::Asked;
+use warren_protocol::amqp091::properties::{Edit, Properties};
+use warren_protocol::amqp091::table::{Change, Error, Value};
 
 /// What makes the plugin's messages wait.
 pub(super) const DELAY: &[u8] = b"x-delay";
-const DELIVER_AT: &[u8] = b"x-deliver-at";
+pub(super) const DELIVER_AT: &[u8] = b"x-deliver-at";
+
+/// How headers begin that are a delay alone, up to its eight octets: their length, and name and value, each
+/// behind an octet, its length and its type.
+const ALONE: &[u8] = b"\0\0\0\x11\x07x-delayl";
 
 /// Ten years, the longest delay, and the longest expiration.
 pub(super) const TEN_YEARS_MS: u64 = 315_360_000_000;
@@ -15,32 +24,67 @@ pub(super) const TEN_YEARS_MS: u64 = 315_360_000_000;
 pub(super) struct Due {
     /// In milliseconds since 1970.
     pub(super) at_ms: u64,
-    /// It came by `x-delay`.
-    pub(super) is_delay: bool,
+    /// What `x-delay` asked for, in milliseconds, if it came by that.
+    pub(super) delay_ms: Option<u64>,
 }
 
 impl Due {
-    /// When a message with these headers is due, if that is later than now. `x-delay` goes before
+    /// When a message that asked for so much is due, if that is later than now. `x-delay` goes before
     /// `x-deliver-at`; what is no positive number of milliseconds counts as none.
-    pub(super) fn read(headers: Table<'_>, now_ms: u64) -> Option<Self> {
-        let (mut delay, mut at) = (None, None);
-        for (name, value) in headers {
-            // The first of a name counts.
-            if name == DELAY && delay.is_none() {
-                delay = Some(value);
-            } else if name == DELIVER_AT && at.is_none() {
-                at = Some(value);
-            }
-        }
-        let in_ms = |value: Option<Value<'_>>| value.and_then(|value| milliseconds(&value));
-        let (delay_ms, is_delay) = match (positive(in_ms(delay)), positive(in_ms(at))) {
-            (Some(delay_ms), _) => (delay_ms, true),
-            (None, Some(at_ms)) => (at_ms.checked_sub(now_ms).filter(|delay_ms| *delay_ms > 0)?, false),
-            (None, None) => return None,
+    pub(super) fn read(asked: &Asked<'_>, now_ms: u64) -> Option<Self> {
+        let in_ms = |value: Option<Value<'_>>| positive(value.and_then(|value| milliseconds(&value)));
+        let delay_ms = in_ms(asked.delay);
+        let wait_ms = match delay_ms {
+            Some(delay_ms) => delay_ms,
+            None => in_ms(asked.deliver_at)?
+                .checked_sub(now_ms)
+                .filter(|wait_ms| *wait_ms > 0)?,
         };
-        let at_ms = now_ms.saturating_add(delay_ms.min(TEN_YEARS_MS));
-        Some(Self { at_ms, is_delay })
+        let at_ms = now_ms.saturating_add(wait_ms.min(TEN_YEARS_MS));
+        Some(Self { at_ms, delay_ms })
     }
+}
+
+/// Writes the properties of a message with this delay among its headers, as consumers get them.
+///
+/// # Errors
+/// Whatever makes headers that cannot be written.
+pub(super) fn write_negated(
+    properties: &Properties<'_>,
+    delay_ms: u64,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    // It is positive, and came as an integer of 63 bits or less.
+    let negated = 0_i64.saturating_sub_unsigned(delay_ms);
+    if write_alone(properties, negated, out).is_some() {
+        return Ok(());
+    }
+    let change = Change {
+        name: DELAY,
+        value: Some(Value::I64(negated)),
+    };
+    let edit = Edit {
+        headers: &[change],
+        ..Edit::default()
+    };
+    properties.rewrite(out, edit)
+}
+
+/// The same where there is no other header, as with most that are delayed: there is nothing to be put in
+/// order. `None`, and nothing is written, where there is.
+fn write_alone(properties: &Properties<'_>, negated: i64, out: &mut Vec<u8>) -> Option<()> {
+    let mut fields = properties.headers()?.iter();
+    if fields.next()?.0 != DELAY || fields.next().is_some() {
+        return None;
+    }
+    let place = properties.scan().headers()?;
+    let before = properties.raw().get(..place.start.checked_sub(4)?)?;
+    let behind = properties.raw().get(place.end..)?;
+    out.extend_from_slice(before);
+    out.extend_from_slice(ALONE);
+    out.extend_from_slice(&negated.to_be_bytes());
+    out.extend_from_slice(behind);
+    Some(())
 }
 
 fn positive(number: Option<i64>) -> Option<u64> {
@@ -72,18 +116,20 @@ pub(super) fn milliseconds(value: &Value<'_>) -> Option<i64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use warren_protocol::amqp091::properties::Fields;
     use warren_protocol::amqp091::table::{TableBuf, TableWriter};
 
     const NOW_MS: u64 = 1_700_000_000_000;
 
     fn due(fill: impl FnOnce(&mut TableWriter<'_>)) -> Option<Due> {
-        Due::read(TableBuf::build(fill).unwrap().as_table(), NOW_MS)
+        let headers = TableBuf::build(fill).unwrap();
+        Due::read(&Asked::find(headers.as_table()), NOW_MS)
     }
 
     fn delayed(delay_ms: u64) -> Option<Due> {
         Some(Due {
-            at_ms: NOW_MS + delay_ms,
-            is_delay: true,
+            at_ms: NOW_MS + delay_ms.min(TEN_YEARS_MS),
+            delay_ms: Some(delay_ms),
         })
     }
 
@@ -98,7 +144,7 @@ mod tests {
         assert_eq!(due(|headers| headers.f64("x-delay", 9.9)), delayed(9));
         assert_eq!(
             due(|headers| headers.i64("x-delay", i64::MAX)),
-            delayed(TEN_YEARS_MS)
+            delayed(i64::MAX as u64)
         );
     }
 
@@ -120,7 +166,7 @@ mod tests {
         let expected = |at_ms| {
             Some(Due {
                 at_ms,
-                is_delay: false,
+                delay_ms: None,
             })
         };
         assert_eq!(at(NOW_MS + 10), expected(NOW_MS + 10));
@@ -141,6 +187,58 @@ mod tests {
             headers.i32("x-delay", -7);
             headers.i64("x-deliver-at", i64::try_from(NOW_MS + 1).unwrap());
         });
-        assert!(!time.unwrap().is_delay);
+        assert_eq!(time.unwrap().delay_ms, None);
+    }
+
+    fn properties(delay: &Value<'_>, others: &[&str]) -> Vec<u8> {
+        let table = TableBuf::build(|headers| {
+            headers.value("x-delay", delay);
+            others.iter().for_each(|name| headers.void(name));
+        })
+        .unwrap();
+        let fields = Fields {
+            content_type: Some(b"text/plain"),
+            headers: Some(table.as_table()),
+            delivery_mode: Some(2),
+            app_id: Some(b"app"),
+            ..Fields::default()
+        };
+        let mut out = Vec::new();
+        fields.encode(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_delay_is_told_negated() {
+        for delay in [
+            Value::I8(50),
+            Value::I32(50),
+            Value::LongString(b"50"),
+            Value::F64(50.7),
+        ] {
+            let came = properties(&delay, &[]);
+            let mut told = Vec::new();
+            write_negated(&Properties::parse(&came).unwrap(), 50, &mut told).unwrap();
+            assert_eq!(told, properties(&Value::I64(-50), &[]));
+        }
+    }
+
+    #[test]
+    fn a_delay_is_negated_among_other_headers() {
+        let came = properties(&Value::I16(50), &["z", "a"]);
+        let mut told = Vec::new();
+        write_negated(&Properties::parse(&came).unwrap(), 50, &mut told).unwrap();
+        let told = Properties::parse(&told).unwrap();
+        let headers: Vec<_> = told.headers().unwrap().iter().collect();
+        let expected: [(&[u8], _); 3] = [
+            (b"a", Value::Void),
+            (b"x-delay", Value::I64(-50)),
+            (b"z", Value::Void),
+        ];
+        assert_eq!(headers, expected);
+        assert_eq!(
+            (told.content_type(), told.delivery_mode(), told.app_id()),
+            (Some(&b"text/plain"[..]), Some(2), Some(&b"app"[..]))
+        );
     }
 }

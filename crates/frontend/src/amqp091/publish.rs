@@ -9,6 +9,7 @@
 
 use super::channel::{Channel, Mode};
 use super::deliver;
+use super::due;
 use super::refusal::{self, Failure};
 use super::shared::Shared;
 use super::special::{Special, is_plain};
@@ -444,10 +445,14 @@ impl Channel {
             Some(route) => route,
             None => client.route(&mut shared.routes, content.exchange, keys, &headers)?,
         };
+        let delay_ms = special.due.and_then(|due| due.delay_ms);
+        // What comes back to its publisher is as it was.
+        let delay_ms = delay_ms.filter(|_| !route.reaches_nobody());
+        let edited = special.edited.as_deref();
         let parts = Parts {
             exchange: content.exchange,
             key: content.key,
-            properties: special.edited.as_deref().unwrap_or(content.properties),
+            properties: kept(&properties, edited, delay_ms, &mut shared.rewritten)?,
             body: content.body,
             persistent: properties.delivery_mode() == Some(2),
             priority: properties.priority(),
@@ -463,6 +468,27 @@ impl Channel {
             replies,
         })
     }
+}
+
+/// The properties that are kept of a message: as they came, or were edited, but for a delay. With one they
+/// are written to `out`.
+#[inline]
+fn kept<'k>(
+    came: &Properties<'k>,
+    edited: Option<&'k [u8]>,
+    delay_ms: Option<u64>,
+    out: &'k mut Vec<u8>,
+) -> Result<&'k [u8], Failure> {
+    let Some(delay_ms) = delay_ms else {
+        return Ok(edited.unwrap_or(came.raw()));
+    };
+    let properties = edited.map_or(Ok(*came), Properties::parse);
+    let refused = |text: String| Failure::channel(refusal::PRECONDITION_FAILED, text);
+    let properties = properties.map_err(|error| refused(error.to_string()))?;
+    out.clear();
+    let written = due::write_negated(&properties, delay_ms, out);
+    written.map_err(|error| refused(error.to_string()))?;
+    Ok(out)
 }
 
 /// The keys that are addresses of reply consumers.

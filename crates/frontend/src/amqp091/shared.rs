@@ -90,6 +90,8 @@ pub(super) struct Shared {
     pub(super) clock: TurnClock,
     /// What is noted of the message that is being published; used again.
     pub(super) noted: AnnotationsWriter,
+    /// Its properties as they are kept, where the broker writes them anew; used again.
+    pub(super) rewritten: Vec<u8>,
     /// A publish came while an alarm was on; nothing is read until it is over.
     pub(super) is_blocked: bool,
     /// The peer sends nothing after what is in the socket.
@@ -136,6 +138,7 @@ impl Shared {
             enqueued: 0,
             clock: TurnClock::default(),
             noted: AnnotationsWriter::default(),
+            rewritten: Vec::new(),
             is_blocked: false,
             is_peer_gone: false,
             burden: Burden::default(),

@@ -2,7 +2,7 @@
 //! further routing keys, an expiration, a user's name, a place for direct replies.
 
 use super::channel::{Consumer, Source};
-use super::due::{Due, TEN_YEARS_MS};
+use super::due::{DELAY, DELIVER_AT, Due, TEN_YEARS_MS};
 use super::interceptors::Interceptors;
 use super::refusal::{self, Failure};
 use crate::convert;
@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use warren_broker::message::AnnotationsWriter;
 use warren_node::REPLY_TO;
 use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{self, Change, Table};
+use warren_protocol::amqp091::table::{Change, Table, Value};
 
 /// Whether nothing in the properties asks for a check or a change: most messages.
 pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
@@ -30,7 +30,34 @@ pub(super) struct Special {
     pub(super) edited: Option<Vec<u8>>,
     /// The message's own time to live.
     ttl_ms: Option<u64>,
-    due: Option<Due>,
+    pub(super) due: Option<Due>,
+}
+
+/// The headers that ask something of the broker, as one walk finds them.
+#[derive(Debug, Default)]
+pub(super) struct Asked<'a> {
+    cc: Option<Value<'a>>,
+    bcc: Option<Value<'a>>,
+    pub(super) delay: Option<Value<'a>>,
+    pub(super) deliver_at: Option<Value<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn find(headers: Table<'a>) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in headers {
+            let place = match name {
+                b"CC" => &mut asked.cc,
+                b"BCC" => &mut asked.bcc,
+                DELAY => &mut asked.delay,
+                DELIVER_AT => &mut asked.deliver_at,
+                _ => continue,
+            };
+            // The first of a name counts.
+            place.get_or_insert(value);
+        }
+        asked
+    }
 }
 
 impl Special {
@@ -45,18 +72,17 @@ impl Special {
             Source::Replies(address) => Some(address.as_str()),
             Source::Queue(..) | Source::Browser(_) => None,
         });
-        let edited = edit(properties, own_replies, interceptors, now_ms)?;
+        let asked = properties.headers().map_or_else(Asked::default, Asked::find);
+        let edited = edit(properties, &asked, own_replies, interceptors, now_ms)?;
         let ttl_ms = expiration(properties.expiration())?;
-        let (more_keys, told_keys) = further_keys(properties.headers())?;
+        let (more_keys, told_keys) = further_keys(&asked)?;
         check_user(properties.user_id(), client)?;
         Ok(Self {
             more_keys,
             told_keys,
             edited,
             ttl_ms,
-            due: properties
-                .headers()
-                .and_then(|headers| Due::read(headers, now_ms)),
+            due: Due::read(&asked, now_ms),
         })
     }
 
@@ -67,9 +93,6 @@ impl Special {
         }
         if let Some(due) = self.due {
             noted.due_ms(due.at_ms);
-            if due.is_delay {
-                noted.delayed();
-            }
         }
         if let Some((told, hidden)) = self.more_keys.split_at_checked(self.told_keys) {
             noted.keys(told);
@@ -79,25 +102,20 @@ impl Special {
 }
 
 /// Further routing keys: the strings of the headers CC and BCC, and how many are of the former.
-fn further_keys(headers: Option<Table<'_>>) -> Result<(Vec<String>, usize), Failure> {
+fn further_keys(asked: &Asked<'_>) -> Result<(Vec<String>, usize), Failure> {
     let (mut keys, mut told) = (Vec::new(), 0);
-    let Some(headers) = headers else {
-        return Ok((keys, told));
-    };
-    for name in ["CC", "BCC"] {
-        let Some(found) = headers.find(name.as_bytes()) else {
-            continue;
-        };
+    for (name, found) in [("CC", asked.cc), ("BCC", asked.bcc)] {
+        let Some(found) = found else { continue };
         let refused = |type_name: &str| {
             let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{type_name}}}");
             Failure::channel(refusal::PRECONDITION_FAILED, text)
         };
-        let table::Value::Array(array) = found else {
+        let Value::Array(array) = found else {
             return Err(refused(convert::value(found).type_name()));
         };
         // What is no string is no key.
         keys.extend(array.iter().filter_map(|item| match item {
-            table::Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
+            Value::LongString(key) => Some(String::from_utf8_lossy(key).into_owned()),
             _ => None,
         }));
         if name == "CC" {
@@ -111,15 +129,13 @@ fn further_keys(headers: Option<Table<'_>>) -> Result<(Vec<String>, usize), Fail
 /// consumer's address in reply-to, and with what interceptors set.
 fn edit(
     properties: &Properties<'_>,
+    asked: &Asked<'_>,
     own_replies: Option<&str>,
     interceptors: &Interceptors,
     now_ms: u64,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let mut changes = Vec::new();
-    if properties
-        .headers()
-        .is_some_and(|headers| headers.find(b"BCC").is_some())
-    {
+    if asked.bcc.is_some() {
         changes.push(Change::remove("BCC"));
     }
     let asks_replies = properties.reply_to() == Some(REPLY_TO.as_bytes());

@@ -17,7 +17,7 @@
 //! says that it is SHARED, the others name its place, which is `position of the record << 16 | part`.
 
 use hashbrown::HashMap;
-use warren_broker::message::{Envelope, LogPlace, Message, Origin, annotations};
+use warren_broker::message::{Envelope, LogPlace, Message, Origin, Tags, annotations};
 use warren_broker::queue::{Fact, Key, Range};
 use warren_broker::route::QueueId;
 use warren_store::{Appender, Part, Position, Record};
@@ -350,6 +350,7 @@ impl Kept {
             has_priority: self.has_priority,
             persistent: self.persistent,
             origin: Origin::Amqp091,
+            noted: Tags::default(),
         };
         Message::restore(envelope, stored)
     }

@@ -31,7 +31,6 @@ fn a_dead_letter_tells_what_it_was() {
     let message = message(|noted| {
         noted.ttl_ms(60_000);
         noted.due_ms(1);
-        noted.delayed();
         noted.keys(&keys(&["cc"]));
         noted.hidden_keys(&keys(&["bcc"]));
     });
@@ -45,7 +44,6 @@ fn a_dead_letter_tells_what_it_was() {
     assert_eq!((dead.envelope().persistent, dead.envelope().priority), (true, 4));
     assert_eq!(dead.published_ms(), NOW_MS);
     assert_eq!((dead.ttl_ms(), dead.due_ms()), (None, None));
-    assert!(dead.annotations().is_delayed());
     let deaths = dead.annotations().deaths().unwrap();
     let brief = Brief {
         reason: Reason::Expired,
