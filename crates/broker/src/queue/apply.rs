@@ -3,7 +3,7 @@
 use super::extras::Extras;
 use super::fact::{Fact, Range};
 use super::lane::Entry;
-use super::times::{Resting, is_delayed, own_expiry_ms};
+use super::times::{Resting, delayed_until, own_expiry_ms};
 use super::{Held, Queue};
 use crate::message::Message;
 
@@ -112,16 +112,21 @@ impl Queue {
                 extras.last.insert(key, seq, octets);
             }
         }
-        if is_due || !is_delayed(&entry.message) {
+        let until = if is_due {
+            None
+        } else {
+            delayed_until(&entry.message)
+        };
+        let Some(until_ms) = until else {
             let level = self.level_of(&entry.message);
             return self.enter(level, seq, entry);
-        }
+        };
         let octets = entry.body_bytes();
         self.octets.set_aside(octets);
         let is_kept = self.is_kept(&entry.message);
         let times = &mut self.extras.get_or_insert_default().times;
         times.transient_octets += if is_kept { 0 } else { octets };
-        times.note_due(seq, &entry.message);
+        times.note_due(seq, until_ms, entry.message.envelope().body_bytes);
         // Numbers of those that are due stand between theirs.
         times.delayed.ready.fit(true);
         times.delayed.ready.insert(seq, entry);
@@ -150,8 +155,11 @@ impl Queue {
                 absent_delayed = extras.forget_absent(range);
             }
         }
+        let is_below_all = self.is_below_all(range.last);
         for seq in range.first..=range.last.min(self.next_seq) {
-            if let Some(held) = self.unsettled.remove(seq) {
+            if is_below_all {
+                // It was taken out when it was decided that it is due.
+            } else if let Some(held) = self.unsettled.remove(seq) {
                 self.settle_held(held, &mut sum);
             } else {
                 self.settle_other(seq, &mut sum);
@@ -170,6 +178,19 @@ impl Queue {
         }
         let kept = if sum.lasts { unknown } else { 0 };
         self.octets.gone(sum.octets + unknown, sum.kept + kept);
+    }
+
+    /// Whether all messages in memory have higher numbers.
+    #[inline]
+    fn is_below_all(&self, seq: u64) -> bool {
+        let is_above = |first: Option<u64>| first.is_none_or(|first| first > seq);
+        // Mostly it is out.
+        is_above(self.unsettled.first().map(|(first, _)| first))
+            && self.lanes().all(|(_, lane)| is_above(lane.first_in_memory()))
+            && self.extras.as_ref().is_none_or(|extras| {
+                is_above(extras.times.first_in_memory())
+                    && is_above(extras.leaving.gone.first().map(|(first, _)| first))
+            })
     }
 
     #[inline]

@@ -106,6 +106,16 @@ impl Lane {
         Next::lowest(ready, front, self.ahead.absent.first())
     }
 
+    /// The lowest number of a message in memory.
+    pub(super) fn first_in_memory(&self) -> Option<u64> {
+        let ready = self.ready.first().map(|(seq, _)| seq);
+        if self.ahead.is_bare() {
+            return ready;
+        }
+        let front = self.ahead.front.first().map(|(seq, _)| seq);
+        ready.into_iter().chain(front).min()
+    }
+
     /// From when on the time of the message with the lowest number counts, if that is known.
     pub(super) fn head_begin_ms(&self) -> Option<u64> {
         match self.next()? {

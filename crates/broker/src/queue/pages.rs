@@ -13,7 +13,7 @@
 use super::Queue;
 use super::extras::Extras;
 use super::stored::Shelf;
-use super::times::{Hour, Note, Times, is_delayed, own_expiry_ms};
+use super::times::{Hour, Note, Times, delayed_until, own_expiry_ms};
 use crate::message::Message;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,8 +56,7 @@ pub struct NotesFetch {
 /// message that was delayed and no longer is has a note of when it was due all the same.
 pub fn notes_of(seq: u64, message: &Message) -> impl Iterator<Item = Note> {
     let octets = message.envelope().body_bytes;
-    let due = message.due_ms().filter(|_| is_delayed(message));
-    let due = due.map(|due| (Hour::Due, due));
+    let due = delayed_until(message).map(|due| (Hour::Due, due));
     let expiry = own_expiry_ms(message).map(|expiry| (Hour::Expires, expiry));
     due.into_iter().chain(expiry).map(move |(hour, at_ms)| Note {
         hour,
@@ -282,10 +281,10 @@ impl Queue {
             let Note {
                 at_ms, seq, octets, ..
             } = *note;
-            let is_delayed = extras.times.delayed.contains(seq);
+            let delayed_until = extras.times.delayed.contains(seq);
             match note.hour {
-                Hour::Due if is_delayed => extras.times.take_due(seq, at_ms, octets),
-                Hour::Expires if !is_delayed && self.stored.is_live(seq) => {
+                Hour::Due if delayed_until => extras.times.take_due(seq, at_ms, octets),
+                Hour::Expires if !delayed_until && self.stored.is_live(seq) => {
                     let is_lent = self.unsettled.find(seq).is_some()
                         || extras.times.resting.contains_key(&seq)
                         || extras.leaving.gone.find(seq).is_some();

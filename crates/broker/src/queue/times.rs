@@ -84,7 +84,7 @@ pub(super) struct Times {
     /// What is not ready yet.
     pub(super) delayed: Lane,
     /// When that is due: time and number, with the body's octets.
-    dues: BTreeMap<(u64, u64), u32>,
+    dues: Rising<(u64, u64), u32>,
     /// Of these, what is due before this hour is in memory, or being read.
     read_until_ms: u64,
     /// What is being read, and when it is due, with the octets.
@@ -120,9 +120,9 @@ pub(super) fn own_expiry_ms(message: &Message) -> Option<u64> {
     (begin > 0).then(|| begin.saturating_add(ttl))
 }
 
-/// Whether a message has to wait before it is ready.
-pub(super) fn is_delayed(message: &Message) -> bool {
-    message.due_ms().is_some_and(|due| due > message.published_ms())
+/// When a message is due that has to wait before it is ready.
+pub(super) fn delayed_until(message: &Message) -> Option<u64> {
+    message.due_ms().filter(|due| *due > message.published_ms())
 }
 
 impl Times {
@@ -172,7 +172,7 @@ impl Times {
 
     /// A note of when a message is due need not be in memory.
     pub(super) fn drop_due(&mut self, at_ms: u64, seq: u64) {
-        self.dues.remove(&(at_ms, seq));
+        self.dues.remove((at_ms, seq));
     }
 
     /// A note of an expiry was read. The message may stand in no lane.
@@ -222,17 +222,22 @@ impl Times {
     }
 
     /// A message is delayed.
-    pub(super) fn note_due(&mut self, seq: u64, message: &Message) {
-        let octets = message.envelope().body_bytes;
-        self.dues.insert((message.due_ms().unwrap_or(0), seq), octets);
+    pub(super) fn note_due(&mut self, seq: u64, due_ms: u64, octets: u32) {
+        self.dues.insert((due_ms, seq), octets);
     }
 
     /// A message that is delayed, and in memory, is done with: takes it out, with whether it stands in an
     /// extent.
     pub(super) fn undelay(&mut self, seq: u64) -> Option<(Entry, bool)> {
         let (entry, is_stored) = self.delayed.remove(seq)?;
-        self.dues.remove(&(entry.message.due_ms().unwrap_or(0), seq));
+        self.dues.remove((entry.message.due_ms().unwrap_or(0), seq));
         Some((entry, is_stored))
+    }
+
+    /// The lowest number of a message that is delayed, and in memory, or rests.
+    pub(super) fn first_in_memory(&self) -> Option<u64> {
+        let resting = self.resting.first_key_value().map(|(seq, _)| *seq);
+        self.delayed.first_in_memory().into_iter().chain(resting).min()
     }
 
     /// Messages that are delayed or rest, and stand in no extent, by rising number from `from` on.
@@ -452,7 +457,8 @@ impl Times {
         for (seq, message) in here {
             bytes += message.memory_bytes();
             self.forget_wanted(Range::one(seq));
-            self.note_due(seq, &message);
+            let octets = message.envelope().body_bytes;
+            self.note_due(seq, message.due_ms().unwrap_or(0), octets);
             self.delayed.ahead.front.insert(seq, Entry::new(message));
         }
         self.delayed.ahead.front_bytes += bytes;
@@ -469,19 +475,22 @@ impl Times {
         let (pages, dues) = (&self.pages, &mut self.dues);
         self.delayed.ahead.evict(0, &mut |seq, entry| {
             if let Some(due) = entry.message.due_ms().filter(|due| pages.is_beyond(*due)) {
-                dues.remove(&(due, seq));
+                dues.remove((due, seq));
             }
         })
     }
 
     fn next(&self) -> Option<u64> {
-        let first = |map: &BTreeMap<(u64, u64), u32>| map.first_key_value().map(|((at, _), _)| *at);
-        let behind = self.dues.range((self.read_until_ms, 0)..).next();
-        let look = behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS));
-        let look = look.filter(|_| !self.delayed.ahead.absent.is_empty());
+        let first = |times: &Rising<(u64, u64), u32>| times.first().map(|((at, _), _)| at);
+        let look = match self.delayed.ahead.absent.is_empty() {
+            true => None,
+            false => {
+                let behind = self.dues.iter_from((self.read_until_ms, 0)).next();
+                behind.map(|((at, _), _)| at.saturating_sub(AHEAD_MS))
+            }
+        };
         let rests = self.rests.first().map(|(at, _)| *at);
-        let expiry = self.expiries.first().map(|((at, _), _)| at);
-        let dues = first(&self.dues);
+        let (expiry, dues) = (first(&self.expiries), first(&self.dues));
         [expiry, dues, look, rests, self.pages.next()]
             .into_iter()
             .flatten()
@@ -704,11 +713,21 @@ impl Queue {
         times.pages.look_ahead(now_ms);
         let mut settled = Gathered::default();
         let mut ready = Vec::new();
-        while let Some(first) = times.dues.first_entry()
-            && first.key().0 <= now_ms
+        while let Some(((due, _), _)) = times.dues.first()
+            && due <= now_ms
+            && let Some(((_, seq), octets)) = times.dues.pop_first()
         {
-            let ((due, seq), octets) = first.remove_entry();
-            if let Some(entry) = times.delayed.find(seq) {
+            if let Some(entry) = times.delayed.ready.remove(seq) {
+                // It stands in no extent, so that this is all there is to its going.
+                let (body_bytes, memory_bytes) = (entry.body_bytes(), entry.message.memory_bytes());
+                let persistent = durable && entry.message.envelope().persistent;
+                times.came_up(body_bytes, false, persistent);
+                self.octets.taken_up(body_bytes);
+                self.octets.gone(body_bytes, 0);
+                self.bytes -= memory_bytes;
+                settled.push(seq, persistent, octets);
+                ready.push(entry.message);
+            } else if let Some(entry) = times.delayed.find(seq) {
                 let persistent = durable && entry.message.envelope().persistent;
                 settled.push(seq, persistent, octets);
                 ready.push(entry.message.clone());
@@ -740,11 +759,12 @@ impl Times {
         if self.delayed.ahead.is_bare() || self.delayed.ahead.absent.is_empty() {
             return;
         }
-        let soon = self.dues.range((from, 0)..(until_ms, 0));
+        let soon = self.dues.iter_from((from, 0));
+        let soon = soon.take_while(|((due, _), _)| *due < until_ms);
         let soon = soon.filter(|((_, seq), _)| self.delayed.ahead.absent.contains(*seq));
-        let soon: Vec<((u64, u64), u32)> = soon.map(|(key, octets)| (*key, *octets)).collect();
+        let soon: Vec<((u64, u64), u32)> = soon.map(|(key, octets)| (key, *octets)).collect();
         for ((due, seq), octets) in soon {
-            self.dues.remove(&(due, seq));
+            self.dues.remove((due, seq));
             self.want(seq, due, octets);
         }
     }
@@ -783,7 +803,7 @@ mod tests {
 
     #[test]
     fn what_was_due_when_it_was_published_is_not_delayed() {
-        let delayed = |due| is_delayed(&message(100, None, due));
+        let delayed = |due| delayed_until(&message(100, None, due)).is_some();
         assert_eq!(
             [None, Some(99), Some(100), Some(101)].map(delayed),
             [false, false, false, true]
