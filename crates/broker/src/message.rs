@@ -201,24 +201,41 @@ impl Message {
         &self.0.header.header.envelope
     }
 
-    /// The message goes to several queues: whoever logs it first notes where its body stands, for
-    /// the others to refer to.
-    pub fn expect_sharing(&self) {
-        self.place().store(UNLOGGED, Ordering::Relaxed);
-    }
-
-    /// Whether its body may be referred to by others.
-    pub fn log_place(&self) -> LogPlace {
-        match self.place().load(Ordering::Relaxed) {
-            UNSHARED => LogPlace::Unshared,
-            UNLOGGED => LogPlace::Unlogged,
-            place => LogPlace::At(place),
+    /// The message goes to so many queues. If it will be logged more than once, by several queues or by one
+    /// that delays it, whoever logs it first notes where its body stands, to be referred to.
+    #[inline]
+    pub fn expect_queues(&self, count: usize) {
+        if count > 1 {
+            self.place().store(UNLOGGED, Ordering::Relaxed);
+        } else if self.envelope().persistent && self.envelope().noted.has_due() {
+            self.place().store(UNLOGGED | ONCE, Ordering::Relaxed);
         }
     }
 
-    /// Notes where its body was logged.
+    /// Whether its body may be referred to.
+    pub fn log_place(&self) -> LogPlace {
+        let place = self.place().load(Ordering::Relaxed);
+        match place & !ONCE {
+            UNSHARED => LogPlace::Unshared,
+            UNLOGGED => LogPlace::Unlogged,
+            at => LogPlace::At {
+                place: at,
+                is_once: place & ONCE != 0,
+            },
+        }
+    }
+
+    /// Notes where its body was logged: a number below 2^63 - 1.
     pub fn set_log_place(&self, place: u64) {
-        self.place().store(place, Ordering::Relaxed);
+        let once = self.place().load(Ordering::Relaxed) & ONCE;
+        self.place().store(place & !ONCE | once, Ordering::Relaxed);
+    }
+
+    /// The log is not kept for its body any more. Where several queues may refer to it, each knows itself.
+    pub fn forget_log_place(&self) {
+        if self.place().load(Ordering::Relaxed) & ONCE != 0 {
+            self.place().store(UNSHARED, Ordering::Relaxed);
+        }
     }
 
     fn place(&self) -> &AtomicU64 {
@@ -332,7 +349,9 @@ fn as_text(name: &[u8]) -> &str {
 const BOOKKEEPING_BYTES: usize = 48;
 
 const UNSHARED: u64 = 0;
-const UNLOGGED: u64 = u64::MAX;
+const UNLOGGED: u64 = u64::MAX >> 1;
+/// Beside a place: it is referred to once.
+const ONCE: u64 = 1 << 63;
 
 /// Where in the log the body of a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -341,8 +360,13 @@ pub enum LogPlace {
     Unshared,
     /// Others will refer to it; it is not in the log yet.
     Unlogged,
-    /// There, in the words of whoever logged it.
-    At(u64),
+    /// It is in the log.
+    At {
+        /// Where, in the words of whoever logged it.
+        place: u64,
+        /// It is referred to once, by the queue that logged it.
+        is_once: bool,
+    },
 }
 
 impl fmt::Debug for Message {

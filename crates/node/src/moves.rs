@@ -147,9 +147,7 @@ impl Node {
         if route.reaches_nobody() {
             return nowhere();
         }
-        if route.queues.len() > 1 {
-            letter.expect_sharing();
-        }
+        letter.expect_queues(route.queues.len());
         Some(Letter {
             seq: leaving.seq,
             message: letter,

@@ -95,9 +95,7 @@ impl Client {
             return batch.publish_by_route(route, message, token);
         }
         if let Some((last, others)) = route.queues.split_last() {
-            if !others.is_empty() {
-                message.expect_sharing();
-            }
+            message.expect_queues(route.queues.len());
             for queue in others {
                 batch.publish(queue, message.clone(), token);
             }

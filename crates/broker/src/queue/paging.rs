@@ -383,6 +383,8 @@ impl Queue {
         let bytes = entry.message.memory_bytes();
         // What is about to be due would have to be read again at once.
         if times.is_soon(&entry.message) {
+            // When it is due it is logged as a whole: the log is not kept for it any more.
+            entry.message.forget_log_place();
             times.delayed.ahead.front_bytes += bytes;
             times.delayed.ahead.front.insert(seq, entry);
         } else {

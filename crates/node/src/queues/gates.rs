@@ -108,9 +108,7 @@ impl Passing<'_, '_> {
         // It may come to a queue by several gates.
         targets.sort_unstable();
         targets.dedup();
-        if targets.len() > 1 {
-            one.message.expect_sharing();
-        }
+        one.message.expect_queues(targets.len());
         for at in targets {
             if let Some(target) = self.locked.get_mut(at) {
                 target.passed.push(one.message.clone());

@@ -318,16 +318,18 @@ fn record(locked: &mut [Locked<'_>], floor: Position) -> Position {
     };
     let log = Arc::clone(&first.queue.backing.log);
     let references_from = first.queue.references_from(floor);
+    let mut begins = vec![references_from; locked.len()];
     let position = log.append(&mut |out| {
-        for one in &mut *locked {
+        for (one, begin) in locked.iter_mut().zip(&mut begins) {
             if one.queue.has_to_record(&one.state) {
-                one.queue.write(&mut one.state, out, references_from);
+                let needed = one.queue.write(&mut one.state, out, references_from);
+                *begin = references_from.min(needed.unwrap_or(references_from));
             }
         }
     });
-    for one in locked.iter_mut() {
+    for (one, begin) in locked.iter_mut().zip(begins) {
         if one.queue.has_to_record(&one.state) {
-            one.queue.recorded(&mut one.state, references_from, position);
+            one.queue.recorded(&mut one.state, begin, position);
         }
     }
     position

@@ -583,20 +583,17 @@ impl LiveQueue {
         if !self.has_to_record(state) {
             return Position::default();
         }
-        // Without a batch that began before, the log is needed from the record itself on: nothing may refer
-        // to what stands before that, as a message that matures would to where it was logged first.
+        let references_from = self.references_from(floor);
+        // Without a batch that began before, the log is needed from the record itself on. No checkpoint that
+        // was begun needs less.
         let has_floor = floor > Position::default();
-        let references_from = match has_floor {
-            true => self.references_from(floor),
-            false => Position(u64::MAX),
-        };
-        // Nothing that is referred to stands before, and no checkpoint that was begun needs less.
         let mut begin = references_from;
         let position = self.backing.log.append(&mut |out| {
             if !has_floor {
                 begin = out.position();
             }
-            self.write(state, out, references_from);
+            let needed = self.write(state, out, references_from);
+            begin = begin.min(needed.unwrap_or(begin));
         });
         self.recorded(state, begin, position);
         position
@@ -614,8 +611,14 @@ impl LiveQueue {
         floor.max(least.unwrap_or_default())
     }
 
-    /// Writes the facts, with a reservation of numbers before them if one is due.
-    pub(super) fn write(&self, state: &mut State, out: &mut Appender<'_>, references_from: Position) {
+    /// Writes the facts, with a reservation of numbers before them if one is due. Answers from where on the
+    /// log is needed for what they refer to, if they refer to anything.
+    pub(super) fn write(
+        &self,
+        state: &mut State,
+        out: &mut Appender<'_>,
+        references_from: Position,
+    ) -> Option<Position> {
         let last_named = state.facts.iter().rev().find_map(|fact| match fact {
             Fact::Enqueued { seq, .. } => Some(*seq),
             // It is never to be said of a message that comes later.
@@ -629,7 +632,7 @@ impl LiveQueue {
             state.reserved = last.saturating_add(RESERVED_SEQS);
             record::write_reserved(out, id, state.reserved);
         }
-        record::write(out, id, &state.facts, references_from);
+        record::write(out, id, &state.facts, references_from)
     }
 
     /// The facts are in the log, which from `begin` on to `position` is what is needed for them.

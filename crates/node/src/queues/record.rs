@@ -5,7 +5,8 @@
 //!              parts 1..: seq u64, properties u32, exchange u8, key u8, priority u8, flags u8
 //!                         (DUE: it was delayed and is due; PRIORITY: it was published with one) then
 //!                         with TIMED: time u64, of this message; content; with ANNOTATED: annotations
-//!                         or, with REFERENCE: place u64 of all that in an earlier record
+//!                         or, with REFERENCE: place u64 of all that in an earlier record, to which no
+//!                         later one refers with LAST
 //!   SETTLED    one part: of each range first u64, last u64, octets of their bodies u64
 //!   RETURNED   one part: of each range first u64, last u64, failures u16, rests until u64 (ms; 0: not),
 //!                        octets of each body u32 (0, if they do not rest)
@@ -13,8 +14,9 @@
 //!   SEEN       one part: of each key u128, until when it is remembered u64 (ms; 0: until it makes room)
 //!   RESERVED   one part: u64, below which numbers may have been given out
 //! ```
-//! All numbers are little-endian. A body that goes to several queues is written once: the first record
-//! says that it is SHARED, the others name its place, which is `position of the record << 16 | part`.
+//! All numbers are little-endian. A body that goes to several queues, or waits in one until it is due, is
+//! written once: the first record says that it is SHARED, the others name its place, which is
+//! `position of the record << 16 | part`.
 
 use hashbrown::HashMap;
 use warren_broker::message::{Envelope, LogPlace, Message, Origin, Tags, annotations};
@@ -50,14 +52,23 @@ const ANNOTATED: u8 = 8;
 const DUE: u8 = 16;
 /// The message was published with a priority.
 const PRIORITY: u8 = 32;
+/// No later record refers to the same place.
+const LAST: u8 = 64;
 
 /// Messages in one record; part numbers have 16 bits.
 const MESSAGES_MAX: usize = 4096;
 
 const MESSAGE_HEAD_BYTES: usize = 16;
 
-/// Writes the durable ones among `facts`. Bodies logged before `floor` are not referred to.
-pub(super) fn write(out: &mut Appender<'_>, queue: QueueId, facts: &[Fact], floor: Position) {
+/// Writes the durable ones among `facts`. Bodies that another queue may have logged before `floor` are not
+/// referred to. Answers from where on the log is needed for what is referred to, if anything is.
+pub(super) fn write(
+    out: &mut Appender<'_>,
+    queue: QueueId,
+    facts: &[Fact],
+    floor: Position,
+) -> Option<Position> {
+    let mut needed = None;
     let mut rest = facts;
     while let Some(first) = rest.first() {
         let same = |fact: &&Fact| std::mem::discriminant(*fact) == std::mem::discriminant(first);
@@ -65,13 +76,17 @@ pub(super) fn write(out: &mut Appender<'_>, queue: QueueId, facts: &[Fact], floo
         let (run, after) = rest.split_at(count);
         rest = after;
         match first {
-            Fact::Enqueued { .. } => enqueued(out, queue, run, floor),
+            Fact::Enqueued { .. } => {
+                let from = enqueued(out, queue, run, floor);
+                needed = needed.into_iter().chain(from).min();
+            }
             Fact::Settled { .. } => each(out, queue, kind::SETTLED, run, put_settled),
             Fact::Returned { .. } => each(out, queue, kind::RETURNED, run, put_returned),
             Fact::Seen { .. } => each(out, queue, kind::SEEN, run, put_seen),
             Fact::Purged { .. } => run.iter().for_each(|fact| purged(out, queue, fact)),
         }
     }
+    needed
 }
 
 /// Writes that numbers below `up_to` may be given out.
@@ -81,7 +96,8 @@ pub(super) fn write_reserved(out: &mut Appender<'_>, queue: QueueId, up_to: u64)
     out.end();
 }
 
-fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Position) {
+fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Position) -> Option<Position> {
+    let mut needed = None;
     let messages = run.iter().filter_map(|fact| match fact {
         Fact::Enqueued { seq, message, is_due } if fact.is_durable() => Some((*seq, message, *is_due)),
         _ => None,
@@ -105,7 +121,12 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
             time_ms,
             is_due,
         };
-        out.part(|bytes| write_message(bytes, seq, message, &place));
+        out.part(|bytes| {
+            if let Some(earlier) = write_message(bytes, seq, message, &place) {
+                let from = Position(earlier >> 16);
+                needed = Some(needed.map_or(from, |needed: Position| needed.min(from)));
+            }
+        });
         if in_record == MESSAGES_MAX {
             out.end();
             in_record = 0;
@@ -114,24 +135,33 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
     if in_record > 0 {
         out.end();
     }
+    needed
 }
 
 /// Where a message is written.
 struct Place {
     /// For others to refer to.
     own: u64,
-    /// Bodies logged before are not referred to.
+    /// Bodies that another queue may have logged before are not referred to.
     floor: Position,
     /// The record's time.
     time_ms: u64,
     is_due: bool,
 }
 
-fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place) {
+/// Answers the place that is referred to, if one is.
+fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place) -> Option<u64> {
     let (mut flags, reference) = match message.log_place() {
         LogPlace::Unshared => (0, None),
-        LogPlace::At(earlier) if earlier >> 16 >= place.floor.0 => (REFERENCE, Some(earlier)),
-        LogPlace::At(_) => (0, None),
+        LogPlace::At {
+            place: earlier,
+            is_once,
+        } if is_once || earlier >> 16 >= place.floor.0 => {
+            // This queue logged it, and kept the log for it since then.
+            let last = if is_once { LAST } else { 0 };
+            (REFERENCE | last, Some(earlier))
+        }
+        LogPlace::At { .. } => (0, None),
         LogPlace::Unlogged => {
             message.set_log_place(place.own);
             (SHARED, None)
@@ -163,6 +193,7 @@ fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place
         Some(earlier) => bytes.extend_from_slice(&earlier.to_le_bytes()),
         None => bytes.extend_from_slice(message.stored()),
     }
+    reference
 }
 
 /// Writes the durable ones of facts that are ranges.
@@ -241,6 +272,8 @@ pub(crate) enum Said {
     Reserved(u64),
     /// A message that was in the record and cannot be read.
     LostMessage,
+    /// A message whose content stood where the log is not needed any more: it is done with, or in an extent.
+    Unneeded,
     /// Something else that cannot be read.
     Unreadable,
 }
@@ -249,9 +282,15 @@ pub(crate) enum Said {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     shared: HashMap<u64, Message>,
+    begin: Position,
 }
 
 impl Reader {
+    /// The log is needed, and read, from here on.
+    pub(crate) fn begin_at(&mut self, begin: Position) {
+        self.begin = begin;
+    }
+
     /// Reads one record.
     pub(crate) fn read(&mut self, record: &Record<'_>, say: &mut dyn FnMut(Said)) {
         let whole = |part: &Part<'_>| matches!(part, Part::Whole(_));
@@ -268,7 +307,7 @@ impl Reader {
                         Part::Whole(bytes) => self.message(bytes, place, time_ms),
                         Part::Damaged => None,
                     };
-                    say(read.map_or(Said::LostMessage, Said::Fact));
+                    say(read.unwrap_or(Said::LostMessage));
                 }
             }
             _ if !record.parts.iter().all(whole) => say(Said::Unreadable),
@@ -281,7 +320,7 @@ impl Reader {
         }
     }
 
-    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<Fact> {
+    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<Said> {
         let (head, mut content) = bytes.split_at_checked(MESSAGE_HEAD_BYTES)?;
         let (seq, lengths) = head.split_at_checked(8)?;
         let seq = number(seq)?;
@@ -291,8 +330,16 @@ impl Reader {
         };
         let is_due = flags & DUE != 0;
         if flags & REFERENCE != 0 {
-            let message = self.shared.get(&number(content)?)?.clone();
-            return Some(Fact::Enqueued { seq, message, is_due });
+            let place = number(content)?;
+            let found = match flags & LAST != 0 {
+                true => self.shared.remove(&place),
+                false => self.shared.get(&place).cloned(),
+            };
+            return match found {
+                Some(message) => Some(Said::Fact(Fact::Enqueued { seq, message, is_due })),
+                None if place >> 16 < self.begin.0 => Some(Said::Unneeded),
+                None => None,
+            };
         }
         let mut published_ms = time_ms;
         if flags & TIMED != 0 {
@@ -313,7 +360,7 @@ impl Reader {
         if flags & SHARED != 0 {
             self.shared.insert(place, message.clone());
         }
-        Some(Fact::Enqueued { seq, message, is_due })
+        Some(Said::Fact(Fact::Enqueued { seq, message, is_due }))
     }
 }
 
@@ -454,7 +501,7 @@ mod tests {
         };
         let message = Message::of(&parts).unwrap();
         if is_shared {
-            message.expect_sharing();
+            message.expect_queues(2);
         }
         message
     }
@@ -471,7 +518,7 @@ mod tests {
     /// The number and the message of what was read.
     fn read(reader: &mut Reader, bytes: &[u8], place: u64, time_ms: u64) -> Option<(u64, Message)> {
         match reader.message(bytes, place, time_ms)? {
-            Fact::Enqueued { seq, message, .. } => Some((seq, message)),
+            Said::Fact(Fact::Enqueued { seq, message, .. }) => Some((seq, message)),
             _ => None,
         }
     }
@@ -503,6 +550,55 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Two messages as they are logged twice, by a queue that delays one of them.
+    #[test]
+    fn what_is_due_is_referred_to_once() {
+        let mut noted = AnnotationsWriter::default();
+        noted.due_ms(9);
+        let parts = Parts {
+            body: b"later",
+            persistent: true,
+            published_ms: 7,
+            annotations: noted.bytes(),
+            ..Parts::default()
+        };
+        let delayed = Message::of(&parts).unwrap();
+        delayed.expect_queues(1);
+        let shared = message(7, None, b"shared", true);
+        let mut reader = Reader::default();
+        for (message, stays) in [(&delayed, 0), (&shared, 1)] {
+            let mut bytes = Vec::new();
+            assert_eq!(write_message(&mut bytes, 1, message, &place(50 << 16)), None);
+            read(&mut reader, &bytes, 50 << 16, 7).unwrap();
+            bytes.clear();
+            let again = place(90 << 16);
+            assert_eq!(write_message(&mut bytes, 2, message, &again), Some(50 << 16));
+            let (seq, found) = read(&mut reader, &bytes, 90 << 16, 7).unwrap();
+            assert_eq!((seq, found.stored()), (2, message.stored()));
+            assert_eq!(reader.shared.len(), stays);
+            // Where the log begins later, nobody needs it.
+            for (begin, is_lost) in [(50, true), (51, false)] {
+                let mut reader = Reader::default();
+                reader.begin_at(Position(begin));
+                let said = reader.message(&bytes, 90 << 16, 7);
+                assert_eq!(said.is_none(), is_lost);
+                assert!(said.is_none_or(|said| matches!(said, Said::Unneeded)));
+            }
+            // Another queue may have logged it before what checkpoints need.
+            let behind = Place {
+                floor: Position(51),
+                ..again
+            };
+            bytes.clear();
+            let referred = write_message(&mut bytes, 2, message, &behind);
+            assert_eq!(referred.is_some(), stays == 0);
+        }
+        delayed.forget_log_place();
+        let mut bytes = Vec::new();
+        assert_eq!(write_message(&mut bytes, 3, &delayed, &place(99 << 16)), None);
+        assert!(bytes.ends_with(delayed.stored()));
     }
 
     #[test]

@@ -155,6 +155,7 @@ impl Recovery {
             Said::Fact(fact) => queue.machine.apply([fact]),
             Said::Reserved(up_to) => queue.reserved = queue.reserved.max(up_to),
             Said::LostMessage => lost += 1,
+            Said::Unneeded => {}
             Said::Unreadable => unreadable = true,
         });
         // The damage itself was reported by the log; what it costs is known only here.
@@ -261,6 +262,7 @@ impl Node {
 
 fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
     let from = recovery.node.needed_from;
+    recovery.bodies.begin_at(from);
     let mut log = Replay::open(disk).map_err(io("opening the log"))?;
     let mut damages = Vec::new();
     let tail = log

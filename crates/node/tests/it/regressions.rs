@@ -453,7 +453,7 @@ fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
     // The batch of a session, half done.
     let floor = node.appended();
     let shared = message((1, 7), 100);
-    shared.expect_sharing();
+    shared.expect_queues(2);
     let half = |queue: &Arc<LiveQueue>| {
         let (mut batch, mut touched) = (Batch::default(), Touched::default());
         batch.publish(queue, shared.clone(), 0);
@@ -514,7 +514,36 @@ fn a_full_queue_holds_up_those_who_publish_to_it_and_no_others() {
 
 /// It matured, was logged again as a reference to where it was logged first, and a checkpoint let go of that.
 #[test]
-fn what_was_delayed_in_several_queues_stands_in_the_log_where_it_is_due() {
+fn what_was_delayed_stands_in_the_log_where_it_is_due() {
+    // A body is referred to if no checkpoint may have let go of it, and by the queue that kept it as long as
+    // it did not go to an extent.
+    delayed_stands_where_it_is_due(4, 0, 0);
+    delayed_stands_where_it_is_due(4, 1, 2);
+    delayed_stands_where_it_is_due(16, 16, 3);
+}
+
+/// The body is delayed by five seconds in two queues together, and in one alone, and there something else by
+/// one.
+fn publish_delayed(session: &Client, both: [&Arc<LiveQueue>; 2], alone: &Arc<LiveQueue>, body: &[u8]) {
+    let later = |body, ms| timed("q", body, HOUR_MS, |note| note.due_ms(HOUR_MS + ms));
+    let shared = later(body, 5_000);
+    shared.expect_queues(2);
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    for queue in both {
+        batch.publish(queue, shared.clone(), 0);
+    }
+    for once in [later(body, 5_000), later(b"soon", 1_000)] {
+        once.expect_queues(1);
+        batch.publish(alone, once, 0);
+    }
+    session.flush(&mut batch, &mut touched);
+    touched.wake_all();
+}
+
+/// Of two queues together, and of one alone. While they wait, the log grows by six megabytes for each round,
+/// and house is kept after the last ones. So many bodies are to be written when they are due.
+fn delayed_stands_where_it_is_due(rounds: usize, kept: usize, bodies: u64) {
+    const BODY_BYTES: u64 = 50_000;
     let log = warren_store::Options {
         segment_bytes: 1024 * 1024,
         log_bytes_max: 64 * 1024 * 1024,
@@ -533,36 +562,51 @@ fn what_was_delayed_in_several_queues_stands_in_the_log_where_it_is_due() {
     node.tick(HOUR_MS);
     node.put_vhost(Vhost::named(vhost()));
     let mut session = client(&node, "u");
-    let [a, b, other] = ["a", "b", "other"].map(|queue| declare_queue(&mut session, queue));
-    let later = timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + 5_000));
-    later.expect_sharing();
-    let (mut batch, mut touched) = (Batch::default(), Touched::default());
-    batch.publish(&a, later.clone(), 0);
-    batch.publish(&b, later, 0);
-    session.flush(&mut batch, &mut touched);
-    touched.wake_all();
-    // Several marks of the log.
-    publish(&session, &other, 100, 100_000);
-    assert_eq!(drain(&mut session, "other").len(), 100);
+    let [a, b, alone, other] = ["a", "b", "alone", "other"].map(|queue| declare_queue(&mut session, queue));
+    let body = vec![7; BODY_BYTES as usize];
+    publish_delayed(&session, [&a, &b], &alone, &body);
+    // What is due so soon after another stays in memory when it goes to an extent.
+    node.tick(HOUR_MS + 4_000);
+    assert_eq!(drain(&mut session, "alone"), [b"soon"]);
+    let keep_house = || {
+        while node.commit_log().unwrap() {}
+        while node.keep_house().unwrap() != Step::Done {}
+    };
+    // Several marks of the log, and more than is written between two checkpoints.
+    for round in 0..rounds {
+        publish(&session, &other, 60, 100_000);
+        assert_eq!(drain(&mut session, "other").len(), 60);
+        if round >= rounds - kept {
+            keep_house();
+        }
+    }
     while node.commit_log().unwrap() {}
+    let before = node.appended();
     node.tick(HOUR_MS + 6_000);
+    // What stands in an extent is read first.
+    while node.read_back() {}
+    node.tick(HOUR_MS + 6_001);
+    let written = node.appended().0 - before.0;
+    assert_eq!(written / BODY_BYTES, bodies, "{written} bytes");
     while node.commit_log().unwrap() {}
-    // More than is written between two checkpoints.
     for _ in 0..10 {
         publish(&session, &other, 20, 100_000);
         assert_eq!(drain(&mut session, "other").len(), 20);
-        while node.commit_log().unwrap() {}
-        while node.keep_house().unwrap() != Step::Done {}
+        keep_house();
     }
     drop((session, node));
     let opened = Node::open(Config::default(), options, Arc::new(disk.kill())).unwrap();
     assert_eq!(
         (opened.recovered.messages_lost, opened.recovered.messages),
-        (0, 2)
+        (0, 3)
     );
     let mut session = client(&opened.node, "u");
-    for queue in ["a", "b"] {
-        assert_eq!(drain(&mut session, queue), [b"later"], "{queue}");
+    for queue in ["a", "b", "alone"] {
+        let mut found = drain(&mut session, queue);
+        // It may stand in an extent by now, and was asked for.
+        while opened.node.read_back() {}
+        found.extend(drain(&mut session, queue));
+        assert!(found == [body.as_slice()], "{queue}: {} messages", found.len());
     }
 }
 
