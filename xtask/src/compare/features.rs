@@ -42,7 +42,9 @@ fn routing() -> Vec<Row> {
             "headers-10k",
             "headers with 10,000 bindings beside direct with 10,000 keys",
             (&direct(1000), "-e headers --bindings 10000 --auto-ack"),
-        ),
+        )
+        // RabbitMQ looks at each of them for each message, and does not come to an end.
+        .only(&[Kind::Warren]),
         // Nobody consumes: it is routing and queueing that is compared, in memory.
         row(
             "fanout-100",
