@@ -206,36 +206,30 @@ impl Message {
     #[inline]
     pub fn expect_queues(&self, count: usize) {
         if count > 1 {
-            self.place().store(UNLOGGED, Ordering::Relaxed);
+            self.set_log_place(UNLOGGED);
         } else if self.envelope().persistent && self.envelope().noted.has_due() {
-            self.place().store(UNLOGGED | ONCE, Ordering::Relaxed);
+            self.set_log_place(UNLOGGED_ONCE);
         }
     }
 
     /// Whether its body may be referred to.
     pub fn log_place(&self) -> LogPlace {
-        let place = self.place().load(Ordering::Relaxed);
-        match place & !ONCE {
+        match self.place().load(Ordering::Relaxed) {
             UNSHARED => LogPlace::Unshared,
-            UNLOGGED => LogPlace::Unlogged,
-            at => LogPlace::At {
-                place: at,
-                is_once: place & ONCE != 0,
-            },
+            UNLOGGED => LogPlace::Unlogged { is_once: false },
+            UNLOGGED_ONCE => LogPlace::Unlogged { is_once: true },
+            place => LogPlace::At(place),
         }
     }
 
-    /// Notes where its body was logged: a number below 2^63 - 1.
+    /// Notes where its body was logged: not 0, and neither of the two highest numbers.
     pub fn set_log_place(&self, place: u64) {
-        let once = self.place().load(Ordering::Relaxed) & ONCE;
-        self.place().store(place & !ONCE | once, Ordering::Relaxed);
+        self.place().store(place, Ordering::Relaxed);
     }
 
-    /// The log is not kept for its body any more. Where several queues may refer to it, each knows itself.
+    /// The log is not kept for its body any more, by a queue: nobody refers to it from now on.
     pub fn forget_log_place(&self) {
-        if self.place().load(Ordering::Relaxed) & ONCE != 0 {
-            self.place().store(UNSHARED, Ordering::Relaxed);
-        }
+        self.set_log_place(UNSHARED);
     }
 
     fn place(&self) -> &AtomicU64 {
@@ -349,24 +343,21 @@ fn as_text(name: &[u8]) -> &str {
 const BOOKKEEPING_BYTES: usize = 48;
 
 const UNSHARED: u64 = 0;
-const UNLOGGED: u64 = u64::MAX >> 1;
-/// Beside a place: it is referred to once.
-const ONCE: u64 = 1 << 63;
+const UNLOGGED: u64 = u64::MAX;
+const UNLOGGED_ONCE: u64 = u64::MAX - 1;
 
 /// Where in the log the body of a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogPlace {
     /// Nobody will refer to it.
     Unshared,
-    /// Others will refer to it; it is not in the log yet.
-    Unlogged,
-    /// It is in the log.
-    At {
-        /// Where, in the words of whoever logged it.
-        place: u64,
-        /// It is referred to once, by the queue that logged it.
+    /// It will be referred to; it is not in the log yet.
+    Unlogged {
+        /// Once, by the queue that logs it.
         is_once: bool,
     },
+    /// There, in the words of whoever logged it.
+    At(u64),
 }
 
 impl fmt::Debug for Message {

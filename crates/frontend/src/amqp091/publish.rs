@@ -447,7 +447,7 @@ impl Channel {
         };
         let delay_ms = special.due.and_then(|due| due.delay_ms);
         // What comes back to its publisher is as it was.
-        let delay_ms = delay_ms.filter(|_| !route.reaches_nobody());
+        let delay_ms = delay_ms.filter(|_| !(content.mandatory && route.reaches_nobody()));
         let edited = special.edited.as_deref();
         let parts = Parts {
             exchange: content.exchange,

@@ -535,14 +535,15 @@ impl LiveQueue {
         if self.is_deleted() {
             return (0, Position::default());
         }
+        let before = state.machine.bytes();
         // What has expired is not purged, nor counted.
         self.begin(&mut state);
-        let before = state.machine.totals();
+        let ready = state.machine.totals().ready;
         let State { machine, facts, .. } = &mut *state;
         machine.decide(&Command::Purge, 0, facts);
         let position = self.commit(&mut state, Position::default());
-        self.settle_accounts(&mut state, before.bytes);
-        (before.ready, position)
+        self.settle_accounts(&mut state, before);
+        (ready, position)
     }
 
     /// Records decided facts and makes them so.

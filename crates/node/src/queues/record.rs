@@ -18,7 +18,7 @@
 //! written once: the first record says that it is SHARED, the others name its place, which is
 //! `position of the record << 16 | part`.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use warren_broker::message::{Envelope, LogPlace, Message, Origin, Tags, annotations};
 use warren_broker::queue::{Fact, Key, Range};
 use warren_broker::route::QueueId;
@@ -57,6 +57,10 @@ const LAST: u8 = 64;
 
 /// Messages in one record; part numbers have 16 bits.
 const MESSAGES_MAX: usize = 4096;
+
+/// Beside a place, in memory alone: it is referred to once, by the queue that logged it.
+const ONCE: u64 = 1 << 15;
+const _: () = assert!((MESSAGES_MAX as u64) < ONCE, "no part has a number with that bit");
 
 const MESSAGE_HEAD_BYTES: usize = 16;
 
@@ -114,9 +118,8 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
             out.part(|bytes| bytes.extend_from_slice(&time_ms.to_le_bytes()));
         }
         in_record += 1;
-        // At most MESSAGES_MAX, so that it fits.
         let place = Place {
-            own: record.0 << 16 | in_record as u64,
+            own: place_of(record, in_record),
             floor,
             time_ms,
             is_due,
@@ -138,10 +141,18 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
     needed
 }
 
+/// The place of a record's part, to be referred to. `None` where the log is so long that it is not to be said
+/// in 64 bits: there every body is written anew.
+fn place_of(record: Position, part: usize) -> Option<u64> {
+    // At most MESSAGES_MAX.
+    let part = part as u64;
+    (record.0 >> 48 == 0).then_some(record.0 << 16 | part)
+}
+
 /// Where a message is written.
 struct Place {
     /// For others to refer to.
-    own: u64,
+    own: Option<u64>,
     /// Bodies that another queue may have logged before are not referred to.
     floor: Position,
     /// The record's time.
@@ -153,18 +164,21 @@ struct Place {
 fn write_message(bytes: &mut Vec<u8>, seq: u64, message: &Message, place: &Place) -> Option<u64> {
     let (mut flags, reference) = match message.log_place() {
         LogPlace::Unshared => (0, None),
-        LogPlace::At {
-            place: earlier,
-            is_once,
-        } if is_once || earlier >> 16 >= place.floor.0 => {
-            // This queue logged it, and kept the log for it since then.
-            let last = if is_once { LAST } else { 0 };
-            (REFERENCE | last, Some(earlier))
-        }
-        LogPlace::At { .. } => (0, None),
-        LogPlace::Unlogged => {
-            message.set_log_place(place.own);
-            (SHARED, None)
+        LogPlace::Unlogged { is_once } => match place.own {
+            Some(own) => {
+                message.set_log_place(if is_once { own | ONCE } else { own });
+                (SHARED, None)
+            }
+            None => (0, None),
+        },
+        LogPlace::At(noted) => {
+            let (earlier, is_once) = (noted & !ONCE, noted & ONCE != 0);
+            match is_once {
+                // This queue logged it, and kept the log for it since then.
+                true => (REFERENCE | LAST, Some(earlier)),
+                false if earlier >> 16 >= place.floor.0 => (REFERENCE, Some(earlier)),
+                false => (0, None),
+            }
         }
     };
     if reference.is_none() {
@@ -272,8 +286,11 @@ pub(crate) enum Said {
     Reserved(u64),
     /// A message that was in the record and cannot be read.
     LostMessage,
-    /// A message whose content stood where the log is not needed any more: it is done with, or in an extent.
-    Unneeded,
+    /// A message, by its number, whose content stood where the log is not needed any more: it is in an
+    /// extent, or a record behind settles it.
+    Unneeded(u64),
+    /// A message of which it was said before, under another number, that it cannot be read.
+    LostBefore,
     /// Something else that cannot be read.
     Unreadable,
 }
@@ -282,6 +299,8 @@ pub(crate) enum Said {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     shared: HashMap<u64, Message>,
+    /// Where something stood that cannot be read.
+    damaged: HashSet<u64>,
     begin: Position,
 }
 
@@ -302,11 +321,14 @@ impl Reader {
                     _ => 0,
                 };
                 for (at, part) in record.parts.iter().enumerate().skip(1) {
-                    let place = record.position.0 << 16 | at as u64;
+                    let place = place_of(record.position, at);
                     let read = match part {
                         Part::Whole(bytes) => self.message(bytes, place, time_ms),
                         Part::Damaged => None,
                     };
+                    if read.is_none() {
+                        self.damaged.extend(place);
+                    }
                     say(read.unwrap_or(Said::LostMessage));
                 }
             }
@@ -320,7 +342,7 @@ impl Reader {
         }
     }
 
-    fn message(&mut self, bytes: &[u8], place: u64, time_ms: u64) -> Option<Said> {
+    fn message(&mut self, bytes: &[u8], place: Option<u64>, time_ms: u64) -> Option<Said> {
         let (head, mut content) = bytes.split_at_checked(MESSAGE_HEAD_BYTES)?;
         let (seq, lengths) = head.split_at_checked(8)?;
         let seq = number(seq)?;
@@ -331,13 +353,15 @@ impl Reader {
         let is_due = flags & DUE != 0;
         if flags & REFERENCE != 0 {
             let place = number(content)?;
-            let found = match flags & LAST != 0 {
+            let is_last = flags & LAST != 0;
+            let found = match is_last {
                 true => self.shared.remove(&place),
                 false => self.shared.get(&place).cloned(),
             };
             return match found {
                 Some(message) => Some(Said::Fact(Fact::Enqueued { seq, message, is_due })),
-                None if place >> 16 < self.begin.0 => Some(Said::Unneeded),
+                None if place >> 16 < self.begin.0 => Some(Said::Unneeded(seq)),
+                None if is_last && self.damaged.contains(&place) => Some(Said::LostBefore),
                 None => None,
             };
         }
@@ -357,7 +381,9 @@ impl Reader {
             is_annotated: flags & ANNOTATED != 0,
         };
         let message = kept.restore(content)?;
-        if flags & SHARED != 0 {
+        if flags & SHARED != 0
+            && let Some(place) = place
+        {
             self.shared.insert(place, message.clone());
         }
         Some(Said::Fact(Fact::Enqueued { seq, message, is_due }))
@@ -508,7 +534,7 @@ mod tests {
 
     fn place(own: u64) -> Place {
         Place {
-            own,
+            own: Some(own),
             floor: Position::default(),
             time_ms: 7,
             is_due: false,
@@ -517,7 +543,7 @@ mod tests {
 
     /// The number and the message of what was read.
     fn read(reader: &mut Reader, bytes: &[u8], place: u64, time_ms: u64) -> Option<(u64, Message)> {
-        match reader.message(bytes, place, time_ms)? {
+        match reader.message(bytes, Some(place), time_ms)? {
             Said::Fact(Fact::Enqueued { seq, message, .. }) => Some((seq, message)),
             _ => None,
         }
@@ -538,13 +564,13 @@ mod tests {
                     let own = place(seq << 16);
                     let mut bytes = Vec::new();
                     write_message(&mut bytes, seq, &message, &own);
-                    let (read_seq, found) = read(&mut reader, &bytes, own.own, own.time_ms).unwrap();
+                    let (read_seq, found) = read(&mut reader, &bytes, seq << 16, own.time_ms).unwrap();
                     prop_assert_eq!(read_seq, seq);
                     prop_assert_eq!(found.envelope(), message.envelope());
                     prop_assert_eq!(found.stored(), message.stored());
                     // What is cut short is nothing, or shorter: it is never made up.
                     for cut in 0..bytes.len() {
-                        let cut = read(&mut Reader::default(), &bytes[..cut], own.own, own.time_ms);
+                        let cut = read(&mut Reader::default(), &bytes[..cut], seq << 16, own.time_ms);
                         prop_assert!(cut.is_none_or(|(_, cut)| cut.stored().len() < found.stored().len()));
                     }
                 }
@@ -582,10 +608,15 @@ mod tests {
             for (begin, is_lost) in [(50, true), (51, false)] {
                 let mut reader = Reader::default();
                 reader.begin_at(Position(begin));
-                let said = reader.message(&bytes, 90 << 16, 7);
+                let said = reader.message(&bytes, Some(90 << 16), 7);
                 assert_eq!(said.is_none(), is_lost);
-                assert!(said.is_none_or(|said| matches!(said, Said::Unneeded)));
+                assert!(said.is_none_or(|said| matches!(said, Said::Unneeded(2))));
             }
+            // What was delayed alone is the same message under another number.
+            let mut reader = Reader::default();
+            reader.damaged.insert(50 << 16);
+            let said = reader.message(&bytes, Some(90 << 16), 7);
+            assert_eq!(matches!(said, Some(Said::LostBefore)), stays == 0);
             // Another queue may have logged it before what checkpoints need.
             let behind = Place {
                 floor: Position(51),
@@ -599,6 +630,23 @@ mod tests {
         let mut bytes = Vec::new();
         assert_eq!(write_message(&mut bytes, 3, &delayed, &place(99 << 16)), None);
         assert!(bytes.ends_with(delayed.stored()));
+    }
+
+    #[test]
+    fn where_a_place_cannot_be_said_nothing_is_referred_to() {
+        assert_eq!(place_of(Position((1 << 48) - 1), 5), Some(u64::MAX << 16 | 5));
+        assert_eq!(place_of(Position(1 << 48), 5), None);
+        let shared = message(7, None, b"shared", true);
+        let nowhere = Place {
+            own: None,
+            ..place(0)
+        };
+        for _ in 0..2 {
+            let mut bytes = Vec::new();
+            assert_eq!(write_message(&mut bytes, 1, &shared, &nowhere), None);
+            assert_eq!(bytes.get(15).unwrap() & (SHARED | REFERENCE), 0);
+            assert!(bytes.ends_with(shared.stored()));
+        }
     }
 
     #[test]

@@ -287,7 +287,9 @@ impl LiveQueue {
     /// See [`Queue::look`].
     pub(crate) fn look(self: &Arc<Self>, from: u64, max: usize, scope: Scope) -> Vec<Look> {
         let mut state = self.lock();
+        let before = state.machine.bytes();
         self.begin(&mut state);
+        self.settle_accounts(&mut state, before);
         state.machine.look(from, max, scope)
     }
 

@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use warren_broker::catalog::{Catalog, Change, Effect, codec};
-use warren_broker::queue::{Chain, Hour, Note, Page, Queue, SeqSet, Stretch, Summary};
+use warren_broker::queue::{Chain, Fact, Hour, Note, Page, Queue, Range, SeqSet, Stretch, Summary};
 use warren_store::disk::Disk;
 use warren_store::extent::{BESIDE, Extents, Section};
 use warren_store::{Damage, Log, Part, Position, Record, Replay, Tail, Wal, checkpoint, failpoint};
@@ -76,6 +76,8 @@ pub struct Opened {
 struct Rising {
     machine: Queue,
     reserved: u64,
+    /// Messages whose content was let go of, and that a record behind has to settle.
+    unneeded: SeqSet,
 }
 
 impl Default for Rising {
@@ -83,11 +85,31 @@ impl Default for Rising {
         Self {
             machine: Queue::new(true),
             reserved: 0,
+            unneeded: SeqSet::default(),
         }
     }
 }
 
 impl Rising {
+    fn apply(&mut self, fact: Fact) {
+        if !self.unneeded.is_empty() {
+            match &fact {
+                Fact::Settled { range, .. } => drop(self.unneeded.remove_range(*range)),
+                Fact::Purged { up_to, except, .. } => {
+                    let later = Range {
+                        first: up_to.saturating_add(1),
+                        last: u64::MAX,
+                    };
+                    let stay = except.iter().chain([&later]);
+                    let stay = stay.flat_map(|range| self.unneeded.head(*range, u64::MAX, usize::MAX));
+                    self.unneeded = stay.collect();
+                }
+                Fact::Enqueued { .. } | Fact::Returned { .. } | Fact::Seen { .. } => {}
+            }
+        }
+        self.machine.apply([fact]);
+    }
+
     /// Messages in it, ready or not.
     fn messages(&self) -> u64 {
         let totals = self.machine.totals();
@@ -135,7 +157,12 @@ impl Recovery {
             (owner, entry::QUEUE) => match read_summary(&entry.bytes) {
                 Some((summary, reserved)) => {
                     let machine = Queue::restore(summary);
-                    self.queues.insert(owner, Rising { machine, reserved });
+                    let rising = Rising {
+                        machine,
+                        reserved,
+                        ..Rising::default()
+                    };
+                    self.queues.insert(owner, rising);
                 }
                 None => self.damaged(unreadable("the entry of a queue")),
             },
@@ -152,10 +179,13 @@ impl Recovery {
         let mut lost = 0;
         let mut unreadable = false;
         self.bodies.read(record, &mut |said| match said {
-            Said::Fact(fact) => queue.machine.apply([fact]),
+            Said::Fact(fact) => queue.apply(fact),
             Said::Reserved(up_to) => queue.reserved = queue.reserved.max(up_to),
             Said::LostMessage => lost += 1,
-            Said::Unneeded => {}
+            // What the checkpoint knows of is in an extent, or done with.
+            Said::Unneeded(seq) if seq < queue.machine.next_seq() => {}
+            Said::Unneeded(seq) => queue.unneeded.insert(seq),
+            Said::LostBefore => {}
             Said::Unreadable => unreadable = true,
         });
         // The damage itself was reported by the log; what it costs is known only here.
@@ -177,6 +207,17 @@ impl Recovery {
                 offset = record.offset,
                 "a record is lost: messages that it settled may come back"
             );
+        }
+    }
+
+    /// Of what was let go of as not needed, everything was settled, or it is lost.
+    fn check_unneeded(&mut self) {
+        for (queue, rising) in &self.queues {
+            let lost = rising.unneeded.len();
+            if lost > 0 {
+                self.report.messages_lost += lost;
+                tracing::error!(queue, lost, "messages are lost: the log that held them is gone");
+            }
         }
     }
 
@@ -270,6 +311,7 @@ fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
             damages.push(damage)
         })
         .map_err(io("reading the log"))?;
+    recovery.check_unneeded();
     recovery.has_lost_records = damages.iter().any(costs);
     damages.into_iter().for_each(|damage| recovery.damaged(damage));
     Ok(tail)
@@ -419,6 +461,7 @@ impl Recovery {
                 Rising {
                     machine,
                     reserved: up_to,
+                    ..Rising::default()
                 },
             );
         }

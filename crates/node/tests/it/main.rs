@@ -12,6 +12,7 @@
 
 mod broker;
 mod browse;
+mod delayed_log;
 mod delays;
 mod ending;
 mod gates;
