@@ -21,7 +21,7 @@ use warren_server::ready::{Listener, ReadyFile};
 use warren_server::{allocator, boot, check, descriptors, import, serve};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
     allocator::set_up();
