@@ -313,10 +313,17 @@ impl Message {
         noted.has_due().then(|| self.annotations().due_ms()).flatten()
     }
 
+    /// Whether it is a dead letter.
+    #[inline]
+    pub fn is_dead_letter(&self) -> bool {
+        self.envelope().noted.has_deaths()
+    }
+
     /// Why it is a dead letter, if it is one.
     pub fn deaths(&self) -> Option<Deaths<'_>> {
-        let noted = self.envelope().noted;
-        noted.has_deaths().then(|| self.annotations().deaths()).flatten()
+        self.is_dead_letter()
+            .then(|| self.annotations().deaths())
+            .flatten()
     }
 
     /// Bytes of memory that the message takes, its bookkeeping and its place in a queue included.

@@ -84,6 +84,7 @@ impl Batch {
     }
 
     /// A message for a queue. If it is not taken, [`Batch::take_refused`] names the `token`; 0 names nothing.
+    #[inline]
     pub fn publish(&mut self, queue: &Arc<LiveQueue>, message: Message, token: u64) {
         let work = self.work(queue);
         if token != 0 && queue.refuses() {

@@ -90,6 +90,7 @@ impl Client {
     /// Gathers a routed message for its queues. Of those that do not take it [`Batch::take_refused`] names
     /// the
     /// `token`.
+    #[inline]
     pub fn enqueue(&self, batch: &mut Batch, route: &Arc<Route>, message: Message, token: u64) {
         if batch.goes_by_route(route) {
             return batch.publish_by_route(route, message, token);

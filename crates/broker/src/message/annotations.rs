@@ -35,18 +35,28 @@ pub struct Tags(u8);
 
 impl Tags {
     /// A bit for each tag that is known.
+    #[inline]
     fn bit(tag: u8) -> u8 {
         1_u8.checked_shl(tag.into()).unwrap_or(0)
     }
 
+    #[inline]
     pub(super) fn has_ttl(self) -> bool {
         self.0 & Self::bit(tag::TTL) != 0
     }
 
+    #[inline]
     pub(super) fn has_due(self) -> bool {
         self.0 & Self::bit(tag::DUE) != 0
     }
 
+    /// Whether there is a time to live, or a time when it is due.
+    #[inline]
+    pub fn has_times(self) -> bool {
+        self.has_ttl() || self.has_due()
+    }
+
+    #[inline]
     pub(super) fn has_deaths(self) -> bool {
         self.0 & Self::bit(tag::DEATHS) != 0
     }

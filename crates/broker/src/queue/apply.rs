@@ -2,7 +2,7 @@
 
 use super::extras::Extras;
 use super::fact::{Fact, Range};
-use super::lane::Entry;
+use super::lane::{Entry, Past};
 use super::times::{Resting, delayed_until, own_expiry_ms};
 use super::{Held, Queue};
 use crate::message::Message;
@@ -89,10 +89,10 @@ impl Queue {
         self.octets.came(u64::from(message.envelope().body_bytes));
         self.next_seq = seq.saturating_add(1);
         let entry = Entry {
-            redelivered: seq < self.stored.redelivered_below,
-            ..Entry::new(message)
+            message,
+            past: Past::new(seq < self.stored.redelivered_below, 0),
         };
-        if self.extras.is_none() && !entry.message.is_annotated() {
+        if self.extras.is_none() && !entry.message.envelope().noted.has_times() {
             self.lane.ready.insert(seq, entry);
         } else {
             self.enqueue_special(seq, entry, is_due);
@@ -337,8 +337,7 @@ impl Queue {
         let mut is_absent = false;
         for (_, lane) in self.lanes_mut() {
             if let Some(entry) = lane.find_mut(seq) {
-                entry.redelivered = true;
-                entry.failures = failures;
+                entry.past = Past::new(true, failures);
                 return;
             }
             is_absent |= lane.ahead.absent.contains(seq);
@@ -355,8 +354,7 @@ impl Queue {
             Some(message) => {
                 let entry = Entry {
                     message,
-                    redelivered: true,
-                    failures,
+                    past: Past::new(true, failures),
                 };
                 self.open_lane(level).ready.insert(seq, entry);
             }

@@ -76,7 +76,7 @@ impl Queue {
         let front = lane.ahead.front.iter_from(from).take(max);
         found.extend(ready.chain(front).map(|(seq, entry)| Look {
             seq,
-            redelivered: may_have_been_out && entry.redelivered,
+            redelivered: may_have_been_out && entry.past.is_redelivered(),
             standing,
             message: Some(entry.message.clone()),
         }));

@@ -4,7 +4,7 @@ use super::action::{Delivery, Outlet};
 use super::extras::Extras;
 use super::fact::{Fact, Gathered};
 use super::groups::{Groups, Rank};
-use super::lane::{Entry, Lane, Next};
+use super::lane::{Entry, Lane, Next, Past};
 use super::ticket::Ticket;
 use super::times::own_expiry_ms;
 use super::{ConsumerKey, Held, Queue};
@@ -92,8 +92,7 @@ impl Queue {
                 Err(delivery) => {
                     let entry = Entry {
                         message: delivery.message,
-                        redelivered: held.redelivered,
-                        failures: held.failures,
+                        past: Past::new(held.redelivered, held.failures),
                     };
                     self.open_lane(level).put_back(seq, entry, is_stored);
                     self.consumers.refused();
@@ -140,8 +139,8 @@ impl Queue {
             .is_some_and(|extras| extras.rules.counts_deliveries);
         Delivery {
             ticket: Ticket::new(seq, turn),
-            redelivered: entry.redelivered,
-            failures: counts.then_some(entry.failures),
+            redelivered: entry.past.is_redelivered(),
+            failures: counts.then_some(entry.past.failures()),
             message: entry.message,
         }
     }
@@ -154,9 +153,9 @@ impl Queue {
             message: keeps_body.then(|| entry.message.clone()),
             consumer,
             octets: entry.message.envelope().body_bytes,
-            failures: entry.failures,
+            failures: entry.past.failures(),
             turn: self.extras.as_ref().map_or(0, |extras| extras.turn_of(*seq)),
-            redelivered: entry.redelivered,
+            redelivered: entry.past.is_redelivered(),
             persistent: self.is_kept(&entry.message),
             level: *level,
         }

@@ -50,7 +50,7 @@ impl Extras {
         stored: &'a Shelf,
     ) -> impl Iterator<Item = (u64, Option<&'a Message>, bool)> {
         let delayed = self.times.delayed.in_memory();
-        let delayed = delayed.map(|(seq, entry)| (seq, Some(&entry.message), entry.redelivered));
+        let delayed = delayed.map(|(seq, entry)| (seq, Some(&entry.message), entry.past.is_redelivered()));
         let absent = self.times.delayed.ahead.absent.ranges();
         let absent = absent.into_iter().flat_map(|range| range.first..=range.last);
         let absent = absent.map(|seq| (seq, None, stored.is_redelivered(seq)));

@@ -21,17 +21,46 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) message: Message,
-    pub(super) redelivered: bool,
-    /// How often a delivery of it failed.
-    pub(super) failures: u16,
+    pub(super) past: Past,
+}
+
+/// Whether a message was out before, and how often a delivery of it failed. One number, so that an entry is
+/// two words, which are handed on in registers: in memory, pieces that are written one by one cannot be read
+/// at once before they are in the cache, for which every message would wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Past(u32);
+
+/// Beside the number of failures.
+const REDELIVERED: u32 = 1 << 16;
+
+impl Past {
+    #[inline]
+    pub(super) fn new(redelivered: bool, failures: u16) -> Self {
+        Self(u32::from(redelivered) << 16 | u32::from(failures))
+    }
+
+    #[inline]
+    pub(super) fn is_redelivered(self) -> bool {
+        self.0 & REDELIVERED != 0
+    }
+
+    #[inline]
+    pub(super) fn failures(self) -> u16 {
+        // The lower half.
+        (self.0 & u32::from(u16::MAX)) as u16
+    }
+
+    pub(super) fn redelivered(self) -> Self {
+        Self(self.0 | REDELIVERED)
+    }
 }
 
 impl Entry {
+    #[inline]
     pub(super) fn new(message: Message) -> Self {
         Self {
             message,
-            redelivered: false,
-            failures: 0,
+            past: Past::default(),
         }
     }
 

@@ -71,8 +71,8 @@ impl Exit {
             is_stored,
             reason,
             persistent,
-            redelivered: entry.redelivered,
-            failures: entry.failures,
+            redelivered: entry.past.is_redelivered(),
+            failures: entry.past.failures(),
             level,
         };
         self.add(seq, gone, false);

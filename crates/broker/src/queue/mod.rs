@@ -323,7 +323,7 @@ impl Queue {
     /// it is in memory.
     pub fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
         let ready = self.lanes().flat_map(|(_, lane)| lane.in_memory());
-        let ready = ready.map(|(seq, entry)| (seq, Some(&entry.message), entry.redelivered));
+        let ready = ready.map(|(seq, entry)| (seq, Some(&entry.message), entry.past.is_redelivered()));
         let out = self.unsettled.iter();
         let out = out.map(|(seq, held)| (seq, held.message.as_ref(), held.redelivered));
         let absent = self.lanes().flat_map(|(_, lane)| lane.ahead.absent.ranges());

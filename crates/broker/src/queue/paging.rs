@@ -9,7 +9,7 @@
 //! None of this changes what the queue holds: it may happen at any time, and not at all.
 
 use super::keys::Key;
-use super::lane::Entry;
+use super::lane::{Entry, Past};
 use super::octets::Octets;
 use super::pages::Page;
 use super::stored::{Chain, Chains, Fetch, Released, Shelf, Stretch};
@@ -158,7 +158,7 @@ impl Queue {
         }
         for (level, lane) in self.lanes().filter(|(_, lane)| !lane.ahead.is_bare()) {
             for (seq, entry) in lane.ahead.front.iter() {
-                note(seq, level, entry.redelivered, entry.failures);
+                note(seq, level, entry.past.is_redelivered(), entry.past.failures());
             }
         }
         if let Some(extras) = &self.extras {
@@ -221,7 +221,7 @@ impl Queue {
             let all: Vec<u64> = lane.ready.iter().map(|(seq, _)| seq).collect();
             for seq in all {
                 if let Some(entry) = lane.ready.find_mut(seq) {
-                    entry.redelivered = true;
+                    entry.past = entry.past.redelivered();
                 }
             }
         }
@@ -406,7 +406,8 @@ impl Queue {
         }
         ahead.absent.insert(seq);
         self.bytes -= bytes;
-        self.stored.note(seq, entry.redelivered, entry.failures);
+        self.stored
+            .note(seq, entry.past.is_redelivered(), entry.past.failures());
     }
 
     /// How much of what is stored may stay in memory for the consumers that there are, if it is `ahead_bytes`
@@ -437,7 +438,7 @@ impl Queue {
             }
             let keep_bytes = if level == top { keep_bytes } else { 0 };
             freed += lane.ahead.evict(keep_bytes, &mut |seq, entry| {
-                chains.note(seq, entry.redelivered, entry.failures);
+                chains.note(seq, entry.past.is_redelivered(), entry.past.failures());
                 gone.extend(own_expiry_ms(&entry.message).map(|at| (at, seq)));
             });
         }
@@ -528,9 +529,8 @@ impl Queue {
         reading.fetched(ticket, found, lost, &mut |seq, message| here.push((seq, message)));
         for (seq, message) in here {
             let entry = Entry {
-                redelivered: self.stored.is_redelivered(seq),
-                failures: self.stored.failures_of(seq),
-                ..Entry::new(message)
+                message,
+                past: Past::new(self.stored.is_redelivered(seq), self.stored.failures_of(seq)),
             };
             self.bytes += entry.message.memory_bytes();
             if own_expiry_ms(&entry.message).is_some() {

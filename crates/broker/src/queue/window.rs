@@ -53,6 +53,7 @@ impl<T> Window<T> {
     }
 
     /// Puts a value in the place of `seq`; a value that was there is replaced.
+    #[inline]
     pub fn insert(&mut self, seq: u64, value: T) {
         if self.recent.is_empty() {
             self.base = seq.max(self.base);
@@ -127,9 +128,10 @@ impl<T> Window<T> {
     }
 
     /// Takes the value with the lowest number out.
+    #[inline]
     pub fn pop_first(&mut self) -> Option<(u64, T)> {
-        if let Some(first) = self.old.pop_first() {
-            return Some(first);
+        if !self.old.is_empty() {
+            return self.old.pop_first();
         }
         let value = self.recent.pop_front()??;
         let seq = self.base;

@@ -17,9 +17,8 @@ use warren_protocol::amqp091::table::{ArrayBuf, Change, TableWriter, Value};
 /// The properties of a message as a consumer gets them. Those of most messages are as they came.
 #[inline]
 pub(super) fn properties(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
-    let deaths = message.deaths();
-    if deaths.is_some() || delivery_count.is_some() {
-        edited(message, deaths.as_ref(), delivery_count)
+    if message.is_dead_letter() || delivery_count.is_some() {
+        edited(message, message.deaths().as_ref(), delivery_count)
     } else {
         Cow::Borrowed(message.properties())
     }

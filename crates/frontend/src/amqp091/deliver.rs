@@ -39,14 +39,18 @@ impl Connection {
         let Some((mut outlet, shared)) = self.outlet(to) else {
             return 0;
         };
-        outlet.write(shared, first.delivery);
-        while shared.has_output_room()
-            && let Some(parcel) = shared.inbox.parcels.pop_front_if(|parcel| parcel.to == to)
-        {
+        let mut delivery = first.delivery;
+        loop {
+            outlet.write(shared, delivery);
+            if !shared.has_output_room() {
+                return room_bytes;
+            }
+            let Some(parcel) = shared.inbox.parcels.pop_front_if(|parcel| parcel.to == to) else {
+                return room_bytes;
+            };
             room_bytes += parcel.room_bytes();
-            outlet.write(shared, parcel.delivery);
+            delivery = parcel.delivery;
         }
-        room_bytes
     }
 
     /// Writes all deliveries to one consumer, whose end is to be told behind them. They are as

@@ -354,6 +354,7 @@ impl Channel {
 
     /// Everybody but queues learns of a routed message: reply consumers, exchanges that remember, and, where
     /// nobody takes it, who published it.
+    #[inline]
     pub(super) fn tell(&mut self, shared: &mut Shared, routed: &Routed) {
         let Routed {
             message,
@@ -377,6 +378,7 @@ impl Channel {
     }
 
     /// Gathers a routed message, or returns it when nobody takes it.
+    #[inline]
     fn send_on(&mut self, shared: &mut Shared, routed: Routed) {
         self.tell(shared, &routed);
         let Routed { message, route, .. } = routed;
@@ -492,7 +494,11 @@ fn kept<'k>(
 }
 
 /// The keys that are addresses of reply consumers.
+#[inline]
 fn reply_keys(first: &str, more: &[String]) -> Vec<String> {
+    if more.is_empty() && !first.starts_with(REPLY_TO) {
+        return Vec::new();
+    }
     let all = std::iter::once(first).chain(more.iter().map(String::as_str));
     let mut keys: Vec<_> = all
         .filter(|key| key.starts_with(REPLY_TO))
