@@ -281,10 +281,10 @@ impl Queue {
             let Note {
                 at_ms, seq, octets, ..
             } = *note;
-            let delayed_until = extras.times.delayed.contains(seq);
+            let is_delayed = extras.times.delayed.contains(seq);
             match note.hour {
-                Hour::Due if delayed_until => extras.times.take_due(seq, at_ms, octets),
-                Hour::Expires if !delayed_until && self.stored.is_live(seq) => {
+                Hour::Due if is_delayed => extras.times.take_due(seq, at_ms, octets),
+                Hour::Expires if !is_delayed && self.stored.is_live(seq) => {
                     let is_lent = self.unsettled.find(seq).is_some()
                         || extras.times.resting.contains_key(&seq)
                         || extras.leaving.gone.find(seq).is_some();

@@ -18,24 +18,20 @@ use warren_protocol::amqp091::table::{ArrayBuf, Change, TableWriter, Value};
 #[inline]
 pub(super) fn properties(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
     if message.is_dead_letter() || delivery_count.is_some() {
-        edited(message, message.deaths().as_ref(), delivery_count)
+        edited(message, delivery_count)
     } else {
         Cow::Borrowed(message.properties())
     }
 }
 
 #[cold]
-fn edited<'m>(
-    message: &'m Message,
-    deaths: Option<&Deaths<'_>>,
-    delivery_count: Option<u64>,
-) -> Cow<'m, [u8]> {
-    let came = message.properties();
+fn edited(message: &Message, delivery_count: Option<u64>) -> Cow<'_, [u8]> {
+    let (came, deaths) = (message.properties(), message.deaths());
     // What is not understood, from wherever it came, goes out as it is.
     let Ok(properties) = Properties::parse(came) else {
         return Cow::Borrowed(came);
     };
-    let told = deaths.and_then(|deaths| {
+    let told = deaths.as_ref().and_then(|deaths| {
         ArrayBuf::build(|array| {
             deaths
                 .entries()
@@ -48,7 +44,7 @@ fn edited<'m>(
     if let Some(count) = delivery_count {
         changes.push(long("x-delivery-count", count));
     }
-    if let (Some(deaths), Some(told)) = (deaths, &told) {
+    if let (Some(deaths), Some(told)) = (&deaths, &told) {
         changes.push(Change {
             name: b"x-death",
             value: Some(Value::Array(told.as_array())),

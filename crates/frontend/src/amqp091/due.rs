@@ -4,13 +4,9 @@
 //! Consumers get `x-delay` negated, which says that the message was delayed, and does not delay it again. It
 //! is written so when the message comes: what waits a while is read once less when it goes out.
 
-use super::special::Asked;
+use super::asked::{Asked, DELAY};
 use warren_protocol::amqp091::properties::{Edit, Properties};
 use warren_protocol::amqp091::table::{Change, Error, Value};
-
-/// What makes the plugin's messages wait.
-pub(super) const DELAY: &[u8] = b"x-delay";
-pub(super) const DELIVER_AT: &[u8] = b"x-deliver-at";
 
 /// How headers begin that are a delay alone, up to its eight octets: their length, and name and value, each
 /// behind an octet, its length and its type.
@@ -95,7 +91,7 @@ fn positive(number: Option<i64>) -> Option<u64> {
 
 /// A number of milliseconds as the plugin reads it: an integer of any width, the text of one, or a float cut
 /// down to one.
-pub(super) fn milliseconds(value: &Value<'_>) -> Option<i64> {
+fn milliseconds(value: &Value<'_>) -> Option<i64> {
     match *value {
         Value::I8(number) => Some(number.into()),
         Value::U8(number) => Some(number.into()),

@@ -12,6 +12,7 @@
 //! Spec: 0-9-1 §2.2, §4; RabbitMQ's extensions where the modules name them.
 
 mod annotated;
+mod asked;
 mod channel;
 mod confirms;
 mod consume;

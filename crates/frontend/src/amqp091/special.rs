@@ -1,8 +1,9 @@
 //! What the properties of a published message ask of the broker besides being passed on:
 //! further routing keys, an expiration, a user's name, a place for direct replies.
 
+use super::asked::Asked;
 use super::channel::{Consumer, Source};
-use super::due::{DELAY, DELIVER_AT, Due, TEN_YEARS_MS};
+use super::due::{Due, TEN_YEARS_MS};
 use super::interceptors::Interceptors;
 use super::refusal::{self, Failure};
 use crate::convert;
@@ -10,7 +11,7 @@ use hashbrown::HashMap;
 use warren_broker::message::AnnotationsWriter;
 use warren_node::REPLY_TO;
 use warren_protocol::amqp091::properties::{Edit, Properties};
-use warren_protocol::amqp091::table::{Change, Table, Value};
+use warren_protocol::amqp091::table::{Change, Value};
 
 /// Whether nothing in the properties asks for a check or a change: most messages.
 pub(super) fn is_plain(properties: &Properties<'_>) -> bool {
@@ -31,33 +32,6 @@ pub(super) struct Special {
     /// The message's own time to live.
     ttl_ms: Option<u64>,
     pub(super) due: Option<Due>,
-}
-
-/// The headers that ask something of the broker, as one walk finds them.
-#[derive(Debug, Default)]
-pub(super) struct Asked<'a> {
-    cc: Option<Value<'a>>,
-    bcc: Option<Value<'a>>,
-    pub(super) delay: Option<Value<'a>>,
-    pub(super) deliver_at: Option<Value<'a>>,
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn find(headers: Table<'a>) -> Self {
-        let mut asked = Self::default();
-        for (name, value) in headers {
-            let place = match name {
-                b"CC" => &mut asked.cc,
-                b"BCC" => &mut asked.bcc,
-                DELAY => &mut asked.delay,
-                DELIVER_AT => &mut asked.deliver_at,
-                _ => continue,
-            };
-            // The first of a name counts.
-            place.get_or_insert(value);
-        }
-        asked
-    }
 }
 
 impl Special {

@@ -126,8 +126,7 @@ fn enqueued(out: &mut Appender<'_>, queue: QueueId, run: &[Fact], floor: Positio
         };
         out.part(|bytes| {
             if let Some(earlier) = write_message(bytes, seq, message, &place) {
-                let from = Position(earlier >> 16);
-                needed = Some(needed.map_or(from, |needed: Position| needed.min(from)));
+                needed = needed.into_iter().chain([Position(earlier >> 16)]).min();
             }
         });
         if in_record == MESSAGES_MAX {
