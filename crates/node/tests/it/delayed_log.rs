@@ -319,18 +319,25 @@ fn open(disk: &SimDisk) -> Opened {
     Node::open(Config::default(), options, Arc::new(disk.clone())).unwrap()
 }
 
+/// A session of a node that is new, and its queue `q`, where a message is due after five seconds.
+fn with_delayed(node: &Arc<Node>) -> (Client, Arc<LiveQueue>) {
+    node.tick(HOUR_MS);
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(node, "u");
+    let queue = declare_queue(&mut session, "q");
+    let later = timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + 5_000));
+    later.expect_queues(1);
+    put(&session, [(Arc::clone(&queue), later)]);
+    (session, queue)
+}
+
 /// A place in the log has 48 bits of its position: what is further is not referred to.
 #[test]
 fn a_log_may_be_as_long_as_it_likes() {
     for position in [46, 47, 48, 60].map(|bits| 1 << bits) {
         let (disk, node) = at_position(position);
-        node.tick(HOUR_MS);
-        node.put_vhost(Vhost::named(vhost()));
-        let mut session = client(&node, "u");
-        let [queue, other] = ["q", "other"].map(|queue| declare_queue(&mut session, queue));
-        let later = timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + 5_000));
-        later.expect_queues(1);
-        put(&session, [(Arc::clone(&queue), later)]);
+        let (mut session, queue) = with_delayed(&node);
+        let other = declare_queue(&mut session, "other");
         while node.commit_log().unwrap() {}
         node.tick(HOUR_MS + 6_000);
         while node.commit_log().unwrap() {}
@@ -360,13 +367,8 @@ fn a_log_may_be_as_long_as_it_likes() {
 fn what_is_taken_is_not_missed_where_its_body_is_gone() {
     let disk = SimDisk::new(7);
     let node = open(&disk).node;
-    node.tick(HOUR_MS);
-    node.put_vhost(Vhost::named(vhost()));
-    let mut session = client(&node, "u");
-    let [queue, stays] = ["q", "stays"].map(|queue| declare_queue(&mut session, queue));
-    let later = timed("q", b"later", HOUR_MS, |note| note.due_ms(HOUR_MS + 5_000));
-    later.expect_queues(1);
-    put(&session, [(queue, later)]);
+    let (mut session, _) = with_delayed(&node);
+    let stays = declare_queue(&mut session, "stays");
     put(&session, [(stays, message((0, 1), 10))]);
     node.tick(HOUR_MS + 6_000);
     assert_eq!(drain(&mut session, "q"), [b"later"]);

@@ -1,12 +1,12 @@
 //! Work on several queues that is one step, as far as sessions and operators see it.
 
-use crate::broker::{client, id_of, message, node};
+use crate::broker::{client, id_of, message, node, with_headers};
 use std::sync::Arc;
 use warren_broker::catalog::QueueDeclaration;
 use warren_broker::message::{Message, Parts};
 use warren_broker::name::QueueName;
 use warren_broker::value::{Table, Value};
-use warren_node::{Batch, Client, Config, Dialect, Got, LiveQueue, Node, Touched};
+use warren_node::{Batch, Client, Got, LiveQueue, Node, Touched};
 use warren_store::{Log, MemoryLog};
 
 fn declare(client: &mut Client, name: &str, arguments: &[(&'static str, Value)]) -> Arc<LiveQueue> {
@@ -163,38 +163,14 @@ fn a_transaction_settles_everything_that_it_names_or_nothing() {
 }
 
 /// Every message has the key that is its body.
-#[derive(Debug)]
-struct BodyIsKey;
-
-impl Dialect for BodyIsKey {
-    fn event(&self, _: &Table, _: u64) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn headers(&self, message: &Message) -> Option<Table> {
-        let key = Value::String(message.body().into());
-        Some([("x-deduplication-header", key)].into_iter().collect())
-    }
-
-    fn message_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn correlation_id<'m>(&self, _: &'m Message) -> Option<&'m [u8]> {
-        None
-    }
-
-    fn timestamp(&self, _: &Message) -> Option<u64> {
-        None
-    }
+fn body_is_key(message: &Message) -> Option<Table> {
+    let key = Value::String(message.body().into());
+    Some([("x-deduplication-header", key)].into_iter().collect())
 }
 
 #[test]
 fn a_transaction_of_what_came_before_waits_for_what_came_then() {
-    let config = Config {
-        dialect: Arc::new(BodyIsKey),
-        ..Config::default()
-    };
+    let config = with_headers(body_is_key);
     let log = Arc::new(MemoryLog::default());
     let node = Node::new(config, Arc::clone(&log) as Arc<dyn Log>);
     node.put_vhost(warren_broker::catalog::Vhost::named(crate::broker::vhost()));
