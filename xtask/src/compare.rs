@@ -52,12 +52,17 @@ const REPEATS: u32 = 2;
 
 const TEMPLATE: &str = include_str!("compare/performance.md");
 
+/// The rows that stand by themselves, in the order of the document; those of series are [`growth::all`].
+fn single_rows() -> Vec<Row> {
+    [rows::rows(), features::rows(), store::rows()].concat()
+}
+
 /// # Errors
 /// When the options make no sense, a build fails, or any run failed; the others were made all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::read(arguments)?;
     let series = growth::all();
-    let rows = [rows::rows(), features::rows(), store::rows()].concat();
+    let rows = single_rows();
     let points = series.iter().flat_map(|series| &series.points);
     let all: Vec<Row> = rows.iter().chain(points.map(|(_, row)| row)).cloned().collect();
     let chosen = options.choose(&all)?;

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_quick_ones_are_there() {
-        let rows = [rows(), super::super::features::rows()].concat();
+        let rows = super::super::single_rows();
         let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         assert!(QUICK.iter().all(|quick| names.contains(quick)));
         names.sort_unstable();

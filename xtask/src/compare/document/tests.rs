@@ -237,10 +237,7 @@ fn shares_and_calls_stand_in_sentences() {
 
 #[test]
 fn the_template_has_no_mark_that_means_nothing_and_leaves_no_row_out() {
-    let (rows, series) = (
-        [super::super::rows::rows(), store::rows()].concat(),
-        growth::all(),
-    );
+    let (rows, series) = (super::super::single_rows(), growth::all());
     let document = Document {
         results: &Results::default(),
         rows: &rows,
