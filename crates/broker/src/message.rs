@@ -291,7 +291,7 @@ impl Message {
     }
 
     /// The routing keys that it goes by beside [`Message::routing_key`], whether or not consumers are told.
-    pub fn further_keys(&self) -> impl Iterator<Item = &str> {
+    pub fn further_keys(&self) -> impl Iterator<Item = &str> + Clone {
         let noted = self.annotations();
         noted.keys().chain(noted.hidden_keys())
     }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use warren_broker::message::{Message, dead_letter};
 use warren_broker::queue::{DeadLetters, Leaving, Strategy};
-use warren_broker::route::{Destination, Headers, Property, Routable, is_remembered};
+use warren_broker::route::{Destination, Headers, Property, is_remembered};
 use warren_broker::value::Table;
 
 /// Messages moved at a time.
@@ -175,10 +175,8 @@ impl Node {
             message,
             headers: self.config.dialect.headers(message),
         };
-        for key in std::iter::once(message.routing_key()).chain(message.further_keys()) {
-            let headers = &headers;
-            walk.follow(Arc::clone(start), &Routable { key, headers });
-        }
+        let keys = std::iter::once(message.routing_key()).chain(message.further_keys());
+        walk.follow(Arc::clone(start), keys, &headers);
     }
 
     /// Exchanges on a message's way remember it, unless it says that they are not to.

@@ -10,7 +10,7 @@ use warren_broker::access::Operation;
 use warren_broker::message::Message;
 use warren_broker::name::ExchangeName;
 use warren_broker::refusal::{Refusal, Subject};
-use warren_broker::route::{Headers, Routable};
+use warren_broker::route::Headers;
 
 /// The routing keys of a message.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// All of them.
-    pub(crate) fn all(self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn all(self) -> impl Iterator<Item = &'a str> + Clone {
         std::iter::once(self.first).chain(self.more.iter().map(String::as_str))
     }
 }
@@ -137,17 +137,17 @@ impl Client {
     ) -> Result<Route, Refusal> {
         let live = self.publishable(exchange)?;
         let mut walk = Walk::new(&self.vhost, version);
-        for key in keys.all() {
-            match &live {
-                None => walk.add_queue(key),
-                Some(live) => {
-                    if live.kind().has_topics {
+        match live {
+            None => keys.all().for_each(|key| walk.add_queue(key)),
+            Some(live) => {
+                if live.kind().has_topics {
+                    for key in keys.all() {
                         let _permit = self
                             .access()
                             .topic(Operation::Write, &live.declared().name, key)?;
                     }
-                    walk.follow(Arc::clone(live), &Routable { key, headers });
                 }
+                walk.follow(live, keys.all(), headers);
             }
         }
         Ok(walk.finish())

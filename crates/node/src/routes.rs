@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-use warren_broker::route::{Destination, ExchangeId, QueueId, Routable};
+use warren_broker::route::{Destination, ExchangeId, Headers, QueueId, Routable};
 
 /// Remembered routes are all forgotten when there are more.
 const REMEMBERED_MAX: usize = 1024;
@@ -251,8 +251,6 @@ pub(crate) struct Walk<'a> {
     visited: HashSet<(Stage, ExchangeId)>,
     /// An exchange that it does not go through.
     avoided: Option<ExchangeId>,
-    /// Exchanges that send a message one way, and have.
-    picked: HashSet<(Stage, ExchangeId)>,
     /// By stage.
     found: Vec<Found>,
     /// The queues of gates: what is behind the first is the second stage.
@@ -273,7 +271,6 @@ impl<'a> Walk<'a> {
             vhost,
             visited: HashSet::new(),
             avoided: None,
-            picked: HashSet::new(),
             found: vec![Found::default()],
             gates: Vec::new(),
             gates_by_id: HashMap::default(),
@@ -288,8 +285,14 @@ impl<'a> Walk<'a> {
         self
     }
 
-    /// Adds where `message` goes from `start`.
-    pub(crate) fn follow(&mut self, start: Arc<LiveExchange>, message: &Routable<'_>) {
+    /// Adds where a message with these routing keys goes from `start`. Wherever it comes, it comes with all
+    /// of them: an exchange that is bound to another by one key routes by the others, too. To be called once.
+    pub(crate) fn follow<'k>(
+        &mut self,
+        start: Arc<LiveExchange>,
+        keys: impl Iterator<Item = &'k str> + Clone,
+        headers: &dyn Headers,
+    ) {
         let mut next: Vec<(Stage, Arc<LiveExchange>)> = vec![(0, start)];
         while let Some((stage, exchange)) = next.pop() {
             let id = exchange.declared().id;
@@ -300,9 +303,7 @@ impl<'a> Walk<'a> {
                 Some(keys) => self.pass_gate(stage, id, keys),
                 None => stage,
             };
-            if !self.visited.insert((stage, id))
-                || (exchange.kind().picks_one && !self.picked.insert((stage, id)))
-            {
+            if !self.visited.insert((stage, id)) {
                 continue;
             }
             // The version is read before the table: a change in between voids the route.
@@ -316,13 +317,16 @@ impl<'a> Walk<'a> {
             }
             let mut count = 0usize;
             let mut onward = Vec::new();
-            exchange.route(message, &mut |destination| {
-                count += 1;
-                match destination {
-                    Destination::Queue(id) => found.queue_ids.push(id),
-                    Destination::Exchange(id) => onward.push(id),
-                }
-            });
+            let keys_max = if exchange.kind().picks_one { 1 } else { usize::MAX };
+            for key in keys.clone().take(keys_max) {
+                exchange.route(&Routable { key, headers }, &mut |destination| {
+                    count += 1;
+                    match destination {
+                        Destination::Queue(id) => found.queue_ids.push(id),
+                        Destination::Exchange(id) => onward.push(id),
+                    }
+                });
+            }
             let onward = onward.into_iter();
             let onward = onward.filter_map(|id| Some((stage, self.vhost.exchange_by_id(id)?)));
             next.extend(onward);
@@ -336,7 +340,6 @@ impl<'a> Walk<'a> {
             }
             self.route.seen.push((exchange, version));
         }
-        self.visited.clear();
     }
 
     /// Comes to a gate at some stage. Answers the stage behind it.

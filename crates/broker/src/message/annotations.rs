@@ -103,12 +103,12 @@ impl<'a> Annotations<'a> {
     }
 
     /// Further routing keys that the message goes by, as its publisher wants everybody to know.
-    pub fn keys(self) -> impl Iterator<Item = &'a str> {
+    pub fn keys(self) -> impl Iterator<Item = &'a str> + Clone {
         self.texts(tag::KEYS)
     }
 
     /// Further routing keys that the message goes by, of which consumers are not told.
-    pub fn hidden_keys(self) -> impl Iterator<Item = &'a str> {
+    pub fn hidden_keys(self) -> impl Iterator<Item = &'a str> + Clone {
         self.texts(tag::HIDDEN_KEYS)
     }
 
@@ -129,7 +129,7 @@ impl<'a> Annotations<'a> {
         noted
     }
 
-    fn texts(self, tag: u8) -> impl Iterator<Item = &'a str> {
+    fn texts(self, tag: u8) -> impl Iterator<Item = &'a str> + Clone {
         let mut reader = Reader(self.find(tag).unwrap_or_default());
         std::iter::from_fn(move || reader.text())
     }

@@ -232,6 +232,7 @@ fn put_length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// Reads texts and numbers one behind the other.
+#[derive(Clone)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
