@@ -303,6 +303,16 @@ impl Queue {
         self.consumers.remove(key)
     }
 
+    /// Whether the consumer was removed and holds deliveries yet.
+    pub fn has_parted(&self, key: ConsumerKey) -> bool {
+        self.consumers.has_parted(key)
+    }
+
+    /// Consumers that were removed while they held deliveries, and hold none any more, each once.
+    pub fn take_rid(&mut self) -> Vec<ConsumerKey> {
+        self.consumers.take_rid()
+    }
+
     /// The outlet can take messages for the consumer again.
     pub fn resume(&mut self, key: ConsumerKey) {
         self.consumers.resume(key);
