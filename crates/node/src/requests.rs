@@ -378,14 +378,8 @@ impl Client {
     pub fn consume(&mut self, asked: Consume) -> Result<Consumed, Refusal> {
         self.refresh();
         let queue = self.readable(&asked.queue)?;
-        let priority = match asked.arguments.get("x-priority") {
-            None => 0,
-            Some(value) => value.as_integer().ok_or_else(|| Refusal::InvalidArgument {
-                argument: "x-priority",
-                subject: queue.subject(),
-                fault: ArgumentFault::NotInteger(value.type_name()),
-            })?,
-        };
+        let priority = integer(&asked.arguments, "x-priority", &queue)?.unwrap_or(0);
+        let lease_ms = lease_ms(&asked.arguments, &queue)?;
         check_no_stream(&asked.arguments, &queue)?;
         if queue.declared().queue_type == QueueType::Quorum && asked.shared.limit() != 0 {
             return Err(Refusal::NotImplemented(format!(
@@ -404,6 +398,7 @@ impl Client {
             exclusive,
             prefetch,
             priority,
+            lease_ms,
         };
         let subscriber = Subscriber {
             mailbox: Arc::clone(&self.mailbox),
@@ -566,6 +561,33 @@ fn check_no_stream(arguments: &Table, queue: &LiveQueue) -> Result<(), Refusal> 
             queue_type: queue.declared().queue_type.internal_name(),
         }),
     }
+}
+
+/// An argument of a consumer that is an integer, if it is given.
+fn integer(arguments: &Table, argument: &'static str, queue: &LiveQueue) -> Result<Option<i64>, Refusal> {
+    let Some(value) = arguments.get(argument) else {
+        return Ok(None);
+    };
+    let integer = value.as_integer().ok_or_else(|| Refusal::InvalidArgument {
+        argument,
+        subject: queue.subject(),
+        fault: ArgumentFault::NotInteger(value.type_name()),
+    });
+    integer.map(Some)
+}
+
+/// For how long a consumer wants to hold deliveries: as [`Subscription::lease_ms`].
+fn lease_ms(arguments: &Table, queue: &LiveQueue) -> Result<Option<u64>, Refusal> {
+    let argument = "x-consumer-timeout";
+    let asked = integer(arguments, argument, queue)?;
+    let in_range = asked.map(|number| {
+        u64::try_from(number).map_err(|_| Refusal::InvalidArgument {
+            argument,
+            subject: queue.subject(),
+            fault: ArgumentFault::Negative(number),
+        })
+    });
+    in_range.transpose()
 }
 
 impl Node {

@@ -7,7 +7,7 @@
 
 use slab::Slab;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Names a consumer of one queue. Never the same for two consumers of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +42,9 @@ pub struct Subscription {
     pub prefetch: u32,
     /// Higher ones are served first while they can take messages.
     pub priority: i64,
+    /// For how long it may hold a delivery, in milliseconds, 0: without a limit; whatever the queue's rules say.
+    /// `None`: for as long as these do. Without effect with `no_ack`.
+    pub lease_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,10 @@ pub(super) struct Consumers {
     single: Option<Single>,
     /// Whose turn it is instead of the one that is first.
     skipped_to: Option<ConsumerKey>,
+    /// Those that are gone and hold deliveries yet, with how many.
+    parted: HashMap<ConsumerKey, u32>,
+    /// Those that are gone and hold nothing any more, since this was last asked.
+    rid: Vec<ConsumerKey>,
 }
 
 /// Who is served where one consumer at a time is.
@@ -235,11 +242,14 @@ impl Consumers {
         let Some(consumer) = self.find(key) else {
             return false;
         };
-        let (priority, in_ring) = (consumer.subscription.priority, consumer.in_ring);
+        let (priority, in_ring, held) = (consumer.subscription.priority, consumer.in_ring, consumer.held);
         if in_ring {
             self.leave_ring(key, priority);
         }
         self.slots.remove(key.slot());
+        if held > 0 {
+            self.parted.insert(key, held);
+        }
         if let Some(single) = &mut self.single
             && single.active == Some(key)
         {
@@ -338,7 +348,23 @@ impl Consumers {
             if self.single.as_ref().is_some_and(|single| single.is_fading) {
                 self.look_for_higher();
             }
+        } else if let Some(held) = self.parted.get_mut(&key) {
+            *held -= 1;
+            if *held == 0 {
+                self.parted.remove(&key);
+                self.rid.push(key);
+            }
         }
+    }
+
+    /// Whether the consumer is gone and holds deliveries yet.
+    pub(super) fn has_parted(&self, key: ConsumerKey) -> bool {
+        self.parted.contains_key(&key)
+    }
+
+    /// Those that were gone, and hold nothing any more, since this was last asked.
+    pub(super) fn take_rid(&mut self) -> Vec<ConsumerKey> {
+        std::mem::take(&mut self.rid)
     }
 
     /// The outlet can take messages for the consumer again.
@@ -440,5 +466,26 @@ mod tests {
         };
         assert_eq!(single(false).add(alone), Err(ExclusiveUse));
         assert!(Consumers::default().add(alone).is_ok());
+    }
+
+    #[test]
+    fn one_that_is_gone_is_named_once_when_it_holds_nothing_any_more() {
+        let mut consumers = Consumers::default();
+        let [idle, busy] = [1, 0].map(|priority| consumers.add(one(priority)).unwrap());
+        assert!(consumers.remove(idle));
+        consumers.took();
+        consumers.took();
+        assert!(consumers.remove(busy));
+        // Another one in its place has no part in it.
+        let next = consumers.add(one(0)).unwrap();
+        consumers.released(busy);
+        assert!(consumers.has_parted(busy) && !consumers.has_parted(idle));
+        assert_eq!(consumers.take_rid(), []);
+        consumers.released(next);
+        consumers.released(busy);
+        consumers.released(busy);
+        assert!(!consumers.has_parted(busy));
+        assert_eq!(consumers.take_rid(), [busy]);
+        assert_eq!(consumers.take_rid(), []);
     }
 }

@@ -269,7 +269,7 @@ impl Queue {
         if let Some(groups) = &mut extras.groups {
             groups.forget(seq);
         }
-        extras.times.end_lease(seq);
+        extras.times.leases.end(seq);
         let gone = Gone {
             is_stored: held.message.is_none(),
             message: held.message,

@@ -50,6 +50,8 @@ struct Way {
     expiry_ms: Option<u64>,
     /// It is done with at once.
     no_ack: bool,
+    /// As [`Subscription::lease_ms`](super::Subscription::lease_ms).
+    own_lease_ms: Option<u64>,
     now_ms: u64,
 }
 
@@ -71,7 +73,7 @@ impl Queue {
                 continue;
             };
             let held = self.held(&popped, Some(key), !subscription.no_ack && !popped.is_stored);
-            let way = popped.way(subscription.no_ack, now_ms);
+            let way = popped.way(subscription.no_ack, subscription.lease_ms, now_ms);
             let Popped {
                 level,
                 seq,
@@ -125,7 +127,7 @@ impl Queue {
             settled.push(popped.seq, held.persistent, held.octets);
             facts.extend(settled.settled());
         }
-        let way = popped.way(no_ack, now_ms);
+        let way = popped.way(no_ack, None, now_ms);
         let Popped { seq, entry, .. } = popped;
         let delivery = self.delivery(seq, held.turn, entry);
         self.sent(seq, held, way);
@@ -296,6 +298,7 @@ impl Queue {
             is_stored,
             expiry_ms,
             no_ack,
+            own_lease_ms,
             now_ms,
         } = way;
         if let Some(at) = expiry_ms
@@ -320,19 +323,20 @@ impl Queue {
         }
         self.octets.went_out(octets);
         if let Some(extras) = &mut self.extras {
-            extras.went_out(seq, held.turn, now_ms);
+            extras.went_out(Ticket::new(seq, held.turn), own_lease_ms, now_ms);
         }
         self.unsettled.insert(seq, held);
     }
 }
 
 impl Popped {
-    fn way(&self, no_ack: bool, now_ms: u64) -> Way {
+    fn way(&self, no_ack: bool, own_lease_ms: Option<u64>, now_ms: u64) -> Way {
         Way {
             memory_bytes: self.entry.message.memory_bytes(),
             is_stored: self.is_stored,
             expiry_ms: self.expiry_ms,
             no_ack,
+            own_lease_ms,
             now_ms,
         }
     }

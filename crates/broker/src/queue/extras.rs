@@ -116,10 +116,13 @@ impl Extras {
         self.turns.get(&seq).copied().unwrap_or(0)
     }
 
-    /// A delivery went out.
-    pub(super) fn went_out(&mut self, seq: u64, turn: u16, now_ms: u64) {
-        if self.rules.consumer_timeout_ms.is_some() {
-            self.times.lend(Ticket::new(seq, turn), now_ms);
+    /// A delivery went out, to one who has a lease of its own, or not.
+    pub(super) fn went_out(&mut self, ticket: Ticket, own_lease_ms: Option<u64>, now_ms: u64) {
+        let leases = &mut self.times.leases;
+        match own_lease_ms {
+            Some(lease_ms) => leases.lend_for(lease_ms, ticket, now_ms),
+            None if self.rules.consumer_timeout_ms.is_some() => leases.lend(ticket, now_ms),
+            None => {}
         }
     }
 

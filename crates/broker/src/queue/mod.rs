@@ -38,6 +38,7 @@ mod groups;
 mod keys;
 mod lane;
 mod last;
+mod leases;
 mod leaving;
 mod levels;
 mod octets;
@@ -63,6 +64,7 @@ pub use consumers::{ConsumerKey, ExclusiveUse, Subscription};
 pub use dispatch::Take;
 pub use fact::{Fact, Range};
 pub use keys::{HeaderReader, Key};
+pub use leases::TimedOut;
 pub use leaving::Leaving;
 pub use pages::{NOTES_MAX, NotesFetch, Page, notes_of, pages_of};
 pub use paging::Summary;
@@ -71,7 +73,7 @@ pub use seen::Sighting;
 pub use seq_set::SeqSet;
 pub use stored::{Chain, Fetch, Released, Stretch};
 pub use ticket::Ticket;
-pub use times::{Hour, Note, TimedOut};
+pub use times::{Hour, Note};
 pub use window::Window;
 
 use crate::message::Message;
@@ -294,13 +296,28 @@ impl Queue {
     /// # Errors
     /// [`ExclusiveUse`] when it or one that is there wants to be alone.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<ConsumerKey, ExclusiveUse> {
-        self.consumers.add(subscription)
+        let key = self.consumers.add(subscription)?;
+        if subscription.lease_ms.is_some() {
+            // There are times to be kept.
+            self.extras.get_or_insert_default();
+        }
+        Ok(key)
     }
 
     /// Removes a consumer; what it holds stays out until it is settled or returned.
     /// Answers whether it was there.
     pub fn cancel(&mut self, key: ConsumerKey) -> bool {
         self.consumers.remove(key)
+    }
+
+    /// Whether the consumer was removed and holds deliveries yet.
+    pub fn has_parted(&self, key: ConsumerKey) -> bool {
+        self.consumers.has_parted(key)
+    }
+
+    /// Consumers that were removed while they held deliveries, and hold none any more, each once.
+    pub fn take_rid(&mut self) -> Vec<ConsumerKey> {
+        self.consumers.take_rid()
     }
 
     /// The outlet can take messages for the consumer again.

@@ -8,25 +8,21 @@
 //! [`pages`](super::pages). A time to live of the queue's needs no note: messages came in the order of their
 //! numbers, so the first of a lane is the first to expire.
 
-use super::extras::Extras;
 use super::fact::{Fact, Gathered, Range};
 use super::lane::{Entry, Lane};
+use super::leases::Leases;
 use super::leaving::Gone;
 use super::pages::Pages;
 use super::paging::merged;
 use super::rising::Rising;
 use super::stored::{Chains, Fetch};
-use super::ticket::Ticket;
 use super::window::Window;
-use super::{ConsumerKey, Queue, SeqSet};
+use super::{Queue, SeqSet};
 use crate::message::{Message, Reason};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is delayed and not in memory is read so long before it is due, in milliseconds.
 const AHEAD_MS: u64 = if cfg!(test) { 10 } else { 2_000 };
-
-/// Leases that are over are not looked for while there are so few.
-const LEASES_SLACK: usize = 64;
 
 /// A message that rests before it is tried again.
 #[derive(Debug)]
@@ -39,15 +35,6 @@ pub(super) struct Resting {
     pub(super) level: u8,
     /// Until when, in milliseconds since 1970.
     pub(super) until_ms: u64,
-}
-
-/// A delivery that was taken away from a consumer that held it for too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimedOut {
-    /// Who held it; `None`: a getter.
-    pub consumer: Option<ConsumerKey>,
-    /// Its name, which is void.
-    pub ticket: Ticket,
 }
 
 /// What a note of a time is about, as it stands in a checkpoint.
@@ -92,11 +79,7 @@ pub(super) struct Times {
     wanted_dues: BTreeMap<u64, (u64, u32)>,
     pub(super) resting: BTreeMap<u64, Resting>,
     rests: BTreeSet<(u64, u64)>,
-    /// Since when deliveries are out, by rising time, if there is a limit to it. Some are over.
-    leases: VecDeque<(u64, Ticket)>,
-    /// The leases that count: since when messages are out.
-    lent_since: Window<u64>,
-    timed_out: Vec<TimedOut>,
+    pub(super) leases: Leases,
     /// Notes of messages in extents that are not in memory.
     pub(super) pages: Pages,
     /// What was delayed and leaves before it is due: who replays that may still take it for delayed.
@@ -157,7 +140,7 @@ impl Times {
 
     /// A message came back to its lane; it is not in memory if it stands in an extent.
     pub(super) fn came_back(&mut self, seq: u64, is_stored: bool) {
-        self.end_lease(seq);
+        self.leases.end(seq);
         if let Some((at, octets)) = self.lent_expiries.remove(seq)
             && !(is_stored && self.pages.is_beyond(at))
         {
@@ -207,7 +190,7 @@ impl Times {
 
     /// A message is done with.
     pub(super) fn forget(&mut self, seq: u64) {
-        self.end_lease(seq);
+        self.leases.end(seq);
         self.hurried.remove(seq);
         if !self.lent_expiries.is_empty() {
             self.lent_expiries.remove(seq);
@@ -280,7 +263,7 @@ impl Times {
 
     /// A message rests until its hour.
     pub(super) fn rest(&mut self, seq: u64, resting: Resting) {
-        self.end_lease(seq);
+        self.leases.end(seq);
         self.rests.insert((resting.until_ms, seq));
         self.resting.insert(seq, resting);
     }
@@ -298,44 +281,9 @@ impl Times {
         resting.map(|(seq, _)| *seq).collect()
     }
 
-    /// A delivery is out since now.
-    pub(super) fn lend(&mut self, ticket: Ticket, now_ms: u64) {
-        if self.lent_since.find(ticket.seq()) == Some(&now_ms) {
-            return;
-        }
-        self.lent_since.insert(ticket.seq(), now_ms);
-        self.leases.push_back((now_ms, ticket));
-        self.trim_leases();
-    }
-
-    /// A delivery is no longer out.
-    pub(super) fn end_lease(&mut self, seq: u64) {
-        if !self.lent_since.is_empty() {
-            self.lent_since.remove(seq);
-        }
-    }
-
     #[cfg(test)]
     pub(super) fn notes_in_memory(&self) -> usize {
         self.expiries.len() + self.dues.len() + self.wanted_dues.len() + self.lent_expiries.len()
-    }
-
-    #[cfg(test)]
-    pub(super) fn leases_len(&self) -> usize {
-        self.leases.len()
-    }
-
-    /// Forgets leases that are over: those at the front at once, all others when they are more than half.
-    /// Otherwise each delivery would be remembered for as long as one may be out.
-    fn trim_leases(&mut self) {
-        let lent = &self.lent_since;
-        let counts = |(since, ticket): &(u64, Ticket)| lent.find(ticket.seq()) == Some(since);
-        while self.leases.front().is_some_and(|lease| !counts(lease)) {
-            self.leases.pop_front();
-        }
-        if self.leases.len() > 2 * lent.len() + LEASES_SLACK {
-            self.leases.retain(counts);
-        }
     }
 
     /// Notes of what rests, of the messages that a set names.
@@ -498,17 +446,6 @@ impl Times {
     }
 }
 
-impl Extras {
-    /// When the oldest lease ends.
-    fn lease_end(&self) -> Option<u64> {
-        let timeout = self.rules.consumer_timeout_ms?;
-        self.times
-            .leases
-            .front()
-            .map(|(since, _)| since.saturating_add(timeout))
-    }
-}
-
 impl Queue {
     /// When something is to happen by itself, in milliseconds since 1970: then a tick is due. `None` when
     /// nothing ever is.
@@ -520,7 +457,8 @@ impl Queue {
             let begins = begins.filter(|at| *at > 0);
             begins.min().map(|begin| begin.saturating_add(ttl))
         });
-        [extras.times.next(), extras.lease_end(), heads]
+        let lease_end = extras.times.leases.next_end(extras.rules.consumer_timeout_ms);
+        [extras.times.next(), lease_end, heads]
             .into_iter()
             .flatten()
             .min()
@@ -530,28 +468,6 @@ impl Queue {
     pub(super) fn has_ttl(&self) -> bool {
         let extras = self.extras.as_ref();
         extras.is_some_and(|extras| extras.rules.message_ttl_ms.is_some())
-    }
-
-    /// Deliveries that were taken away since this was last asked.
-    pub fn take_timed_out(&mut self) -> Vec<TimedOut> {
-        match &mut self.extras {
-            None => Vec::new(),
-            Some(extras) => std::mem::take(&mut extras.times.timed_out),
-        }
-    }
-
-    /// Deliveries that are out stay with who holds them for as long as if they had gone out now.
-    pub fn renew(&mut self, tickets: &[Ticket], now_ms: u64) {
-        let Some(extras) = &mut self.extras else { return };
-        if extras.rules.consumer_timeout_ms.is_none() {
-            return;
-        }
-        for ticket in tickets {
-            let held = self.unsettled.find(ticket.seq());
-            if held.is_some_and(|held| held.turn == ticket.turn()) {
-                extras.times.lend(*ticket, now_ms);
-            }
-        }
     }
 
     /// What is due by now happens. Answers how many messages matured.
@@ -665,42 +581,6 @@ impl Queue {
                 is_any_over = true;
             }
             self.open_lane(level).note_expired(is_any_over);
-        }
-    }
-
-    /// Deliveries that are out for too long come back; as in RabbitMQ that is no failure.
-    fn end_leases(&mut self, now_ms: u64, facts: &mut Vec<Fact>) {
-        let mut ended = Vec::new();
-        while let Some(extras) = &mut self.extras
-            && extras.lease_end().is_some_and(|end| end <= now_ms)
-            && let Some((since, ticket)) = extras.times.leases.pop_front()
-        {
-            // It came back meanwhile, or there is a later lease of the same.
-            if extras.times.lent_since.find(ticket.seq()) != Some(&since) {
-                continue;
-            }
-            extras.times.end_lease(ticket.seq());
-            ended.push((since, ticket));
-        }
-        // By number where they went out at once: a lease of before may have stood for one that went out
-        // again.
-        ended.sort_unstable();
-        let mut tickets = Vec::with_capacity(ended.len());
-        for (_, ticket) in ended {
-            let held = self.unsettled.find(ticket.seq());
-            if let Some(held) = held.filter(|held| held.turn == ticket.turn())
-                && let Some(extras) = &mut self.extras
-            {
-                let consumer = held.consumer;
-                extras.times.timed_out.push(TimedOut { consumer, ticket });
-                tickets.push(ticket);
-            }
-        }
-        if !tickets.is_empty() {
-            self.decide_return(&tickets, false, now_ms, facts);
-            if let Some(extras) = &mut self.extras {
-                tickets.iter().for_each(|ticket| extras.take_away(ticket.seq()));
-            }
         }
     }
 

@@ -239,18 +239,31 @@ impl Channel {
         }
     }
 
-    /// A delivery was taken away. The client may settle it, which is of no consequence any more.
-    pub(super) fn timed_out(&mut self, shared: &mut Shared, queue: QueueId, ticket: Ticket) {
+    /// A delivery was taken away. The client may settle it, which is of no consequence any more. Answers
+    /// whether the client has it, or had.
+    pub(super) fn timed_out(&mut self, shared: &mut Shared, queue: QueueId, ticket: Ticket) -> bool {
         let is_it = |unacked: &Unacked| unacked.queue.id() == queue && unacked.ticket == ticket;
-        let Some(tag) = find_on(&self.unacked, self.timed_out_from, is_it) else {
-            return;
+        let unacked = match find_on(&self.unacked, self.timed_out_from, is_it) {
+            Some(tag) => {
+                self.timed_out_from = tag + 1;
+                self.unacked.find_mut(tag)
+            }
+            None => match &mut self.mode {
+                // It is acknowledged, and that may be rolled back.
+                Mode::Transaction(transaction) => transaction.find(is_it),
+                Mode::Plain | Mode::Confirm(_) => None,
+            },
         };
-        self.timed_out_from = tag + 1;
-        if let Some(unacked) = self.unacked.find_mut(tag)
-            && std::mem::take(&mut unacked.counted)
-        {
+        let Some(unacked) = unacked else { return false };
+        if std::mem::take(&mut unacked.counted) {
             shared.resumable.extend(self.shared_credit.release(1));
         }
+        true
+    }
+
+    /// A delivery does not go out: it was taken away before.
+    pub(super) fn not_sent(&self, shared: &mut Shared) {
+        shared.resumable.extend(self.shared_credit.release(1));
     }
 
     /// Ends the channel: consumers go, and what is unsettled goes back to its queue. Answers that wait for

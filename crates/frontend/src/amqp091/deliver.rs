@@ -8,7 +8,8 @@ use super::channel::{Outlet, Unacked, write_to};
 use super::shared::Shared;
 use std::sync::Arc;
 use warren_broker::message::Message;
-use warren_broker::queue::Delivery;
+use warren_broker::queue::{Delivery, Ticket};
+use warren_broker::route::QueueId;
 use warren_node::{Address, Parcel, Taken};
 use warren_protocol::amqp091::frame;
 use warren_protocol::amqp091::method::basic;
@@ -61,6 +62,23 @@ impl Connection {
             for parcel in parcels {
                 outlet.write(shared, parcel.delivery);
             }
+        }
+    }
+
+    /// The queue has taken a delivery away. One that was not written yet does not go out any more.
+    pub(super) fn timed_out(&mut self, address: Address, queue: QueueId, ticket: Ticket) {
+        let Some(channel) = self.channels.get_mut(&address.channel) else {
+            return;
+        };
+        if channel.timed_out(&mut self.shared, queue, ticket) {
+            return;
+        }
+        let parcels = &mut self.shared.inbox.parcels;
+        let is_it = |parcel: &Parcel| parcel.to == address && parcel.delivery.ticket == ticket;
+        let at = parcels.iter().position(is_it);
+        if let Some(parcel) = at.and_then(|at| parcels.remove(at)) {
+            channel.not_sent(&mut self.shared);
+            self.shared.free_room(parcel.room_bytes());
         }
     }
 

@@ -271,6 +271,8 @@ impl Connection {
                 self.shared.mailbox.take(&mut self.shared.inbox);
             }
             self.take_notices(now);
+            // What was taken away gave its credit back.
+            self.shared.resume();
             self.write_deliveries();
             if !self.shared.mailbox.is_pending() && self.shared.inbox.notices.is_empty() {
                 break;
@@ -294,11 +296,7 @@ impl Connection {
                     self.close_if_told(now);
                 }
                 Notice::Fetched => self.get_again(now),
-                Notice::TimedOut(address, queue, ticket) => {
-                    if let Some(channel) = self.channels.get_mut(&address.channel) {
-                        channel.timed_out(&mut self.shared, queue, ticket);
-                    }
-                }
+                Notice::TimedOut(address, queue, ticket) => self.timed_out(address, queue, ticket),
                 Notice::Room => has_room = true,
                 Notice::LogFailed(reason) => self.log_failed(&reason, now),
                 // Looked at in any case.

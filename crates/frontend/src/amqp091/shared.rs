@@ -169,10 +169,15 @@ impl Shared {
         };
         let worked = client.flush(&mut self.batch, &mut self.touched);
         self.burden = self.burden.and(Burden::of(worked));
+        self.resume();
+        worked
+    }
+
+    /// Consumers that waited for credit go on.
+    pub(super) fn resume(&mut self) {
         for (queue, consumer) in std::mem::take(&mut self.resumable) {
             queue.resume(consumer, &mut self.touched);
         }
-        worked
     }
 
     /// The same, all of it or nothing; `None`: nothing. Who may be served again is served with what comes

@@ -7,7 +7,7 @@
 use super::LiveQueue;
 use super::local::{Life, State};
 use crate::mailbox::{Notice, Touched};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use warren_broker::queue::{Queue, Totals};
 use warren_broker::refusal::Refusal;
@@ -107,6 +107,7 @@ impl LiveQueue {
                 shared.forget_queue(self);
             }
         }
+        state.parted = HashMap::new();
         for browser in std::mem::take(&mut state.browsers) {
             browser.end();
             let (mailbox, address) = browser.mailbox();

@@ -10,15 +10,33 @@ use std::sync::Arc;
 use warren_broker::queue::Ticket;
 use warren_store::Position;
 
+impl State {
+    /// Consumers that were cancelled, and hold nothing any more, need not be told of anything.
+    pub(super) fn forget_rid(&mut self) {
+        for key in self.machine.take_rid() {
+            self.parted.remove(&key);
+        }
+    }
+}
+
 impl LiveQueue {
+    /// Sessions learn what was taken away from their consumers, also from those that are cancelled.
     pub(super) fn tell_timed_out(&self, state: &mut State, touched: &mut Touched) {
         for timed_out in state.machine.take_timed_out() {
             let Some(key) = timed_out.consumer else { continue };
             let place = state.subscribers.get(key.slot()).and_then(Option::as_ref);
             // Somebody else may be in its place.
-            if let Some((_, subscriber)) = place.filter(|(own, _)| *own == key) {
-                let notice = Notice::TimedOut(subscriber.address, self.id(), timed_out.ticket);
-                subscriber.mailbox.open().push_notice(notice, touched);
+            let there = place.filter(|(own, _)| *own == key);
+            let there = there.map(|(_, subscriber)| (&subscriber.mailbox, subscriber.address));
+            let parted = || {
+                state
+                    .parted
+                    .get(&key)
+                    .map(|(mailbox, address)| (mailbox, *address))
+            };
+            if let Some((mailbox, address)) = there.or_else(parted) {
+                let notice = Notice::TimedOut(address, self.id(), timed_out.ticket);
+                mailbox.open().push_notice(notice, touched);
             }
         }
     }

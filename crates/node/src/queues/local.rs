@@ -14,7 +14,7 @@ use super::{SharedCredit, marks, record};
 use crate::mailbox::{Address, Mailbox, Touched};
 use crate::storage::Backing;
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use warren_broker::catalog;
@@ -99,6 +99,8 @@ pub(super) struct State {
     pub(super) machine: Queue,
     /// By the consumer's slot.
     pub(super) subscribers: Vec<Option<(ConsumerKey, Subscriber)>>,
+    /// Consumers that were cancelled and hold deliveries yet: who is told when these are taken away.
+    pub(super) parted: HashMap<ConsumerKey, (Arc<Mailbox>, Address)>,
     pub(super) facts: Vec<Fact>,
     pub(super) had_consumer: bool,
     /// Numbers below it are reserved in the log.
@@ -417,6 +419,7 @@ impl LiveQueue {
     /// told; and the clock knows when to call.
     pub(super) fn end(self: &Arc<Self>, state: &mut State, touched: &mut Touched) -> Position {
         if state.machine.is_plain() {
+            state.forget_rid();
             return Position::default();
         }
         let now_ms = self.backing.clock.now_ms();
@@ -430,6 +433,7 @@ impl LiveQueue {
         // What matured or came back just now.
         position = position.max(self.dispatch(state, touched));
         self.tell_timed_out(state, touched);
+        state.forget_rid();
         self.ask_for_call(state);
         position
     }
@@ -488,6 +492,10 @@ impl LiveQueue {
             subscriber.mailbox.forget_starved(self, consumer);
             if let Some(shared) = subscriber.shared {
                 shared.forget(self, consumer);
+            }
+            if state.machine.has_parted(consumer) {
+                let addressee = (subscriber.mailbox, subscriber.address);
+                state.parted.insert(consumer, addressee);
             }
         }
         self.is_abandoned(&state)

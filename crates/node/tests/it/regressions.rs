@@ -664,4 +664,8 @@ fn who_takes_the_place_of_a_consumer_is_not_told_of_its_deliveries() {
     assert_eq!(inbox.parcels.len(), 1, "it is delivered again");
     let is_told = |notice: &Notice| matches!(notice, Notice::TimedOut(..));
     assert!(!inbox.notices.iter().any(is_told), "{:?}", inbox.notices);
+    // Who left still counts it.
+    let mut inbox = Inbox::default();
+    first.mailbox().take(&mut inbox);
+    assert!(inbox.notices.iter().any(is_told), "{:?}", inbox.notices);
 }

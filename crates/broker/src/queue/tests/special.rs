@@ -305,7 +305,7 @@ fn deliveries_that_were_settled_are_not_remembered_until_they_would_have_timed_o
         at(&mut queue, &Command::Settle(&[ticket]), NOW_MS + 1);
     }
     let extras = queue.extras.as_ref().unwrap();
-    assert!(extras.times.leases_len() < 100, "{}", extras.times.leases_len());
+    assert!(extras.times.leases.len() < 100, "{}", extras.times.leases.len());
 }
 
 #[test]

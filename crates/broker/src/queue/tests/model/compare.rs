@@ -4,10 +4,26 @@ use super::naive::Place;
 use super::trial::Trial;
 
 impl Trial {
-    pub(super) fn compare(&self) {
+    pub(super) fn compare(&mut self) {
+        self.compare_parted();
         self.compare_totals();
         self.compare_memory();
         self.compare_live();
+    }
+
+    /// Those who are gone are known as long as they hold something.
+    fn compare_parted(&mut self) {
+        let is_there = |key| self.model.consumers.iter().any(|one| one.key == key);
+        for key in &self.keys {
+            let holds = !is_there(*key) && self.model.held(*key) > 0;
+            assert_eq!(self.queue.has_parted(*key), holds, "{key:?}");
+        }
+        for key in self.queue.take_rid() {
+            assert!(
+                !is_there(key) && self.model.held(key) == 0,
+                "{key:?} is rid of all"
+            );
+        }
     }
 
     fn compare_totals(&self) {

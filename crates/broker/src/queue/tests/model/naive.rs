@@ -18,6 +18,8 @@ pub(super) enum Place {
         to: Option<ConsumerKey>,
         /// Since when, if there is a limit to it.
         since_ms: Option<u64>,
+        /// For how long, if it is not for as long as the rules say; 0: without a limit.
+        own_lease_ms: Option<u64>,
     },
     /// Came back, and is not tried again before an hour.
     Resting(u64),
@@ -302,9 +304,15 @@ impl Model {
     fn send(&mut self, at: usize, to: Option<ConsumerKey>, no_ack: bool) -> Seen {
         let seen = self.seen(at, to);
         let group = self.group_of(&self.items[at].message);
+        let holder = self.consumers.iter().find(|one| Some(one.key) == to);
+        let own_lease_ms = holder.and_then(|one| one.subscription.lease_ms);
+        let lease_ms = own_lease_ms.or(self.rules.consumer_timeout_ms);
         let item = &mut self.items[at];
-        let since_ms = self.rules.consumer_timeout_ms.map(|_| self.now_ms);
-        item.place = Place::Out { to, since_ms };
+        item.place = Place::Out {
+            to,
+            since_ms: lease_ms.map(|_| self.now_ms),
+            own_lease_ms,
+        };
         item.group = group;
         if no_ack {
             self.items.remove(at);
@@ -344,22 +352,32 @@ impl Model {
 impl Model {
     /// Deliveries are out from now on, as far as their leases go.
     pub(super) fn renew(&mut self, tickets: &[Ticket]) {
-        if self.rules.consumer_timeout_ms.is_none() {
-            return;
-        }
         for ticket in tickets {
             let Some(at) = self.out_at(*ticket) else { continue };
-            if let Place::Out { since_ms, .. } = &mut self.items[at].place {
+            if let Place::Out {
+                since_ms,
+                own_lease_ms,
+                ..
+            } = &mut self.items[at].place
+                && own_lease_ms.or(self.rules.consumer_timeout_ms).is_some()
+            {
                 *since_ms = Some(self.now_ms);
             }
         }
     }
 
     fn lease_end_ms(&self, item: &Item) -> Option<u64> {
-        let Place::Out { since_ms, .. } = item.place else {
+        let Place::Out {
+            since_ms,
+            own_lease_ms,
+            ..
+        } = item.place
+        else {
             return None;
         };
-        Some(since_ms?.saturating_add(self.rules.consumer_timeout_ms?))
+        let lease_ms = own_lease_ms.or(self.rules.consumer_timeout_ms)?;
+        // 0, which a consumer alone may ask for, is none.
+        (lease_ms > 0).then_some(since_ms?.saturating_add(lease_ms))
     }
 
     /// The ready message of each priority that is its first.
@@ -397,7 +415,7 @@ impl Model {
         }
         self.expire();
         let ended = self.items.iter().filter_map(|item| {
-            let Place::Out { to, since_ms } = item.place else {
+            let Place::Out { to, since_ms, .. } = item.place else {
                 return None;
             };
             let is_over = self.lease_end_ms(item)? <= now_ms;

@@ -88,6 +88,7 @@ impl Step {
                 exclusive: a % 16 == 2,
                 prefetch: u32::from(b % 4),
                 priority: i64::from(b / 4 % 3) - 1,
+                lease_ms: own_lease_ms(a / 16),
             }),
             35 => Self::Look(a, b),
             36 => Self::Cancel(a),
@@ -129,6 +130,16 @@ fn span_ms(pick: u8) -> u64 {
     match pick {
         255 => u64::MAX,
         pick => SPANS[usize::from(pick % 16)],
+    }
+}
+
+/// How long a consumer may hold a delivery, if that is its own.
+fn own_lease_ms(pick: u8) -> Option<u64> {
+    match pick {
+        0..=7 => None,
+        8 | 9 => Some(0),
+        15 => Some(u64::MAX),
+        pick => Some(span_ms(pick - 7).max(1)),
     }
 }
 

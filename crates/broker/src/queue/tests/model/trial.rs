@@ -98,7 +98,7 @@ pub(crate) struct Trial {
     /// What is being read: it comes when something else was done, but for every n-th.
     pub(super) pending: Vec<(Fetch, u8)>,
     /// Keys of this incarnation of the queue, cancelled ones too.
-    keys: Vec<ConsumerKey>,
+    pub(super) keys: Vec<ConsumerKey>,
     /// Deliveries that were taken away, of this incarnation.
     void: Vec<Ticket>,
     messages_made: u64,
