@@ -28,6 +28,7 @@ mod queues;
 mod replies;
 mod requests;
 mod routes;
+mod starved;
 pub mod storage;
 mod vhosts;
 
@@ -37,7 +38,7 @@ pub use client::{Client, LoginRefusal};
 pub use congestion::Burden;
 pub use dialect::{Dialect, NoDialect};
 pub use exchanges::LiveExchange;
-pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Starved, Touched, Waker};
+pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Touched, Waker};
 pub use node::{Config, Node};
 pub use publish::Keys;
 pub use queues::{
@@ -46,5 +47,6 @@ pub use queues::{
 pub use replies::REPLY_TO;
 pub use requests::{Consume, Consumed, Found};
 pub use routes::{Route, RouteCache};
+pub use starved::Starved;
 pub use vhosts::LiveVhost;
 pub use warren_store::Position;

@@ -6,6 +6,7 @@
 //! calls it back when it has written half of it out.
 
 use crate::queues::{Browser, LiveQueue};
+use crate::starved::{Line, Starved};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -88,33 +89,7 @@ pub struct Inbox {
     /// Notices in order; they concern the time after the deliveries.
     pub notices: Vec<Notice>,
     /// Those who were refused for want of room.
-    starved: Vec<Starved>,
-}
-
-/// Who waits for room in a mailbox.
-#[derive(Debug)]
-pub enum Starved {
-    /// A consumer of a queue.
-    Consumer(Arc<LiveQueue>, ConsumerKey),
-    /// A browser.
-    Browser(Arc<Browser>),
-}
-
-impl Starved {
-    fn queue(&self) -> &Arc<LiveQueue> {
-        match self {
-            Self::Consumer(queue, _) => queue,
-            Self::Browser(browser) => browser.queue(),
-        }
-    }
-
-    /// It goes on.
-    pub fn resume(&self, touched: &mut Touched) {
-        match self {
-            Self::Consumer(queue, consumer) => queue.resume(*consumer, touched),
-            Self::Browser(browser) => browser.queue().browse(browser, touched),
-        }
-    }
+    starved: Line,
 }
 
 /// The mailbox of one session.
@@ -180,7 +155,7 @@ impl Mailbox {
         if before - bytes > ROOM_BYTES / 2 {
             return Vec::new();
         }
-        std::mem::take(&mut self.inbox.lock().starved)
+        self.inbox.lock().starved.take()
     }
 
     /// Puts a notice in and wakes the session. Not to be called with a queue's lock held.
@@ -195,11 +170,7 @@ impl Mailbox {
 
     /// Forgets that a consumer waits for room: it is cancelled.
     pub(crate) fn forget_starved(&self, queue: &LiveQueue, consumer: ConsumerKey) {
-        let is_it = |entry: &Starved| match entry {
-            Starved::Consumer(other, key) => other.id() == queue.id() && *key == consumer,
-            Starved::Browser(_) => false,
-        };
-        self.inbox.lock().starved.retain(|entry| !is_it(entry));
+        self.inbox.lock().starved.forget(queue, consumer);
     }
 
     /// Opens the mailbox for pushing several parcels.
@@ -275,9 +246,7 @@ impl OpenMailbox<'_> {
 
     /// Forgets all consumers of a queue that wait for room: it is deleted.
     pub(crate) fn forget_queue(&mut self, queue: &LiveQueue) {
-        self.inbox
-            .starved
-            .retain(|entry| entry.queue().id() != queue.id());
+        self.inbox.starved.forget_queue(queue);
     }
 
     pub(crate) fn note_starved(&mut self, queue: &Arc<LiveQueue>, consumer: ConsumerKey) {
@@ -287,8 +256,7 @@ impl OpenMailbox<'_> {
 
     pub(crate) fn note_starved_browser(&mut self, browser: &Arc<Browser>) {
         // It may look, and find no room, as often as something comes to its queue.
-        let is_it = |entry: &Starved| matches!(entry, Starved::Browser(other) if Arc::ptr_eq(other, browser));
-        if !self.inbox.starved.iter().any(is_it) {
+        if !self.inbox.starved.has(browser) {
             self.inbox.starved.push(Starved::Browser(Arc::clone(browser)));
         }
     }

@@ -403,7 +403,8 @@ impl Client {
         let subscriber = Subscriber {
             mailbox: Arc::clone(&self.mailbox),
             address: asked.address,
-            shared: (!no_ack).then_some(asked.shared),
+            shared: asked.shared,
+            without_ack: no_ack,
         };
         let key = queue.subscribe(subscription, subscriber)?;
         Ok(Consumed { queue, key })

@@ -7,12 +7,11 @@ use super::settings::Settings;
 use std::sync::Arc;
 use warren_broker::message::AnnotationsWriter;
 use warren_node::{
-    Address, Batch, Burden, Client, Inbox, LiveQueue, Mailbox, Node, Parcel, RouteCache, Touched, Worked,
+    Address, Batch, Burden, Client, Inbox, Mailbox, Node, Parcel, RouteCache, Starved, Touched, Worked,
 };
 use warren_protocol::amqp091::method::{Method, connection};
 
 use warren_broker::name::QueueName;
-use warren_broker::queue::ConsumerKey;
 
 /// What client and server agreed on.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +82,7 @@ pub(super) struct Shared {
     /// Channels that published with confirms since the batch was last done.
     pub(super) confirming: Vec<u16>,
     /// Consumers that may go on once the batch is done.
-    pub(super) resumable: Vec<(Arc<LiveQueue>, ConsumerKey)>,
+    pub(super) resumable: Vec<Starved>,
     /// Messages times queues since this turn began.
     pub(super) enqueued: usize,
     /// When this turn began, for those who publish in it.
@@ -175,9 +174,8 @@ impl Shared {
 
     /// Consumers that waited for credit go on.
     pub(super) fn resume(&mut self) {
-        for (queue, consumer) in std::mem::take(&mut self.resumable) {
-            queue.resume(consumer, &mut self.touched);
-        }
+        let resumable = std::mem::take(&mut self.resumable);
+        Starved::resume_all(&resumable, &mut self.touched);
     }
 
     /// The same, all of it or nothing; `None`: nothing. Who may be served again is served with what comes
@@ -229,9 +227,8 @@ impl Shared {
     /// Deliveries of so many bytes left the mailbox for good.
     pub(super) fn free_room(&mut self, bytes: usize) {
         if bytes > 0 {
-            for starved in self.mailbox.free_room(bytes) {
-                starved.resume(&mut self.touched);
-            }
+            let starved = self.mailbox.free_room(bytes);
+            Starved::resume_all(&starved, &mut self.touched);
         }
     }
 

@@ -103,9 +103,7 @@ impl LiveQueue {
             open.push_notice(notice, touched);
             open.forget_queue(self);
             drop(open);
-            if let Some(shared) = subscriber.shared {
-                shared.forget_queue(self);
-            }
+            subscriber.shared.forget_queue(self);
         }
         state.parted = HashMap::new();
         for browser in std::mem::take(&mut state.browsers) {

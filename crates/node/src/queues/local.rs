@@ -34,8 +34,10 @@ pub struct Subscriber {
     pub mailbox: Arc<Mailbox>,
     /// Whom deliveries are for.
     pub address: Address,
-    /// A limit that it shares with other consumers; `None` for one without acknowledgement.
-    pub shared: Option<Arc<SharedCredit>>,
+    /// A limit that it shares with other consumers.
+    pub shared: Arc<SharedCredit>,
+    /// Its deliveries are settled when they go out, and do not count towards the limit.
+    pub without_ack: bool,
 }
 
 /// What asking for one message came to.
@@ -468,10 +470,16 @@ impl LiveQueue {
         self.work(&[], Position::default(), touched);
     }
 
-    /// Resumes a consumer whose outlet refused.
-    pub fn resume(self: &Arc<Self>, consumer: ConsumerKey, touched: &mut Touched) {
+    /// Resumes consumers whose outlets refused.
+    pub(crate) fn resume(
+        self: &Arc<Self>,
+        mut consumers: impl Iterator<Item = ConsumerKey>,
+        touched: &mut Touched,
+    ) {
+        let Some(first) = consumers.next() else { return };
         let mut state = self.state.lock();
-        state.machine.resume(consumer);
+        state.machine.resume(first);
+        consumers.for_each(|consumer| state.machine.resume(consumer));
         drop(state);
         self.serve(touched);
     }
@@ -490,9 +498,7 @@ impl LiveQueue {
         let place = state.subscribers.get_mut(consumer.slot());
         if let Some((_, subscriber)) = place.and_then(Option::take) {
             subscriber.mailbox.forget_starved(self, consumer);
-            if let Some(shared) = subscriber.shared {
-                shared.forget(self, consumer);
-            }
+            subscriber.shared.forget(self, consumer);
             if state.machine.has_parted(consumer) {
                 let addressee = (subscriber.mailbox, subscriber.address);
                 state.parted.insert(consumer, addressee);

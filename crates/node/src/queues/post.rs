@@ -31,9 +31,8 @@ impl Outlet for Post<'_> {
             open.note_starved(self.queue, consumer);
             return Err(delivery);
         }
-        if let Some(shared) = &subscriber.shared
-            && !shared.take(self.queue, consumer)
-        {
+        let shared = &subscriber.shared;
+        if !shared.take(self.queue, consumer, subscriber.without_ack) {
             return Err(delivery);
         }
         open.push(

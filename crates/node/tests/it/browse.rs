@@ -29,7 +29,7 @@ fn bodies(client: &Client) -> Vec<Vec<u8>> {
     let room = inbox.parcels.iter().map(|parcel| parcel.room_bytes()).sum();
     let mut touched = Touched::default();
     let starved: Vec<Starved> = client.mailbox().free_room(room);
-    starved.iter().for_each(|one| one.resume(&mut touched));
+    Starved::resume_all(&starved, &mut touched);
     touched.wake_all();
     inbox
         .parcels

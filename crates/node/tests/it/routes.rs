@@ -205,37 +205,36 @@ impl Model {
     }
 
     /// The queues, or what kind of refusal.
-    fn route(&self, exchange: &str, key: &str, has_g: bool) -> Result<BTreeSet<&'static str>, &'static str> {
+    fn route(
+        &self,
+        exchange: &str,
+        keys: &[&str],
+        has_g: bool,
+    ) -> Result<BTreeSet<&'static str>, &'static str> {
         // Permission to write comes before existence, topics after it.
         if self.permitted == Some(Permitted::TwoExchanges) && !matches!(exchange, "x0" | "x1") {
             return Err("denied");
         }
         if exchange.is_empty() {
-            let name = self.aliases.get(key).copied().unwrap_or(key);
-            return Ok(self
-                .queues
+            let names = keys
                 .iter()
-                .copied()
-                .filter(|queue| *queue == name)
-                .collect());
+                .map(|key| self.aliases.get(key).copied().unwrap_or(key));
+            return Ok(names.filter_map(|name| self.queues.get(name).copied()).collect());
         }
         match self.exchanges.get(exchange) {
             None => Err("not found"),
             Some(found) if found.internal => Err("internal"),
-            Some(found) if found.kind == "topic" && !self.permits_topic(exchange, key) => Err("denied"),
-            Some(_) => Ok(self.follow(exchange, key, has_g)),
+            Some(found)
+                if found.kind == "topic" && !keys.iter().all(|key| self.permits_topic(exchange, key)) =>
+            {
+                Err("denied")
+            }
+            Some(_) => Ok(self.follow(exchange, keys, has_g)),
         }
     }
 
-    fn route_all(&self, exchange: &str, keys: &[&str], has_g: bool) -> Result<BTreeSet<&str>, &'static str> {
-        let mut all = BTreeSet::new();
-        for key in keys {
-            all.extend(self.route(exchange, key, has_g)?);
-        }
-        Ok(all)
-    }
-
-    fn follow(&self, start: &str, key: &str, has_g: bool) -> BTreeSet<&'static str> {
+    /// Wherever a message comes, it comes with all its keys.
+    fn follow(&self, start: &str, keys: &[&str], has_g: bool) -> BTreeSet<&'static str> {
         let (mut queues, mut seen, mut next) = (BTreeSet::new(), BTreeSet::new(), vec![start]);
         while let Some(name) = next.pop() {
             let Some(exchange) = self.exchanges.get(name).filter(|_| seen.insert(name)) else {
@@ -243,7 +242,7 @@ impl Model {
             };
             let rows = self.bindings.iter().filter(|row| row.source == name);
             let matching: Vec<_> = rows
-                .filter(|row| row_matches(exchange.kind, row, key, has_g))
+                .filter(|row| keys.iter().any(|key| row_matches(exchange.kind, row, key, has_g)))
                 .collect();
             for row in &matching {
                 match row.to {
@@ -391,7 +390,7 @@ impl World {
     }
 
     fn compare(&mut self, publisher: usize, exchange: &str, keys: &[&str], with_g: usize) {
-        let wanted = self.model.route_all(exchange, keys, with_g == 1);
+        let wanted = self.model.route(exchange, keys, with_g == 1);
         let (found, is_there) = find(&mut self.publishers[publisher], exchange, keys, with_g);
         assert!(is_there, "a queue that is gone");
         let wanted = wanted.map(|names| names.into_iter().map(str::to_owned).collect());
@@ -634,7 +633,7 @@ impl Stress {
         let count = hall.looks.load(Ordering::SeqCst);
         assert!(count > self.changes, "hardly anybody looked");
         for look in looks {
-            let wanted = models[look.changes].route(look.exchange, look.key, look.with_g == 1);
+            let wanted = models[look.changes].route(look.exchange, &[look.key], look.with_g == 1);
             let wanted = wanted.map(|names| names.into_iter().map(str::to_owned).collect());
             let what = format!(
                 "seed {seed}, change {}, {:?}, {:?}",
@@ -721,7 +720,7 @@ fn an_alternate_that_comes_to_be_is_found_though_the_message_went_elsewhere_befo
         world.look(0);
     }
     assert_eq!(
-        world.model.route("x0", "a", false),
+        world.model.route("x0", &["a"], false),
         Ok(BTreeSet::from(["q0", "q1"]))
     );
 }

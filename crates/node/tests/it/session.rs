@@ -7,8 +7,8 @@ use warren_broker::name::QueueName;
 use warren_broker::queue::ConsumerKey;
 use warren_broker::value::Table;
 use warren_node::{
-    Address, Batch, Client, Consume, Got, Inbox, LiveQueue, Node, Parcel, ROOM_BYTES, SharedCredit, Touched,
-    Waker,
+    Address, Batch, Client, Consume, Got, Inbox, LiveQueue, Node, Parcel, ROOM_BYTES, SharedCredit, Starved,
+    Touched, Waker,
 };
 
 /// A consumer of the session.
@@ -58,7 +58,7 @@ pub(crate) struct Session {
     pub(crate) unsettled: Vec<Unsettled>,
     /// Settlements in the batch, by consumer.
     gathered: Vec<Address>,
-    resumable: Vec<(Arc<LiveQueue>, ConsumerKey)>,
+    resumable: Vec<Starved>,
     /// Bytes of room that parcels take which are not written out yet.
     unwritten: usize,
     /// Consumers may have been refused for want of room, and were not called back yet.
@@ -207,9 +207,8 @@ impl Session {
     pub(crate) fn flush(&mut self) {
         self.client.flush(&mut self.batch, &mut self.touched);
         self.gathered.clear();
-        for (queue, key) in std::mem::take(&mut self.resumable) {
-            queue.resume(key, &mut self.touched);
-        }
+        let resumable = std::mem::take(&mut self.resumable);
+        Starved::resume_all(&resumable, &mut self.touched);
         self.touched.wake_all();
     }
 
@@ -221,9 +220,8 @@ impl Session {
         }
         self.unwritten -= bytes;
         self.is_full &= self.unwritten > ROOM_BYTES / 2;
-        for starved in self.client.mailbox().free_room(bytes) {
-            starved.resume(&mut self.touched);
-        }
+        let starved = self.client.mailbox().free_room(bytes);
+        Starved::resume_all(&starved, &mut self.touched);
         self.touched.wake_all();
     }
 
@@ -291,9 +289,8 @@ impl Session {
     /// and would give it some.
     pub(crate) fn may_idle(&self, consumer: &Subscribed) -> bool {
         let Subscribed { prefetch, no_ack, .. } = consumer;
-        let has_credit = *no_ack
-            || ((*prefetch == 0 || self.held(consumer) < *prefetch as usize)
-                && (self.limit() == 0 || self.counted() < self.limit()));
+        let has_credit = (*no_ack || *prefetch == 0 || self.held(consumer) < *prefetch as usize)
+            && (self.limit() == 0 || self.counted() < self.limit());
         self.is_full || !has_credit || !self.gathered.is_empty() || !self.resumable.is_empty()
     }
 }

@@ -9,7 +9,7 @@ use warren_broker::route::NoHeaders;
 use warren_broker::value::Table;
 use warren_node::{
     Address, Batch, Client, Consume, Got, Inbox, Keys, LiveQueue, Node, Notice, RouteCache, SharedCredit,
-    Touched, Worked,
+    Starved, Touched, Worked,
 };
 
 /// A consumer of the session.
@@ -133,9 +133,7 @@ impl Session {
                 return came;
             }
             let mut touched = Touched::default();
-            for starved in mailbox.free_room(room) {
-                starved.resume(&mut touched);
-            }
+            Starved::resume_all(&mailbox.free_room(room), &mut touched);
             touched.wake_all();
         }
     }
