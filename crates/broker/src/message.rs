@@ -175,6 +175,17 @@ impl Message {
         again.unwrap_or_else(|_| self.clone())
     }
 
+    /// It counts as published at this time, in milliseconds since 1970. Copies it where it is shared.
+    pub fn publish_at(&mut self, now_ms: u64) {
+        let is_set = self.0.with_arc_mut(|shared| {
+            let alone = triomphe::Arc::get_mut(shared);
+            alone.map(|alone| alone.header_mut().envelope.published_ms = now_ms)
+        });
+        if is_set.is_none() {
+            *self = self.published_again(now_ms);
+        }
+    }
+
     /// As [`Message::reissued`], published at another time.
     fn reissued_at(
         &self,
@@ -507,6 +518,18 @@ mod tests {
         };
         assert_eq!(same, *message.envelope());
         assert_eq!(again.stored(), message.stored());
+    }
+
+    #[test]
+    fn another_hour_is_set_in_place_unless_others_know_the_message() {
+        let mut message = Message::of(&PARTS).unwrap();
+        let bytes = message.stored().as_ptr();
+        message.publish_at(70);
+        assert_eq!((message.published_ms(), message.stored().as_ptr()), (70, bytes));
+        let other = message.clone();
+        message.publish_at(71);
+        assert_eq!((message.published_ms(), other.published_ms()), (71, 70));
+        assert_eq!(message.stored(), other.stored());
     }
 
     #[test]

@@ -107,8 +107,10 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    /// Gathers it for its queues, and nothing else yet.
-    pub(super) fn gather(&self, shared: &mut Shared) {
+    /// Gathers it for its queues, and nothing else yet. It counts as published now: a time to live begins
+    /// when a message comes to its queue.
+    pub(super) fn gather(&mut self, shared: &mut Shared, now_ms: u64) {
+        self.message.publish_at(now_ms);
         if let Some(client) = &shared.client {
             client.enqueue(&mut shared.batch, &self.route, self.message.clone(), 0);
         }

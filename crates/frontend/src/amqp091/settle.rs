@@ -115,9 +115,10 @@ impl Channel {
 
     /// Whatever was gathered before was done when the method came: the batch is the transaction's alone.
     pub(super) fn tx_commit(&mut self, shared: &mut Shared) -> Outcome {
-        let transaction = std::mem::take(self.transaction()?);
-        for routed in &transaction.publishes {
-            routed.gather(shared);
+        let mut transaction = std::mem::take(self.transaction()?);
+        let now_ms = shared.clock.now_ms(&shared.node);
+        for routed in &mut transaction.publishes {
+            routed.gather(shared, now_ms);
         }
         for (_, unacked, settlement) in &transaction.settles {
             gather(shared, unacked, *settlement);
