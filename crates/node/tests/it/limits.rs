@@ -3,6 +3,7 @@
 
 use crate::broker::{client, declare_queue, durable_queue, node, vhost};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use warren_broker::access::{Permission, User};
@@ -94,22 +95,47 @@ fn as_many_connections_get_in_as_the_limits_say_however_many_come_at_once() {
 }
 
 #[test]
+fn who_is_refused_is_in_nobodys_way_not_even_for_a_moment() {
+    const TIMES: usize = 200_000;
+    let node = node();
+    for name in ["never", "alone"] {
+        put_user(&node, name);
+    }
+    limit_user(&node, "never", MAX_CONNECTIONS, 0);
+    limit_vhost(&node, MAX_CONNECTIONS, 1);
+    let is_over = AtomicBool::new(false);
+    let entered = at_once(3, |index| {
+        if index < 2 {
+            // As long as the other tries.
+            let tries = std::iter::repeat_with(|| enter(&node, "never"));
+            let tries = tries.take_while(|_| !is_over.load(Ordering::Acquire));
+            return tries.filter(Result::is_ok).count();
+        }
+        let entered = (0..TIMES).filter_map(|_| enter(&node, "alone").ok());
+        let entered = entered.inspect(leave).count();
+        is_over.store(true, Ordering::Release);
+        entered
+    });
+    assert_eq!(entered, [0, 0, TIMES]);
+}
+
+#[test]
 fn as_many_channels_open_as_the_limit_says_while_others_close() {
     const CLIENTS: usize = 4;
     const ROUNDS: usize = 5000;
     let node = node();
     put_user(&node, "u");
     limit_user(&node, "u", MAX_CHANNELS, 3);
-    let open = std::sync::atomic::AtomicUsize::new(0);
+    let open = AtomicUsize::new(0);
     let refused = at_once(CLIENTS, |_| {
         let mut client = enter(&node, "u").unwrap();
         let mut refused = 0;
         for _ in 0..ROUNDS {
             match client.open_channel() {
                 Ok(place) => {
-                    let others = open.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    let others = open.fetch_add(1, Ordering::SeqCst);
                     assert!(others < 3, "{others} beside this one");
-                    open.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    open.fetch_sub(1, Ordering::SeqCst);
                     drop(place);
                 }
                 // There is one place too few for all of them.
