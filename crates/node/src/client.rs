@@ -41,8 +41,8 @@ pub enum LoginRefusal {
     UserFull(UserName, u64),
 }
 
-/// The user has as many channels as the user may have. RabbitMQ 4.0.5 says so with the name of the node in the
-/// place of the user's.
+/// The user has as many channels as the user may have. RabbitMQ 4.0.5 says so with the name of the node in
+/// the place of the user's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("number of channels opened for user '{user}' has reached the maximum allowed user limit of ({most})")]
 pub struct TooManyChannels {
@@ -125,8 +125,8 @@ impl Node {
         })
     }
 
-    /// Adds a session, if all that limits how many there may be lets it in; in RabbitMQ's order. Nobody else is
-    /// let in meanwhile: whoever is refused takes no place from anybody, not even for a moment.
+    /// Adds a session, if all that limits how many there may be lets it in; in RabbitMQ's order. Nobody else
+    /// is let in meanwhile: whoever is refused takes no place from anybody, not even for a moment.
     fn admit(
         &self,
         account: &Account,
@@ -232,8 +232,8 @@ impl Client {
         self.channels.take_within(most).map_err(full)
     }
 
-    /// What the connection takes of those that virtual host and user may have. After the session [left], for as
-    /// long as the connection is not closed at both ends.
+    /// What the connection takes of those that virtual host and user may have. After the session [left], for
+    /// as long as the connection is not closed at both ends.
     ///
     /// [left]: Self::leave
     pub fn into_place(self) -> ConnectionPlace {

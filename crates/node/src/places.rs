@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   of a virtual host    connections             counted with the virtual host that runs
-//!   of a user            connections, channels   counted beside the user, as long as there is one of the name
+//!   of a user            connections, channels   counted beside the user, while there is one of the name
 //! ```
 //!
-//! A place is taken by a guard, and given back when that is dropped: in whatever way a connection or a channel
-//! ends, it is not counted any more. Counting is
-//! exact: a limit lets in as many as it says, however many ask at a time. Connections are let in one at a time,
-//! since they need two places or none; a channel needs one, which is taken without a lock. What is taken already
-//! stays so when a limit is lowered, and what a limit is, is asked each time: [`Limits::most`].
+//! A place is taken by a guard, and given back when that is dropped: in whatever way a connection or a
+//! channel ends, it is not counted any more. Counting is exact: a limit lets in as many as it says, however
+//! many ask at a time. Connections are let in one at a time, since they need two places or none; a channel
+//! needs one, which is taken without a lock. What is taken already stays so when a limit is lowered, and
+//! what a limit is, is asked each time: [`Limits::most`].
 //!
 //! RabbitMQ: vhosts.md#limits, user-limits.md.
 

@@ -112,8 +112,8 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
     Ok(())
 }
 
-/// What RabbitMQ asks before it imports anything: whether the queues that are new would exceed a limit that is
-/// in force. In its words, on one line.
+/// What RabbitMQ asks before it imports anything: whether the queues that are new would exceed a limit that
+/// is in force. In its words, on one line.
 fn check_queue_limits(node: &Node, queues: &[model::Queue]) -> Result<(), Error> {
     let mut by_vhost: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for queue in queues {
@@ -131,8 +131,8 @@ fn check_queue_limits(node: &Node, queues: &[model::Queue]) -> Result<(), Error>
         let is_above = u64::try_from(known + new).is_ok_and(|count| count > most);
         if new > 0 && is_above {
             let reason = format!(
-                "Adding {new} queue(s) to virtual host \"{vhost}\" would exceed the limit of {most} queue(s). \
-                 This virtual host currently has {known} queue(s) defined. Import aborted!"
+                "Adding {new} queue(s) to virtual host \"{vhost}\" would exceed the limit of {most} \
+                 queue(s). This virtual host currently has {known} queue(s) defined. Import aborted!"
             );
             return Err(at(format!("queues of vhost '{vhost}'"))(reason));
         }

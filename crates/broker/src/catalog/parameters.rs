@@ -100,8 +100,8 @@ impl VhostContent {
         self.limits().most(limit)
     }
 
-    /// Whether one queue more may be declared. Each counts, exclusive ones and those that the broker named among
-    /// them.
+    /// Whether one queue more may be declared. Each counts, exclusive ones and those that the broker named
+    /// among them.
     ///
     /// # Errors
     /// [`Refusal::TooManyQueues`].

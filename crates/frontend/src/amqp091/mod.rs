@@ -91,8 +91,8 @@ pub struct Connection {
     shared: Shared,
     /// Checked, and waiting for the virtual host to be opened.
     user: Option<Arc<warren_broker::access::User>>,
-    /// What it takes of the connections that there may be, after it has left the broker: until it is closed at
-    /// both ends.
+    /// What it takes of the connections that there may be, after it has left the broker: until it is closed
+    /// at both ends.
     place: Option<ConnectionPlace>,
     connected_at: Instant,
     received_at: Instant,

@@ -1,5 +1,5 @@
-//! Limits of virtual hosts and users: counts are exact whoever comes at the same time, and fall again in whatever
-//! way something ends.
+//! Limits of virtual hosts and users: counts are exact whoever comes at the same time, and fall again in
+//! whatever way something ends.
 
 use crate::broker::{client, declare_queue, durable_queue, node, vhost};
 use std::convert::Infallible;

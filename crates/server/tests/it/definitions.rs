@@ -358,7 +358,8 @@ fn limited(queues: &[&str], parameters: &str) -> String {
     format!(
         r#"{{"users": [{{"name": "guest", "password": "guest", "tags": ["administrator"]}}],
             "vhosts": [{{"name": "v"}}],
-            "permissions": [{{"user": "guest", "vhost": "v", "configure": ".*", "write": ".*", "read": ".*"}}],
+            "permissions": [{{"user": "guest", "vhost": "v",
+                              "configure": ".*", "write": ".*", "read": ".*"}}],
             "parameters": [{parameters}], "queues": [{}]}}"#,
         queues.join(", ")
     )
@@ -366,7 +367,8 @@ fn limited(queues: &[&str], parameters: &str) -> String {
 
 fn max_queues(number: i64) -> String {
     format!(
-        r#"{{"component": "vhost-limits", "vhost": "v", "name": "limits", "value": {{"max-queues": {number}}}}}"#
+        r#"{{"component": "vhost-limits", "vhost": "v", "name": "limits",
+            "value": {{"max-queues": {number}}}}}"#
     )
 }
 
