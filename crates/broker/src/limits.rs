@@ -11,6 +11,13 @@ use std::collections::BTreeMap;
 
 use crate::value::{Table, Value};
 
+/// Connections that a virtual host, or a user, may have at a time.
+pub const MAX_CONNECTIONS: &str = "max-connections";
+/// Queues that a virtual host may have.
+pub const MAX_QUEUES: &str = "max-queues";
+/// Channels that a user may have at a time, on all connections.
+pub const MAX_CHANNELS: &str = "max-channels";
+
 /// What limits are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limited {
@@ -24,8 +31,8 @@ impl Limited {
     /// The names of its limits.
     pub fn names(self) -> [&'static str; 2] {
         match self {
-            Self::Vhost => ["max-connections", "max-queues"],
-            Self::User => ["max-connections", "max-channels"],
+            Self::Vhost => [MAX_CONNECTIONS, MAX_QUEUES],
+            Self::User => [MAX_CONNECTIONS, MAX_CHANNELS],
         }
     }
 

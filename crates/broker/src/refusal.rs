@@ -194,6 +194,16 @@ pub enum Refusal {
         /// The queue.
         subject: Subject,
     },
+    /// The virtual host has as many queues as it may have.
+    #[error("cannot declare queue '{name}': queue limit in vhost '{vhost}' ({most}) is reached")]
+    TooManyQueues {
+        /// The queue that was to be one more.
+        name: QueueName,
+        /// The virtual host.
+        vhost: VhostName,
+        /// The limit.
+        most: u64,
+    },
     /// Queues of this type need a name.
     #[error("Cannot declare a server-named queue for type {0}")]
     ServerNamed(&'static str),

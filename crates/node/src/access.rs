@@ -1,6 +1,8 @@
 //! Users as sessions see them: a snapshot that is replaced whole when anything about a user
-//! changes, with a number that tells whether it did.
+//! changes, with a number that tells whether it did; and what places each of them has taken, which stay as
+//! they are meanwhile.
 
+use crate::places::UserPlaces;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +10,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use warren_broker::access::User;
 use warren_broker::name::UserName;
 
+/// A user, and the user's places.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) user: Arc<User>,
+    pub(crate) places: UserPlaces,
+}
+
 /// All users, for reading without a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
-    snapshot: ArcSwap<HashMap<UserName, Arc<User>>>,
+    snapshot: ArcSwap<HashMap<UserName, Account>>,
     version: AtomicU64,
 }
 
@@ -21,12 +30,21 @@ impl Users {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Arc<User>> {
+        let snapshot = self.snapshot.load();
+        snapshot.get(name).map(|account| Arc::clone(&account.user))
+    }
+
+    pub(crate) fn account(&self, name: &str) -> Option<Account> {
         self.snapshot.load().get(name).cloned()
     }
 
     /// All users, in no order.
     pub(crate) fn all(&self) -> Vec<Arc<User>> {
-        self.snapshot.load().values().cloned().collect()
+        let snapshot = self.snapshot.load();
+        snapshot
+            .values()
+            .map(|account| Arc::clone(&account.user))
+            .collect()
     }
 
     /// Routes that sessions remember are void, as if permissions had changed.
@@ -34,10 +52,17 @@ impl Users {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// These are the users from now on. Called with the catalog's lock held, so that no other comes between.
     pub(crate) fn replace<'a>(&self, users: impl Iterator<Item = &'a User>) {
-        let all = users
-            .map(|user| (user.name.clone(), Arc::new(user.clone())))
-            .collect();
+        let before = self.snapshot.load();
+        let account = |user: &User| {
+            let known = before.get(&user.name);
+            Account {
+                user: Arc::new(user.clone()),
+                places: known.map(|known| known.places.clone()).unwrap_or_default(),
+            }
+        };
+        let all = users.map(|user| (user.name.clone(), account(user))).collect();
         self.snapshot.store(Arc::new(all));
         self.version.fetch_add(1, Ordering::AcqRel);
     }

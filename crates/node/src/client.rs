@@ -1,16 +1,19 @@
 //! A session as the broker knows it: who it is, where it is, what it owns.
 
+use crate::access::Account;
 use crate::admin;
 use crate::batch::Batch;
 use crate::mailbox::{Mailbox, Notice, Touched};
 use crate::node::{Node, Session};
 use crate::passwords;
+use crate::places::{ConnectionPlace, Place, Places};
 use crate::vhosts::LiveVhost;
 use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::sync::Arc;
 use warren_broker::access::{Access, User, VhostDenied};
-use warren_broker::name::QueueName;
+use warren_broker::limits::{MAX_CHANNELS, MAX_CONNECTIONS};
+use warren_broker::name::{QueueName, UserName, VhostName};
 
 /// Why a login is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +33,23 @@ pub enum LoginRefusal {
     /// The node has as many connections as it may have.
     #[error("connection refused: node connection limit ({0}) is reached")]
     TooManyConnections(usize),
+    /// The virtual host has as many as it may have.
+    #[error("access to vhost '{0}' refused for user '{1}': connection limit ({2}) is reached")]
+    VhostFull(VhostName, UserName, u64),
+    /// The user has as many as the user may have.
+    #[error("connection refused for user '{0}': user connection limit ({1}) is reached")]
+    UserFull(UserName, u64),
+}
+
+/// The user has as many channels as the user may have. RabbitMQ 4.0.5 says so with the name of the node in
+/// the place of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("number of channels opened for user '{user}' has reached the maximum allowed user limit of ({most})")]
+pub struct TooManyChannels {
+    /// Whose.
+    pub user: UserName,
+    /// The limit.
+    pub most: u64,
 }
 
 impl Node {
@@ -72,27 +92,12 @@ impl Node {
         // read first: a change in between is then found by the next refresh.
         let access_version = self.users.version();
         let name = user.name.as_str();
-        let user = self
+        let account = self
             .users
-            .find(name)
+            .account(name)
             .ok_or_else(|| LoginRefusal::Credentials(name.to_owned()))?;
-        let live = self
-            .vhost(vhost)
-            .ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
-        Access {
-            user: &user,
-            vhost: live.name(),
-        }
-        .enter()?;
-        let session = Session {
-            mailbox: Arc::clone(&mailbox),
-            user: user.name.clone(),
-            vhost: live.name().clone(),
-        };
-        if !self.add_session(session) {
-            let max = self.config.connections_max.unwrap_or_default();
-            return Err(LoginRefusal::TooManyConnections(max));
-        }
+        let (live, place) = self.admit(&account, vhost, &mailbox)?;
+        let Account { user, places } = account;
         if let Some(poisoned) = self.failure() {
             // It came after all others were told.
             mailbox.notify(Notice::LogFailed(poisoned.to_string()));
@@ -100,7 +105,11 @@ impl Node {
         // Whoever took one of them away meanwhile did not find this session among those to be closed.
         if self.vhost(vhost).is_none_or(|found| !Arc::ptr_eq(&found, &live)) {
             mailbox.notify(Notice::Close(admin::vhost_deleted(vhost)));
-        } else if self.users.find(user.name.as_str()).is_none() {
+        } else if self
+            .users
+            .account(user.name.as_str())
+            .is_none_or(|found| !Arc::ptr_eq(&found.places.channels, &places.channels))
+        {
             mailbox.notify(Notice::Close(admin::user_deleted(user.name.as_str())));
         }
         let node = Arc::clone(self);
@@ -110,7 +119,49 @@ impl Node {
             vhost: live,
             mailbox,
             access_version,
+            channels: places.channels,
+            place,
             owned: Mutex::default(),
+        })
+    }
+
+    /// Adds a session, if all that limits how many there may be lets it in; in RabbitMQ's order. Nobody else
+    /// is let in meanwhile: whoever is refused takes no place from anybody, not even for a moment.
+    fn admit(
+        &self,
+        account: &Account,
+        vhost: &str,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<(Arc<LiveVhost>, ConnectionPlace), LoginRefusal> {
+        let Account { user, places } = account;
+        let live = self.vhost(vhost);
+        let of_vhost = self.catalog(|catalog| catalog.vhost(vhost)?.most(MAX_CONNECTIONS));
+        let of_user = user.limits.most(MAX_CONNECTIONS);
+        self.add_session(|open| {
+            let most = self.config.connections_max;
+            if let Some(most) = most.filter(|most| open >= *most) {
+                return Err(LoginRefusal::TooManyConnections(most));
+            }
+            let live = live.ok_or_else(|| LoginRefusal::NoVhost(vhost.to_owned()))?;
+            let name = || user.name.clone();
+            if let Some(most) = live.connections.limit_reached(of_vhost) {
+                return Err(LoginRefusal::VhostFull(live.name().clone(), name(), most));
+            }
+            if let Some(most) = places.connections.limit_reached(of_user) {
+                return Err(LoginRefusal::UserFull(name(), most));
+            }
+            let vhost = live.name();
+            Access { user, vhost }.enter()?;
+            let session = Session {
+                mailbox: Arc::clone(mailbox),
+                user: name(),
+                vhost: vhost.clone(),
+            };
+            let place = ConnectionPlace {
+                _of_vhost: live.connections.take(),
+                _of_user: places.connections.take(),
+            };
+            Ok((session, (live, place)))
         })
     }
 }
@@ -124,6 +175,9 @@ pub struct Client {
     pub(crate) mailbox: Arc<Mailbox>,
     /// The version of all users' permissions at which `user` was read.
     pub(crate) access_version: u64,
+    /// Those of the user.
+    channels: Arc<Places>,
+    place: ConnectionPlace,
     /// Exclusive queues, which go with the session.
     pub(crate) owned: Mutex<Vec<QueueName>>,
 }
@@ -162,6 +216,28 @@ impl Client {
             }
         }
         version
+    }
+
+    /// A place for one more channel of the user's, who may have several connections.
+    ///
+    /// # Errors
+    /// [`TooManyChannels`].
+    pub fn open_channel(&mut self) -> Result<Place, TooManyChannels> {
+        self.refresh();
+        let most = self.user.limits.most(MAX_CHANNELS);
+        let full = |most| TooManyChannels {
+            user: self.user.name.clone(),
+            most,
+        };
+        self.channels.take_within(most).map_err(full)
+    }
+
+    /// What the connection takes of those that virtual host and user may have. After the session [left], for
+    /// as long as the connection is not closed at both ends.
+    ///
+    /// [left]: Self::leave
+    pub fn into_place(self) -> ConnectionPlace {
+        self.place
     }
 
     pub(crate) fn access(&self) -> Access<'_> {

@@ -23,6 +23,7 @@ mod mailbox;
 mod moves;
 mod node;
 pub mod passwords;
+mod places;
 mod publish;
 mod queues;
 mod replies;
@@ -34,12 +35,13 @@ mod vhosts;
 
 pub use alarms::Memory;
 pub use batch::Batch;
-pub use client::{Client, LoginRefusal};
+pub use client::{Client, LoginRefusal, TooManyChannels};
 pub use congestion::Burden;
 pub use dialect::{Dialect, NoDialect};
 pub use exchanges::LiveExchange;
 pub use mailbox::{Address, Inbox, Mailbox, Notice, Parcel, ROOM_BYTES, Touched, Waker};
 pub use node::{Config, Node};
+pub use places::{ConnectionPlace, Place};
 pub use publish::Keys;
 pub use queues::{
     Browser, From, Glimpse, Got, LiveQueue, Peek, Peeked, SharedCredit, Subscriber, Taken, Worked,

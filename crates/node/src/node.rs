@@ -460,17 +460,15 @@ impl Node {
         }
     }
 
-    pub(crate) fn add_session(&self, session: Session) -> bool {
+    /// Adds a session, if `admit` lets it in, which hears how many there are; nobody else is asked meanwhile.
+    pub(crate) fn add_session<T, E>(
+        &self,
+        admit: impl FnOnce(usize) -> Result<(Session, T), E>,
+    ) -> Result<T, E> {
         let mut sessions = self.sessions.write();
-        if self
-            .config
-            .connections_max
-            .is_some_and(|max| sessions.len() >= max)
-        {
-            return false;
-        }
+        let (session, answer) = admit(sessions.len())?;
         sessions.insert(session.mailbox.session(), session);
-        true
+        Ok(answer)
     }
 
     pub(crate) fn remove_session(&self, session: SessionId) {

@@ -1,6 +1,7 @@
 //! Virtual hosts that run: where exchanges and queues are found by name and by id.
 
 use crate::exchanges::LiveExchange;
+use crate::places::Places;
 use crate::queues::LiveQueue;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -29,6 +30,8 @@ struct Directory {
 pub struct LiveVhost {
     name: VhostName,
     directory: RwLock<Directory>,
+    /// Those that its connections take.
+    pub(crate) connections: Arc<Places>,
 }
 
 impl LiveVhost {
@@ -36,6 +39,7 @@ impl LiveVhost {
         Self {
             name,
             directory: RwLock::default(),
+            connections: Arc::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Puts definitions into a node. Additive: what exists and cannot be changed stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
@@ -10,9 +10,9 @@ use warren_broker::access::{PasswordHash, Permission, TopicPermission, User};
 use warren_broker::catalog::{
     Binding, Endpoint, ExchangeDeclaration, PolicyScope, QueueDeclaration, QueueType, Vhost,
 };
-use warren_broker::limits::{Limited, Limits};
+use warren_broker::limits::{Limited, Limits, MAX_QUEUES};
 use warren_broker::name::{ExchangeName, QueueName, UserName, VhostName};
-use warren_broker::parameter::{self, Parameter};
+use warren_broker::parameter::{self, Parameter, VHOST_LIMITS};
 use warren_broker::policy::{ApplyTo, Policy};
 use warren_broker::value::{Table, Value};
 use warren_management::value::from_json;
@@ -61,8 +61,10 @@ pub fn load(node: &Node, path: &Path, default_hashing: HashingAlgorithm) -> Resu
 }
 
 /// Puts everything in, in an order in which each object finds what it needs. Stops at the first object
-/// that is refused; what was put in before it stays.
+/// that is refused; what was put in before it stays. Queues above a limit are found before all else; limits
+/// that come along hold afterwards: where more queues were than the limit of later allows, all of them come.
 fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorithm) -> Result<(), Error> {
+    check_queue_limits(node, &definitions.queues)?;
     for user in &definitions.users {
         put_user(node, user, default_hashing).map_err(at(format!("user '{}'", user.name)))?;
     }
@@ -89,14 +91,9 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
     {
         put_global(node, global).map_err(at(format!("global parameter '{}'", global.name)))?;
     }
-    for parameter in &definitions.parameters {
-        let model::Parameter {
-            component,
-            name,
-            vhost,
-            ..
-        } = parameter;
-        put_parameter(node, parameter).map_err(at(format!("{component} '{name}' in vhost '{vhost}'")))?;
+    let is_limit = |parameter: &&model::Parameter| parameter.component == VHOST_LIMITS;
+    for parameter in definitions.parameters.iter().filter(|found| !is_limit(found)) {
+        put_parameter(node, parameter)?;
     }
     for queue in &definitions.queues {
         let object = format!("queue '{}' in vhost '{}'", queue.name, queue.vhost);
@@ -105,6 +102,40 @@ fn apply(node: &Node, definitions: &Definitions, default_hashing: HashingAlgorit
     for binding in &definitions.bindings {
         let object = format!("binding from '{}' to '{}'", binding.source, binding.destination);
         put_binding(node, binding).map_err(at(object))?;
+    }
+    for vhost in &definitions.vhosts {
+        put_vhost_limits(node, vhost).map_err(at(format!("vhost '{}'", vhost.name)))?;
+    }
+    for parameter in definitions.parameters.iter().filter(is_limit) {
+        put_parameter(node, parameter)?;
+    }
+    Ok(())
+}
+
+/// What RabbitMQ asks before it imports anything: whether the queues that are new would exceed a limit that
+/// is in force. In its words, on one line.
+fn check_queue_limits(node: &Node, queues: &[model::Queue]) -> Result<(), Error> {
+    let mut by_vhost: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for queue in queues {
+        by_vhost.entry(&queue.vhost).or_default().insert(&queue.name);
+    }
+    for (vhost, names) in by_vhost {
+        let limited = node.catalog(|catalog| {
+            let content = catalog.vhost(vhost)?;
+            let new = names.iter().filter(|name| content.queue(name).is_none());
+            Some((content.most(MAX_QUEUES)?, content.queues().count(), new.count()))
+        });
+        let Some((most, known, new)) = limited else {
+            continue;
+        };
+        let is_above = u64::try_from(known + new).is_ok_and(|count| count > most);
+        if new > 0 && is_above {
+            let reason = format!(
+                "Adding {new} queue(s) to virtual host \"{vhost}\" would exceed the limit of {most} \
+                 queue(s). This virtual host currently has {known} queue(s) defined. Import aborted!"
+            );
+            return Err(at(format!("queues of vhost '{vhost}'"))(reason));
+        }
     }
     Ok(())
 }
@@ -153,14 +184,18 @@ fn put_vhost(node: &Node, from: &model::Vhost) -> Result<(), String> {
         Some("classic") => Some(QueueType::Classic),
         _ => None,
     };
-    let name = VhostName::new(&from.name).map_err(text)?;
-    let limits = limits(&from.limits, Limited::Vhost)?;
     node.put_vhost(Vhost {
-        name: name.clone(),
+        name: VhostName::new(&from.name).map_err(text)?,
         description: from.description.clone(),
         tags: from.tags.iter().map(|tag| tag.as_str().into()).collect(),
         default_queue_type,
     });
+    Ok(())
+}
+
+fn put_vhost_limits(node: &Node, from: &model::Vhost) -> Result<(), String> {
+    let name = VhostName::new(&from.name).map_err(text)?;
+    let limits = limits(&from.limits, Limited::Vhost)?;
     if !limits.is_empty() {
         let set = node.change_vhost_limits(&name, |known| {
             *known = limits;
@@ -270,7 +305,17 @@ fn put_global(node: &Node, from: &model::GlobalParameter) -> Result<(), String> 
 }
 
 /// One of a component that nobody here has was told of before.
-fn put_parameter(node: &Node, from: &model::Parameter) -> Result<(), String> {
+fn put_parameter(node: &Node, from: &model::Parameter) -> Result<(), Error> {
+    let model::Parameter {
+        component,
+        name,
+        vhost,
+        ..
+    } = from;
+    try_put_parameter(node, from).map_err(at(format!("{component} '{name}' in vhost '{vhost}'")))
+}
+
+fn try_put_parameter(node: &Node, from: &model::Parameter) -> Result<(), String> {
     let vhost = VhostName::new(&from.vhost).map_err(text)?;
     match Parameter::new(&from.component, &from.name, value(&from.value)?) {
         Ok(parameter) => {

@@ -117,8 +117,8 @@ impl Catalog {
     /// What declaring a queue comes to; no change when it exists as asked for.
     ///
     /// # Errors
-    /// Wrong arguments or properties, reserved name, a queue of another connection, or other
-    /// properties than it has.
+    /// Wrong arguments or properties, reserved name, a queue of another connection, other properties
+    /// than it has, or as many queues as the virtual host may have.
     pub fn decide_queue(
         &self,
         vhost: &VhostContent,
@@ -152,6 +152,7 @@ impl Catalog {
             return Err(Refusal::ServerNamed(queue_type.internal_name()));
         }
         arguments::check(queue_type, &asked.arguments, &subject)?;
+        vhost.check_queue_limit(&asked.name)?;
         check_properties(queue_type, asked, &subject)?;
         let queue = Queue {
             id: QueueId(self.next_id()),

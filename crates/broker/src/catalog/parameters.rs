@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Catalog, Change, Effect, VhostContent};
-use crate::limits::{Limited, Limits};
+use crate::limits::{Limited, Limits, MAX_QUEUES};
+use crate::name::QueueName;
 use crate::naming::{Fault, QUEUE_ALIAS, read_alias};
 use crate::parameter::{LIMITS, Parameter, VHOST_LIMITS};
+use crate::refusal::Refusal;
 
 /// Parameters by component and name.
 #[derive(Debug, Default)]
@@ -91,5 +93,28 @@ impl VhostContent {
         // Nothing else is put there.
         let limits = parameter.and_then(|found| Limits::read(&found.value, Limited::Vhost).ok());
         limits.unwrap_or_default()
+    }
+
+    /// What one limit allows at most; `None`: as much as there is.
+    pub fn most(&self, limit: &str) -> Option<u64> {
+        self.limits().most(limit)
+    }
+
+    /// Whether one queue more may be declared. Each counts, exclusive ones and those that the broker named
+    /// among them.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyQueues`].
+    pub(super) fn check_queue_limit(&self, name: &QueueName) -> Result<(), Refusal> {
+        match self.most(MAX_QUEUES) {
+            Some(most) if u64::try_from(self.queues.len()).is_ok_and(|count| count >= most) => {
+                Err(Refusal::TooManyQueues {
+                    name: name.clone(),
+                    vhost: self.properties.name.clone(),
+                    most,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -15,6 +15,7 @@ mod trial;
 
 use super::*;
 use crate::access::{Permission, TopicPermission, User};
+use crate::limits::{Limited, Limits, MAX_QUEUES};
 use crate::parameter::Parameter;
 use crate::policy::{ApplyTo, ExchangeRules, Policy};
 use crate::queue::Rules;
@@ -138,6 +139,40 @@ fn putting_what_is_there_starts_nothing_again() {
     assert_eq!(catalog.apply(Change::QueuePut(vhost(), queue.clone())).len(), 1);
     let again = catalog.apply(Change::QueuePut(vhost(), queue));
     assert!(again.is_empty(), "a new queue would have no messages: {again:?}");
+}
+
+#[test]
+fn queues_are_declared_up_to_the_limit_and_what_is_there_stays_declarable() {
+    let mut catalog = chained(&[], &[]);
+    let asked = |name: &str, exclusive| QueueDeclaration {
+        name: QueueName::new(name).unwrap(),
+        server_named: false,
+        durable: true,
+        exclusive,
+        auto_delete: false,
+        arguments: Table::new(),
+    };
+    let decide = |catalog: &Catalog, name, exclusive| {
+        let content = catalog.vhost("/").unwrap();
+        catalog.decide_queue(content, &asked(name, exclusive), SessionId(1))
+    };
+    let mut limits = Limits::default();
+    limits.set(MAX_QUEUES, &Value::I64(1), Limited::Vhost).unwrap();
+    catalog.apply(Change::ParameterPut(vhost(), Parameter::of_limits(&limits)));
+    let declared = decide(&catalog, "a", false).unwrap().unwrap();
+    catalog.apply(declared.clone());
+    assert_eq!(decide(&catalog, "a", false), Ok(None));
+    for exclusive in [false, true] {
+        let refused = decide(&catalog, "b", exclusive).unwrap_err();
+        let words = "cannot declare queue 'b': queue limit in vhost '/' (1) is reached";
+        assert_eq!(refused.to_string(), words);
+    }
+    // One that is set aside is nobody's queue any more.
+    let Change::QueuePut(_, queue) = declared else {
+        panic!("{declared:?}");
+    };
+    catalog.apply(Change::QueueSetAside(vhost(), queue));
+    assert!(matches!(decide(&catalog, "b", false), Ok(Some(_))));
 }
 
 #[test]

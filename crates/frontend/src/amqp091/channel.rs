@@ -12,7 +12,7 @@ use warren_broker::name::{ConsumerTag, QueueName};
 use warren_broker::queue::{ConsumerKey, Ticket, Window};
 use warren_broker::route::QueueId;
 use warren_node::Position;
-use warren_node::{Browser, LiveQueue, SharedCredit};
+use warren_node::{Browser, LiveQueue, Place, SharedCredit};
 use warren_protocol::amqp091::method::Method;
 
 /// What a channel does with publishes and acknowledgements.
@@ -80,6 +80,8 @@ pub(super) struct Channel {
     pub(super) number: u16,
     /// It was closed by the server and waits for channel.close-ok.
     pub(super) is_closing: bool,
+    /// What it takes of the channels that the user may have: as long as the client may think that it is open.
+    _place: Option<Place>,
     pub(super) mode: Mode,
     pub(super) incoming: Incoming,
     pub(super) unacked: Window<Unacked>,
@@ -97,10 +99,11 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(number: u16) -> Self {
+    pub(super) fn new(number: u16, place: Option<Place>) -> Self {
         Self {
             number,
             is_closing: false,
+            _place: place,
             mode: Mode::default(),
             incoming: Incoming::default(),
             unacked: Window::default(),

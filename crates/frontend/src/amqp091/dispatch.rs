@@ -6,6 +6,7 @@ use super::refusal::{self, Failure};
 use super::shared::Pending;
 use super::{Connection, Phase, is_gathered};
 use std::time::Instant;
+use warren_node::Client;
 use warren_protocol::amqp091::cursor;
 use warren_protocol::amqp091::frame::{Frame, Kind};
 use warren_protocol::amqp091::method::{self, Method, access, basic, channel, connection};
@@ -133,7 +134,8 @@ impl Connection {
                     );
                     return Err(Failure::connection(refusal::NOT_ALLOWED, text).at_none());
                 }
-                let mut channel = Box::new(Channel::new(frame.channel));
+                let place = self.shared.client.as_mut().map(Client::open_channel);
+                let mut channel = Box::new(Channel::new(frame.channel, place.transpose()?));
                 channel.send(&mut self.shared, channel::OpenOk { channel_id: b"" });
                 self.channels.insert(frame.channel, channel);
                 Ok(())

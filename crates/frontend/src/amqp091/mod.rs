@@ -45,7 +45,7 @@ use shared::{Pending, Shared};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use warren_node::{Burden, Mailbox, Node, Notice, Touched};
+use warren_node::{Burden, ConnectionPlace, Mailbox, Node, Notice, Touched};
 use warren_protocol::amqp091::frame::{self, Step};
 use warren_protocol::amqp091::method::{Method, channel as channel_methods, connection};
 
@@ -91,6 +91,9 @@ pub struct Connection {
     shared: Shared,
     /// Checked, and waiting for the virtual host to be opened.
     user: Option<Arc<warren_broker::access::User>>,
+    /// What it takes of the connections that there may be, after it has left the broker: until it is closed
+    /// at both ends.
+    place: Option<ConnectionPlace>,
     connected_at: Instant,
     received_at: Instant,
     written_at: Instant,
@@ -106,6 +109,7 @@ impl Connection {
             channels: HashMap::default(),
             shared: Shared::new(settings, node),
             user: None,
+            place: None,
             connected_at: now,
             received_at: now,
             written_at: now,
@@ -253,6 +257,14 @@ impl Connection {
         self.shared.account();
         if let Some(client) = self.shared.client.take() {
             client.leave(&mut self.shared.batch, &mut self.shared.touched);
+            self.place = Some(client.into_place());
+        }
+    }
+
+    /// A connection that is over takes no place any more.
+    fn give_place_back(&mut self) {
+        if self.status() != Status::Open {
+            self.place = None;
         }
     }
 
@@ -280,6 +292,7 @@ impl Connection {
         }
         self.shared.account();
         self.shared.node.spread_alarms();
+        self.give_place_back();
     }
 
     fn take_notices(&mut self, now: Instant) {
@@ -489,6 +502,7 @@ impl Session for Connection {
         }
         self.release_all();
         self.phase = Phase::Broken;
+        self.give_place_back();
     }
 }
 

@@ -5,6 +5,7 @@
 
 use warren_broker::name;
 use warren_broker::refusal::Refusal;
+use warren_node::TooManyChannels;
 use warren_protocol::amqp091::frame;
 
 /// Bytes that a reply text may have.
@@ -147,9 +148,16 @@ impl From<Refusal> for Failure {
             | Refusal::ArgumentType { .. }
             | Refusal::ArgumentOfOtherType { .. }
             | Refusal::InvalidProperty { .. }
+            | Refusal::TooManyQueues { .. }
             | Refusal::ServerNamed(_) => Self::channel(PRECONDITION_FAILED, text),
             Refusal::NotImplemented(_) => Self::connection(NOT_IMPLEMENTED, text),
         }
+    }
+}
+
+impl From<TooManyChannels> for Failure {
+    fn from(refusal: TooManyChannels) -> Self {
+        Self::connection(NOT_ALLOWED, refusal.to_string()).at_none()
     }
 }
 

@@ -70,6 +70,7 @@ transcripts! {
     publish
     queues
     quorum
+    quotas
     replies
     retries
     settle

@@ -19,6 +19,7 @@ mod gates;
 mod idle;
 mod interleavings;
 mod kinds;
+mod limits;
 mod moves;
 mod policies;
 mod regressions;

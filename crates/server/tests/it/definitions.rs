@@ -350,3 +350,64 @@ fn definitions_meet_queues_that_clients_declared() {
     load_again(&program, &more);
     assert_eq!(alice.ready("late").unwrap(), 0);
 }
+
+/// A virtual host for guest with queues, and with parameters that limit it.
+fn limited(queues: &[&str], parameters: &str) -> String {
+    let queue = |name: &&str| format!(r#"{{"name": "{name}", "vhost": "v", "durable": true}}"#);
+    let queues: Vec<String> = queues.iter().map(queue).collect();
+    format!(
+        r#"{{"users": [{{"name": "guest", "password": "guest", "tags": ["administrator"]}}],
+            "vhosts": [{{"name": "v"}}],
+            "permissions": [{{"user": "guest", "vhost": "v",
+                              "configure": ".*", "write": ".*", "read": ".*"}}],
+            "parameters": [{parameters}], "queues": [{}]}}"#,
+        queues.join(", ")
+    )
+}
+
+fn max_queues(number: i64) -> String {
+    format!(
+        r#"{{"component": "vhost-limits", "vhost": "v", "name": "limits",
+            "value": {{"max-queues": {number}}}}}"#
+    )
+}
+
+#[test]
+fn a_limit_that_comes_along_holds_afterwards_and_loses_no_queue() {
+    let program = with("d.json", &limited(&["a", "b", "c"], &max_queues(2))).start();
+    let guest = Login {
+        vhost: "v",
+        ..Login::default()
+    };
+    let mut peer = open(&program, &guest);
+    for queue in ["a", "b", "c"] {
+        assert_eq!(peer.ready(queue).unwrap(), 0);
+    }
+    let refused = peer.declare("d").unwrap_err().to_string();
+    let expected =
+        "406 PRECONDITION_FAILED - cannot declare queue 'd': queue limit in vhost 'v' (2) is reached";
+    assert!(refused.starts_with(expected), "{refused}");
+    // What is there already is not one more.
+    load_again(&program, &limited(&["a", "b", "c"], &max_queues(2)));
+}
+
+#[test]
+fn queues_above_a_limit_that_is_in_force_are_refused_before_anything_is_imported() {
+    let program = with("d.json", &limited(&["a"], &max_queues(2))).start();
+    let users = r#""users": ["#;
+    let more = limited(&["a", "b", "c"], &max_queues(9)).replace(
+        users,
+        &format!(r#"{users}{{"name": "late", "password": "late", "tags": []}}, "#),
+    );
+    fs::write(program.path("d.json"), more).unwrap();
+    program.signal("HUP");
+    let reason = "exceed the limit of 2 queue(s). This virtual host currently has 1 queue(s) defined";
+    program.logged(&["ERROR", "queues of vhost 'v'", "Adding 2 queue(s)", reason]);
+    let late = Login {
+        user: "late",
+        password: "late",
+        ..ALICE
+    };
+    assert!(program.refuses(&late).starts_with("403 ACCESS_REFUSED"));
+    load_again(&program, &limited(&["a", "b"], &max_queues(9)));
+}

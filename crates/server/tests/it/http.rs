@@ -1,6 +1,6 @@
 //! The HTTP API, as clients of RabbitMQ's know it.
 
-mod client;
+pub(crate) mod client;
 mod connections;
 mod durable;
 mod limits;

@@ -9,6 +9,7 @@ use warren_protocol::amqp091::frame::Kind;
 use warren_protocol::amqp091::header::{AMQP_0_9_1, AMQP_1_0_SASL};
 use warren_testkit::peer::{Login, PATIENCE, Peer};
 
+use crate::http::client::done;
 use crate::program::{start, wait_for};
 
 #[test]
@@ -29,6 +30,53 @@ fn a_place_is_free_again_when_a_client_is_gone_without_a_word() {
     wait_for("the place", || {
         Peer::open(program.address(), &Login::default()).ok()
     });
+}
+
+#[test]
+fn as_many_connections_of_a_user_as_an_operator_allows_and_their_places_come_back() {
+    const ASKING: usize = 16;
+    let program = start(&[]);
+    let path = "/api/user-limits/guest/max-connections";
+    let set = |number: usize| {
+        done(
+            &program,
+            "PUT",
+            path,
+            Some(&format!(r#"{{"value":{number}}}"#)),
+            204,
+        )
+    };
+    set(3);
+    let try_open = || Peer::open(program.address(), &Login::default());
+    for _ in 0..4 {
+        let opened: Vec<_> = thread::scope(|scope| {
+            let asking: Vec<_> = (0..ASKING).map(|_| scope.spawn(try_open)).collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+        });
+        let (open, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+        assert_eq!(open.len(), 3);
+        let expected =
+            "530 NOT_ALLOWED - connection refused for user 'guest': user connection limit (3) is reached";
+        for error in refused
+            .into_iter()
+            .map(|refused| refused.unwrap_err().to_string())
+        {
+            assert!(error.starts_with(expected), "{error}");
+        }
+        // They go without a word.
+        drop(open);
+        let all_are_free = || {
+            let open: Option<Vec<Peer>> = (0..3).map(|_| try_open().ok()).collect();
+            open?.into_iter().try_for_each(Peer::close).ok()
+        };
+        wait_for("the places", all_are_free);
+    }
+    let mut stays = program.peer();
+    set(0);
+    stays.declare("q").unwrap();
+    assert!(try_open().is_err());
+    done(&program, "DELETE", path, None, 204);
+    program.peer().close().unwrap();
 }
 
 #[test]

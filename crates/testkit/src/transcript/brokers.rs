@@ -49,6 +49,8 @@ pub(super) enum Wish {
     NoAlias(String),
     /// A model for queues of "/": its name, and what it says; arguments are among it.
     Model(String, Vec<(String, String)>),
+    /// A limit of "/", or of a user: its name and the number; `None` takes it away.
+    Limit(Option<String>, String, Option<i64>),
     /// Time passes.
     Advance(Duration),
     /// From now on nothing becomes durable by itself.

@@ -203,6 +203,16 @@ impl Broker for Oracle {
                 let path = format!("/api/{}", self.policy_path(name, *is_operators));
                 http::request(&self.http, "DELETE", &path, "")
             }
+            Wish::Limit(user, name, number) => {
+                let of = match user {
+                    None => format!("vhost-limits/{}", self.vhost),
+                    Some(user) => format!("user-limits/{}", http::segment(user)),
+                };
+                match number {
+                    Some(number) => self.put(&format!("{of}/{name}"), &format!("{{\"value\":{number}}}")),
+                    None => http::request(&self.http, "DELETE", &format!("/api/{of}/{name}"), ""),
+                }
+            }
             Wish::Alias(..) | Wish::NoAlias(_) | Wish::Model(..) => {
                 Err("the other broker has no aliases and models of queues".to_owned())
             }

@@ -351,6 +351,9 @@ impl Run {
                 "0 connection.tune-ok channel_max={channel_max} frame_max={frame_max} heartbeat={heartbeat}"
             ),
         )?;
+        if !connect.opens {
+            return Ok(());
+        }
         self.say(
             peer,
             &format!("0 connection.open vhost={}", quoted(connect.vhost.as_bytes())),

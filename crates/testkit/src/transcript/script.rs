@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! @connect A user=u password=p vhost=/ channels=1,2 capabilities=none frame_max=4096 heartbeat=2
+//! @connect A vhost=none          logs in, and opens no virtual host
 //! @socket A                      connects and says nothing
 //! @vhost other                   a virtual host besides "/"
 //! @user u p configure=^c write=.* read=.* tags=administrator     "none" for no permissions at all
@@ -11,6 +12,7 @@
 //! @no-policy p | @no-policy o operators
 //! @alias a q | @no-alias a
 //! @model m pattern=^q priority=1 auto-delete=true x-expires=5000
+//! @limit max-queues 5 | @limit of u max-channels 5 | @limit max-queues none
 //! @advance 30s                   time passes
 //! @quiet                         nothing is heard
 //! @unordered                     what is heard next may come in any order
@@ -68,6 +70,8 @@ pub(super) struct Connect {
     pub(super) user: String,
     pub(super) password: String,
     pub(super) vhost: String,
+    /// It does open its virtual host.
+    pub(super) opens: bool,
     pub(super) channels: Vec<u16>,
     pub(super) capabilities: Vec<String>,
     pub(super) frame_max: u32,
@@ -90,6 +94,7 @@ impl Connect {
             user: "guest".to_owned(),
             password: "guest".to_owned(),
             vhost: "/".to_owned(),
+            opens: true,
             channels: vec![1],
             capabilities: capabilities.map(str::to_owned).to_vec(),
             frame_max: 131_072,
@@ -173,6 +178,8 @@ fn directive(text: &str) -> Result<Act, String> {
         ("alias", [name, queue]) => Act::Wish(Wish::Alias((*name).to_owned(), (*queue).to_owned())),
         ("no-alias", [name]) => Act::Wish(Wish::NoAlias((*name).to_owned())),
         ("model", [name, options @ ..]) => Act::Wish(Wish::Model((*name).to_owned(), pairs(options)?)),
+        ("limit", [name, number]) => limit(None, name, number)?,
+        ("limit", ["of", user, name, number]) => limit(Some(user), name, number)?,
         ("no-policy", [name, "operators"]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), true)),
         ("no-policy", [name]) => Act::Wish(Wish::NoPolicy((*name).to_owned(), false)),
         ("advance", [time]) => Act::Wish(Wish::Advance(duration(time).ok_or_else(wrong)?)),
@@ -219,6 +226,7 @@ fn connect(peer: char, options: &[&str]) -> Result<Connect, String> {
                 connect.password = value.to_owned();
             }
             "password" => connect.password = value.to_owned(),
+            "vhost" if value == "none" => connect.opens = false,
             "vhost" => connect.vhost = value.to_owned(),
             "channels" if value == "none" => connect.channels.clear(),
             "channels" => {
@@ -268,6 +276,18 @@ fn user(name: &str, password: &str, options: &[&str]) -> Result<User, String> {
         }
     }
     Ok(user)
+}
+
+fn limit(user: Option<&str>, name: &str, number: &str) -> Result<Act, String> {
+    let number = match number {
+        "none" => None,
+        number => Some(number.parse().map_err(|_| format!("`{number}` is no number"))?),
+    };
+    Ok(Act::Wish(Wish::Limit(
+        user.map(str::to_owned),
+        name.to_owned(),
+        number,
+    )))
 }
 
 fn policy(name: &str, is_operators: bool, options: &[&str]) -> Result<Wish, String> {

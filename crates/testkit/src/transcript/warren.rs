@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use warren_broker::access::{Permission, TopicPermission};
 use warren_broker::catalog::{PolicyScope, Vhost};
+use warren_broker::limits::{Limited, Limits};
 use warren_broker::name::{ExchangeName, UserName, VhostName};
 use warren_broker::naming::{QUEUE_ALIAS, QUEUE_MODEL};
 use warren_broker::parameter::Parameter;
@@ -208,6 +209,25 @@ impl Warren {
         }
     }
 
+    fn set_limit(&mut self, user: Option<&str>, name: &str, number: Option<i64>) -> Result<(), String> {
+        let set = |limits: &mut Limits, of: Limited| match number {
+            Some(number) => limits.set(name, &Value::I64(number), of),
+            None => {
+                limits.clear(name);
+                Ok(())
+            }
+        };
+        let node = self.node()?;
+        let Some(user) = user else {
+            let vhost = VhostName::new("/").map_err(sentence)?;
+            let set = node.change_vhost_limits(&vhost, |limits| set(limits, Limited::Vhost));
+            return set.map_err(sentence)?.map_err(sentence);
+        };
+        let user = UserName::new(user).map_err(sentence)?;
+        let set = node.change_user(&user, |user| set(&mut user.limits, Limited::User));
+        set.map_err(sentence)?.map_err(sentence)
+    }
+
     fn delete_policy(&mut self, name: &str, is_operators: bool) -> Result<(), String> {
         let vhost = VhostName::new("/").map_err(sentence)?;
         match self.node()?.delete_policy(&vhost, scope(is_operators), name) {
@@ -395,6 +415,7 @@ impl Broker for Warren {
                 let queue = ("queue".to_owned(), Value::from(&**queue));
                 self.put_parameter(QUEUE_ALIAS, name, std::iter::once(queue))?;
             }
+            Wish::Limit(user, name, number) => self.set_limit(user.as_deref(), name, *number)?,
             Wish::NoAlias(name) => self.delete_alias(name)?,
             Wish::Model(name, says) => self.put_model(name, says)?,
             Wish::Advance(by) => self.advance(*by)?,
