@@ -26,9 +26,9 @@ impl Node {
         let mut waiting = vec![Arc::clone(start)];
         while let Some(queue) = waiting.pop() {
             while let Some(leaving) = queue.start_move(MOVED_MAX) {
-                let last = leaving.iter().filter_map(|one| one.seq).max();
+                let seqs: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
                 let is_done = self.move_all(&queue, leaving, &mut waiting, touched);
-                queue.end_move(last.filter(|_| !is_done));
+                queue.end_move(&seqs, is_done);
             }
             if queue.is_empty_at_last() {
                 self.delete_emptied(&queue, touched);
