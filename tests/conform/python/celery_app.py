@@ -20,8 +20,11 @@ import broker
 app = celery.Celery("celery_app")
 
 
-def configure(prefix, results):
-    """Names everything that the application declares after `prefix`."""
+def configure(prefix, results, queues):
+    """Names everything that the application declares after `prefix`; `queues` is the type of its queues."""
+    if queues == "quorum":
+        # What a countdown delays in the broker finds its way back by a topic.
+        app.conf.update(task_default_queue_type=queues, task_default_exchange_type="topic")
     app.conf.update(
         broker_url=broker.URI,
         result_backend=results,
@@ -37,7 +40,7 @@ def configure(prefix, results):
     )
 
 
-def settle(stage, results="rpc://"):
+def settle(stage, results="rpc://", queues="classic"):
     """Gives the stage's names to the application here and to the workers that are started from here."""
     stage.watch_py_amqp()
     # What the workers declare and do not delete.
@@ -52,12 +55,20 @@ def settle(stage, results="rpc://"):
             f"reply.{prefix}.control.pidbox",
         ],
     )
-    os.environ.update(CONFORM_CELERY_PREFIX=prefix, CONFORM_CELERY_RESULTS=results)
-    configure(prefix, results)
+    os.environ.update(
+        CONFORM_CELERY_PREFIX=prefix,
+        CONFORM_CELERY_RESULTS=results,
+        CONFORM_CELERY_QUEUES=queues,
+    )
+    configure(prefix, results, queues)
 
 
 if "CONFORM_CELERY_PREFIX" in os.environ:
-    configure(os.environ["CONFORM_CELERY_PREFIX"], os.environ["CONFORM_CELERY_RESULTS"])
+    configure(
+        os.environ["CONFORM_CELERY_PREFIX"],
+        os.environ["CONFORM_CELERY_RESULTS"],
+        os.environ["CONFORM_CELERY_QUEUES"],
+    )
 
 
 @app.task

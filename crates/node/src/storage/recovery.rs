@@ -210,7 +210,8 @@ impl Recovery {
         }
     }
 
-    /// Of what was let go of as not needed, everything was settled, or it is lost.
+    /// Of what was let go of as not needed, everything was settled, or it is lost. A queue that was deleted
+    /// before the checkpoint has nothing to lose.
     fn check_unneeded(&mut self) {
         for (queue, rising) in &self.queues {
             let lost = rising.unneeded.len();
@@ -311,7 +312,6 @@ fn replay(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Tail, Error> {
             damages.push(damage)
         })
         .map_err(io("reading the log"))?;
-    recovery.check_unneeded();
     recovery.has_lost_records = damages.iter().any(costs);
     damages.into_iter().for_each(|damage| recovery.damaged(damage));
     Ok(tail)
@@ -477,6 +477,7 @@ impl Recovery {
         let last = present.iter().copied().max().unwrap_or(0);
         let mut table = Table::new(last.max(self.node.last_extent));
         self.drop_unknown();
+        self.check_unneeded();
         for queue in self.queues.values_mut() {
             // Whatever was released while facts were replayed is not in the table yet.
             queue.machine.take_released();

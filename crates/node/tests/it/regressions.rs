@@ -428,6 +428,37 @@ fn a_message_whose_acknowledgement_is_damaged_comes_back_marked() {
     assert!(came_back > 20, "{came_back} of the bytes are those of the record");
 }
 
+/// The log still tells of messages of a queue that is gone, and of some of them the bodies are gone, too.
+#[test]
+fn bodies_that_a_deleted_queue_referred_to_are_not_told_as_lost() {
+    let disk = SimDisk::new(1);
+    let opened = Node::open(Config::default(), options(), Arc::new(disk.clone())).unwrap();
+    let node = opened.node;
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let [a, b, between] = ["a", "b", "between"].map(|queue| declare_queue(&mut session, queue));
+    let floor = node.appended();
+    let shared = message((1, 7), 100);
+    shared.expect_queues(2);
+    let half = |queue: &Arc<LiveQueue>| {
+        let (mut batch, mut touched) = (Batch::default(), Touched::default());
+        batch.publish(queue, shared.clone(), 0);
+        batch.flush(floor, &mut touched);
+        touched.wake_all();
+    };
+    half(&a);
+    // The log is needed from here on.
+    publish(&session, &between, 3, 10 * 1024);
+    half(&b);
+    node.commit_log().unwrap();
+    session.take(&name("a"), true).unwrap();
+    delete(&mut session, "b");
+    drop(session);
+    node.stop().unwrap();
+    let recovered = recovered(disk.kill());
+    assert_eq!((recovered.messages, recovered.messages_lost), (3, 0));
+}
+
 /// A session's batch refers to a body that it logged for the queue before. In between another session wrote
 /// to the queue that comes next, and a checkpoint must not let go of the body for that.
 #[test]

@@ -141,7 +141,7 @@ fn read_log(disk: &dyn Disk, report: &mut Report) -> io::Result<()> {
     let catalog_position = node.map_or(0, |node| node.catalog_position);
     let mut damage = Vec::new();
     let mut malformed = Vec::new();
-    let mut shared = Shared::default();
+    let mut shared = Shared::from(from);
     let read = Replay::open(disk).and_then(|mut replay| {
         let mut each = |read: &Record<'_>| {
             report.log.count(read);
@@ -158,6 +158,18 @@ fn read_log(disk: &dyn Disk, report: &mut Report) -> io::Result<()> {
     });
     report.damage.append(&mut damage);
     report.damage.append(&mut malformed);
+    let gone = report
+        .known()
+        .filter_map(|id| Some((id, report.queues.get(&id)?.gone())));
+    let gone: Vec<_> = gone.filter(|(_, messages)| *messages > 0).collect();
+    report
+        .damage
+        .extend(gone.into_iter().map(|(id, messages)| Damage {
+            file: LOG_FOLDER.to_owned(),
+            offset: 0,
+            what: format!("what queue {id} needs of it is gone; messages lost: {messages}"),
+            messages_lost: Some(messages),
+        }));
     report.log.from = from;
     report.log.tail = or_damage(read, LOG_FOLDER, report)?;
     Ok(())

@@ -13,17 +13,36 @@ use warren_store::{Part, Record};
 
 use warren_node::storage::queue_record as kind;
 
-/// Flags of a message in the log: others may refer to its content; it refers to that of another.
+/// Flags of a message in the log: others may refer to its content; it refers to that of another; it is the
+/// last that does.
 const SHARED: u8 = 1;
 const REFERENCE: u8 = 2;
+const LAST: u8 = 64;
 
 /// Where the flags stand behind a message's number. The content, or the place of the one that is referred to,
 /// is next.
 const FLAGS_AT: usize = 7;
 
-/// The places of contents that stand in the log whole, and to which others may refer.
+/// The places of contents to which messages behind them may refer.
 #[derive(Debug, Default)]
-pub(super) struct Shared(HashSet<u64>);
+pub(super) struct Shared {
+    whole: HashSet<u64>,
+    damaged: HashSet<u64>,
+    /// The log is needed, and read, from this position on.
+    begin: u64,
+}
+
+/// Where the content of a message is.
+enum Content {
+    /// In the log.
+    Here,
+    /// Where the log is not needed any more: it is in an extent, or a record behind settles the message.
+    Unneeded,
+    /// It cannot be read.
+    Lost,
+    /// The same, and it was counted under the number that the message had while it was delayed.
+    LostBefore,
+}
 
 /// Messages of a queue.
 #[derive(Debug, Default)]
@@ -35,6 +54,8 @@ pub(super) struct Messages {
     next: u64,
     /// Known to be in the log and not to be read.
     lost: u64,
+    /// What the log no longer holds, and a record behind has to settle.
+    unneeded: SeqSet,
     /// Where the stored ones stand: numbers, and the extent.
     stretches: Vec<(Range, u64)>,
 }
@@ -48,6 +69,7 @@ impl Messages {
             stored_up_to: summary.durable.up_to(),
             next: summary.durable.up_to(),
             lost: 0,
+            unneeded: SeqSet::default(),
             stretches: stretches
                 .map(|stretch| (stretch.range(), stretch.extent))
                 .collect(),
@@ -72,6 +94,11 @@ impl Messages {
         self.lost
     }
 
+    /// Messages that are not settled, and whose content the log no longer holds.
+    pub(super) fn gone(&self) -> u64 {
+        self.unneeded.len()
+    }
+
     /// The extents that it needs, and how many of the messages that are left stand there.
     pub(super) fn needed(&self) -> impl Iterator<Item = (u64, u64)> {
         let counted = self.stretches.iter();
@@ -87,13 +114,24 @@ impl Messages {
             kind::ENQUEUED => {
                 for (at, part) in record.parts.iter().enumerate().skip(1) {
                     let place = record.position.0 << 16 | at as u64;
-                    match part {
+                    let (seq, content) = match part {
+                        Part::Damaged => (0, Content::Lost),
                         Part::Whole(bytes) => match number(bytes) {
-                            Some((_, rest)) if !shared.has_content(rest, place) => self.lost += 1,
-                            Some((seq, _)) => self.came(seq),
-                            None => is_understood = false,
+                            Some((seq, rest)) => (seq, shared.content(rest, place)),
+                            None => {
+                                is_understood = false;
+                                continue;
+                            }
                         },
-                        Part::Damaged => self.lost += 1,
+                    };
+                    match content {
+                        Content::Here => self.came(seq),
+                        Content::Lost => {
+                            shared.damaged.insert(place);
+                            self.lost += 1;
+                        }
+                        Content::Unneeded if seq >= self.next => self.unneeded.insert(seq),
+                        Content::Unneeded | Content::LostBefore => {}
                     }
                 }
             }
@@ -108,6 +146,7 @@ impl Messages {
                         is_understood &= gone.is_some();
                         for range in gone.unwrap_or_default() {
                             self.left.remove_range(range);
+                            self.unneeded.remove_range(range);
                         }
                     }
                 }
@@ -127,17 +166,29 @@ impl Messages {
 }
 
 impl Shared {
-    /// Whether a message has its content, here or where it says. `rest` is what follows its number.
-    fn has_content(&mut self, rest: &[u8], place: u64) -> bool {
+    /// Of a log that is needed from a position on.
+    pub(super) fn from(begin: u64) -> Self {
+        Self {
+            begin,
+            ..Self::default()
+        }
+    }
+
+    /// Where the content of the message at this place is. `rest` is what follows its number.
+    fn content(&mut self, rest: &[u8], place: u64) -> Content {
         let flags = rest.get(FLAGS_AT).copied().unwrap_or(0);
-        if flags & REFERENCE != 0 {
-            let content = rest.get(FLAGS_AT + 1..).and_then(number);
-            return content.is_some_and(|(place, _)| self.0.contains(&place));
+        if flags & REFERENCE == 0 {
+            if flags & SHARED != 0 {
+                self.whole.insert(place);
+            }
+            return Content::Here;
         }
-        if flags & SHARED != 0 {
-            self.0.insert(place);
+        match rest.get(FLAGS_AT + 1..).and_then(number) {
+            Some((of, _)) if self.whole.contains(&of) => Content::Here,
+            Some((of, _)) if of >> 16 < self.begin => Content::Unneeded,
+            Some((of, _)) if flags & LAST != 0 && self.damaged.contains(&of) => Content::LostBefore,
+            _ => Content::Lost,
         }
-        true
     }
 }
 

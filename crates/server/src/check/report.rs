@@ -88,6 +88,12 @@ impl Report {
         self.damage.is_empty()
     }
 
+    /// The ids of all queues, also of those that are deleted and still dead-letter what they held.
+    pub(super) fn known(&self) -> impl Iterator<Item = u64> {
+        let vhosts = self.catalog.vhosts();
+        vhosts.flat_map(|vhost| vhost.queues().chain(vhost.queues_aside()).map(|queue| queue.id.0))
+    }
+
     /// Makes a change of the log, and forgets the messages of queues that go by it.
     pub(super) fn change(&mut self, change: Change) {
         for effect in self.catalog.replay(change) {
@@ -193,14 +199,21 @@ impl Report {
             write!(f, "  queue {name:?} ({kind}, id {id}): ")?;
             self.write_messages(f, id)?;
         }
+        for queue in content.queues_aside() {
+            let (name, id) = (&queue.name, queue.id.0);
+            write!(
+                f,
+                "  queue {name:?} (deleted, and dead-letters what it held, id {id}): "
+            )?;
+            self.write_messages(f, id)?;
+        }
         Ok(())
     }
 
     /// Messages of queues that were deleted stand in the log until it is used again. If a declaration was
     /// lost, the damage that cost it is named.
     fn write_unknown(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let declared = self.catalog.vhosts().flat_map(VhostContent::queues);
-        let known: BTreeSet<u64> = declared.map(|queue| queue.id.0).collect();
+        let known: BTreeSet<u64> = self.known().collect();
         let unknown = self.queues.iter().filter(|(id, _)| !known.contains(id));
         for (id, messages) in unknown.filter(|(_, messages)| messages.left() > 0) {
             let left = Count(messages.left(), "message", "messages");

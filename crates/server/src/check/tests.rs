@@ -294,6 +294,66 @@ fn messages_that_refer_to_a_damaged_content_are_counted() {
     );
 }
 
+/// A queue whose log is needed from the second record on. There its messages 20, 30 and 31 refer to a content
+/// in the first one, as does one of a queue that is deleted.
+fn folder_without_contents(settled: Option<u64>) -> TempDir {
+    const REFERENCE: u8 = 2;
+    let folder = folder();
+    let disk: Arc<dyn Disk> = Arc::new(Folder::new(folder.path()));
+    for file in ["checkpoint", "checkpoint.copy", "log/00000000000000000001.log"] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let mut begin = 0;
+    append(Arc::clone(&disk), &mut |out| {
+        let place = out.position().0 << 16 | 1;
+        out.begin(QUEUE, kind::RESERVED);
+        out.part(|out| out.extend([0; 8]));
+        out.end();
+        begin = out.position().0;
+        for (owner, seqs) in [(QUEUE, &[20, 30, 31][..]), (8, &[3])] {
+            out.begin(owner, kind::ENQUEUED);
+            out.part(|out| out.extend([0; 8]));
+            for seq in seqs {
+                let head = [&u64::to_le_bytes(*seq)[..], &[0, 0, 0, 0, 0, 0, 0, REFERENCE]].concat();
+                out.part(|out| out.extend([&head[..], &place.to_le_bytes()].concat()));
+            }
+            out.end();
+        }
+        if let Some(seq) = settled {
+            out.begin(QUEUE, kind::SETTLED);
+            out.part(|out| out.extend([seq, seq, 3].iter().flat_map(|number| number.to_le_bytes())));
+            out.end();
+        }
+    });
+    let mut writer = Writer::new();
+    writer.entry(NODE, entry::NODE, |out| {
+        for number in [begin, begin, 8, 2] {
+            out.extend(number.to_le_bytes());
+        }
+    });
+    for change in [Change::VhostPut(Vhost::named(vhost())), queue(QUEUE, "q")] {
+        writer.entry(NODE, entry::CHANGE, |out| codec::encode(&change, out));
+    }
+    writer.entry(QUEUE, entry::QUEUE, |out| out.extend(SUMMARY));
+    writer.finish(&*disk).unwrap();
+    folder
+}
+
+#[test]
+fn contents_that_the_log_no_longer_holds_are_lost_if_anything_needs_them() {
+    // Message 20 stands in the extent.
+    for (settled, lost) in [(None, 2), (Some(30), 1)] {
+        let folder = folder_without_contents(settled);
+        let text = run(folder.path()).unwrap().to_string();
+        let told = format!("  log at byte 0: what queue 7 needs of it is gone; messages lost: {lost}");
+        assert!(text.contains(&told), "{text}");
+        assert!(
+            text.contains(&format!("damaged: 1 place, {lost} message")),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn whatever_byte_of_a_checkpoint_or_an_extent_is_wrong_is_found() {
     let folder = folder();
