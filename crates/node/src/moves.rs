@@ -26,9 +26,9 @@ impl Node {
         let mut waiting = vec![Arc::clone(start)];
         while let Some(queue) = waiting.pop() {
             while let Some(leaving) = queue.start_move(MOVED_MAX) {
-                let last = leaving.iter().filter_map(|one| one.seq).max();
+                let seqs: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
                 let is_done = self.move_all(&queue, leaving, &mut waiting, touched);
-                queue.end_move(last.filter(|_| !is_done));
+                queue.end_move(&seqs, is_done);
             }
             if queue.is_empty_at_last() {
                 self.delete_emptied(&queue, touched);
@@ -299,5 +299,148 @@ fn give(shares: &mut Vec<(Arc<LiveQueue>, Share)>, queue: &Arc<LiveQueue>, messa
             };
             shares.push((Arc::clone(queue), share));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::client::Client;
+    use crate::node::Config;
+    use std::sync::Barrier;
+    use warren_broker::access::{Permission, User};
+    use warren_broker::catalog::{QueueDeclaration, Vhost};
+    use warren_broker::message::Parts;
+    use warren_broker::name::{QueueName, UserName, VhostName};
+    use warren_broker::value::Value;
+    use warren_store::MemoryLog;
+
+    const HOUR_MS: u64 = 4_000_000_000_000;
+
+    fn name(queue: &str) -> QueueName {
+        QueueName::new(queue).unwrap()
+    }
+
+    fn client(node: &Arc<Node>) -> Client {
+        let vhost = VhostName::new("/").unwrap();
+        node.put_vhost(Vhost::named(vhost.clone()));
+        let mut user = User::new(UserName::new("u").unwrap());
+        let may_do_anything = Permission::new(".*", ".*", ".*").unwrap();
+        user.permissions.insert(vhost, may_do_anything);
+        node.put_user(user.clone());
+        node.enter(Arc::new(user), "/", node.new_mailbox()).unwrap()
+    }
+
+    fn declare(client: &mut Client, queue: &str, arguments: &[(&str, Value)]) -> Arc<LiveQueue> {
+        let arguments = arguments.iter().cloned();
+        let asked = QueueDeclaration {
+            name: name(queue),
+            server_named: false,
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            arguments: arguments.map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        client.declare_queue(&asked, &mut Touched::default()).unwrap();
+        client.vhost().queue(queue).unwrap()
+    }
+
+    /// A queue `q` that is deleted and has one letter, which nobody takes.
+    fn set_aside(client: &mut Client) -> Arc<LiveQueue> {
+        let arguments = [
+            ("x-queue-type", Value::from("quorum")),
+            ("x-dead-letter-exchange", Value::from("")),
+            ("x-dead-letter-routing-key", Value::from("there")),
+            ("x-dead-letter-strategy", Value::from("at-least-once")),
+            ("x-overflow", Value::from("reject-publish")),
+            ("x-dead-letter-on-delete", Value::Bool(true)),
+        ];
+        let queue = declare(client, "q", &arguments);
+        let parts = Parts {
+            key: "q",
+            body: b"letter",
+            persistent: true,
+            published_ms: HOUR_MS,
+            ..Parts::default()
+        };
+        let (mut batch, mut touched) = (Batch::default(), Touched::default());
+        batch.publish(&queue, Message::of(&parts).unwrap(), 0);
+        client.flush(&mut batch, &mut touched);
+        let deleted = client.delete_queue(&name("q"), false, false, &mut touched);
+        assert_eq!(deleted.unwrap().0, 1);
+        queue
+    }
+
+    /// Its letter leaves, and nobody has looked yet whether that was the last one.
+    fn empty(node: &Node, queue: &Arc<LiveQueue>) {
+        node.backing.clock.set_ms(HOUR_MS + 1_500);
+        let leaving = queue.start_move(MOVED_MAX).unwrap();
+        let seqs: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
+        let is_done = node.move_all(queue, leaving, &mut Vec::new(), &mut Touched::default());
+        assert!(is_done);
+        queue.end_move(&seqs, is_done);
+    }
+
+    #[test]
+    fn a_deleted_queue_that_several_find_empty_goes_once() {
+        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
+        node.tick(HOUR_MS);
+        let mut client = client(&node);
+        let first = set_aside(&mut client);
+        declare(&mut client, "there", &[]);
+        empty(&node, &first);
+        // Two come to the same end before either of them acts on it.
+        assert!(first.is_empty_at_last() && first.is_empty_at_last());
+        let mut touched = Touched::default();
+        node.delete_emptied(&first, &mut touched);
+        let (position, first_id) = (node.appended(), first.id());
+        assert!(client.vhost().queues_by_id(&[first_id]).is_empty());
+        // Meanwhile there is another one of its name, which has letters to send as well.
+        client
+            .delete_queue(&name("there"), false, false, &mut touched)
+            .unwrap();
+        let second = set_aside(&mut client);
+        let again = declare(&mut client, "q", &[]);
+        let before = node.appended();
+        assert!(before > position);
+        node.delete_emptied(&first, &mut touched);
+        assert_eq!(node.appended(), before, "nothing is said of it again");
+        assert!(!again.is_deleted());
+        assert!(Arc::ptr_eq(&client.vhost().queue("q").unwrap(), &again));
+        assert_eq!(client.vhost().queues_by_id(&[second.id()]).len(), 1);
+        assert_eq!(second.totals().messages(), 1);
+    }
+
+    #[test]
+    fn threads_that_find_a_deleted_queue_empty_at_the_same_time_delete_it_once() {
+        const FINDERS: usize = 4;
+        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
+        node.tick(HOUR_MS);
+        let mut client = client(&node);
+        let queue = set_aside(&mut client);
+        declare(&mut client, "there", &[]);
+        empty(&node, &queue);
+        let (all_found, id) = (Barrier::new(FINDERS), queue.id());
+        std::thread::scope(|scope| {
+            for _ in 0..FINDERS {
+                scope.spawn(|| {
+                    assert!(queue.is_empty_at_last());
+                    all_found.wait();
+                    node.delete_emptied(&queue, &mut Touched::default());
+                    // Nobody finds it once more, and nothing of it is moved.
+                    assert!(!queue.is_empty_at_last());
+                    node.move_on(&queue, &mut Touched::default());
+                });
+            }
+        });
+        assert!(client.vhost().queues_by_id(&[id]).is_empty());
+        assert_eq!(client.vhost().queue("there").unwrap().totals().ready, 1);
+        drop(client);
+        // The node does not know it any more, nor does the clock call it.
+        node.tick(HOUR_MS + 10_000);
+        assert_eq!(Arc::strong_count(&queue), 1);
     }
 }

@@ -210,11 +210,7 @@ impl Queue {
         if self.settle_waiting(seq, sum) {
             return;
         }
-        if let Some(gone) = self
-            .extras
-            .as_mut()
-            .and_then(|extras| extras.leaving.gone.remove(seq))
-        {
+        if let Some(gone) = self.extras.as_mut().and_then(|extras| extras.leaving.remove(seq)) {
             self.octets.taken_up(u64::from(gone.octets));
             self.bytes -= gone.message.map_or(0, |message| message.memory_bytes());
             sum.add(u64::from(gone.octets), gone.is_stored, gone.persistent);

@@ -280,6 +280,7 @@ impl Queue {
             redelivered: held.redelivered,
             failures: held.failures,
             level: held.level,
+            is_tried: false,
         };
         extras.leaving.add(seq, gone, true);
     }

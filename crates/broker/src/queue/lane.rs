@@ -412,13 +412,28 @@ impl Reading {
             && let Some((seq, entry)) = self.front.pop_last()
         {
             self.front_bytes -= entry.message.memory_bytes();
-            if self.absent.first().is_none_or(|first| seq < first) {
-                self.first_begin = Some((seq, begin_ms(&entry.message)));
-            }
-            self.absent.insert(seq);
+            self.unread(seq, &entry);
             note(seq, &entry);
         }
         before - self.front_bytes
+    }
+
+    /// A message that stands in an extent is not in memory any more.
+    pub(super) fn unread(&mut self, seq: u64, entry: &Entry) {
+        if self.absent.first().is_none_or(|first| seq < first) {
+            self.first_begin = Some((seq, begin_ms(&entry.message)));
+        }
+        self.absent.insert(seq);
+    }
+
+    /// What is absent from a number on, the first of it.
+    pub(super) fn absent_from(&self, first: u64) -> SeqSet {
+        let behind = Range {
+            first,
+            last: u64::MAX,
+        };
+        let all = self.absent.head(behind, FETCHED_MAX, FETCHED_RANGES_MAX);
+        all.into_iter().collect()
     }
 
     /// What is to be read next, if anything is and nothing is being read already: what is absent, or only

@@ -2,10 +2,15 @@
 //!
 //! A message that is leaving is neither ready nor out. It is done with here when it stands there, which is
 //! one step in the log; until then a crash leaves it where it was.
+//!
+//! One that nobody takes is passed over until all are tried again. Of a queue that is deleted, all that it
+//! holds leaves. That may be far more than memory has room for: so it is taken out of the lanes little by
+//! little, and what nobody takes is put back, where it waits for the next time round.
 
 use super::Queue;
 use super::fact::Gathered;
-use super::lane::{Ahead, Entry};
+use super::lane::{Ahead, Entry, Next, Past};
+use super::times::Resting;
 use super::window::Window;
 use crate::message::{Message, Reason};
 
@@ -33,6 +38,17 @@ pub(super) struct Gone {
     pub(super) failures: u16,
     /// The priority of the lane that it comes from.
     pub(super) level: u8,
+    /// Nobody took it.
+    pub(super) is_tried: bool,
+}
+
+/// How far it came with the lanes of a queue that is deleted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Round {
+    /// Of which priority the next message is; `None`: there is none.
+    pub(super) level: Option<u8>,
+    /// It has no lower number.
+    pub(super) from: u64,
 }
 
 /// All messages that are leaving.
@@ -43,6 +59,12 @@ pub(super) struct Exit {
     pub(super) ahead: Ahead,
     /// Those that were not taken for want of room.
     turned_away: Vec<Message>,
+    /// How many nobody took.
+    tried: usize,
+    /// All below this number are such.
+    untried_from: u64,
+    /// The queue is deleted.
+    pub(super) round: Option<Round>,
 }
 
 impl Exit {
@@ -74,6 +96,7 @@ impl Exit {
             redelivered: entry.past.is_redelivered(),
             failures: entry.past.failures(),
             level,
+            is_tried: false,
         };
         self.add(seq, gone, false);
     }
@@ -84,12 +107,20 @@ impl Exit {
             self.ahead.absent.insert(seq);
             self.ahead.is_hungry = true;
         }
+        self.untried_from = self.untried_from.min(seq);
         self.gone.insert(seq, gone);
     }
 
-    /// The first messages from a number on that are in memory, at most so many. Those without a number come
+    /// A message is done with, or does not leave any more.
+    pub(super) fn remove(&mut self, seq: u64) -> Option<Gone> {
+        let gone = self.gone.remove(seq)?;
+        self.tried -= usize::from(gone.is_tried);
+        Some(gone)
+    }
+
+    /// The first messages that were not tried and are in memory, at most so many. Those without a number come
     /// before, and are named once.
-    pub(super) fn first(&mut self, from: u64, max: usize) -> Vec<Leaving> {
+    pub(super) fn first(&mut self, max: usize) -> Vec<Leaving> {
         let count = self.turned_away.len().min(max);
         let turned_away = self.turned_away.drain(..count).map(|message| Leaving {
             seq: None,
@@ -97,7 +128,14 @@ impl Exit {
             reason: Reason::MaxLen,
         });
         let mut first: Vec<Leaving> = turned_away.collect();
-        let here = self.gone.iter_from(from).filter_map(|(seq, gone)| {
+        let is_untried = |(_, gone): &(u64, &Gone)| !gone.is_tried;
+        let mut untried = self
+            .gone
+            .iter_from(self.untried_from)
+            .filter(is_untried)
+            .peekable();
+        self.untried_from = untried.peek().map_or(u64::MAX, |(seq, _)| *seq);
+        let here = untried.filter_map(|(seq, gone)| {
             Some(Leaving {
                 seq: Some(seq),
                 message: gone.message.clone()?,
@@ -106,6 +144,20 @@ impl Exit {
         });
         first.extend(here.take(max - count));
         first
+    }
+
+    /// All are to be tried again.
+    fn try_again(&mut self) {
+        if self.tried == 0 {
+            return;
+        }
+        let all: Vec<u64> = self.gone.iter().map(|(seq, _)| seq).collect();
+        for seq in all {
+            if let Some(gone) = self.gone.find_mut(seq) {
+                gone.is_tried = false;
+            }
+        }
+        (self.tried, self.untried_from) = (0, 0);
     }
 
     pub(super) fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
@@ -126,51 +178,150 @@ impl Queue {
         extras.is_some_and(|extras| extras.leaving.len() > 0)
     }
 
-    /// The first messages from a number on that leave and are in memory, at most so many. They are leaving
-    /// until [`Command::Left`](super::Command::Left) says that they have.
-    pub fn leaving(&mut self, from: u64, max: usize) -> Vec<Leaving> {
+    /// The first messages that leave and are in memory, at most so many, without those that nobody took. They are
+    /// leaving until [`Command::Left`](super::Command::Left) says that they have.
+    pub fn leaving(&mut self, max: usize) -> Vec<Leaving> {
         match &mut self.extras {
             None => Vec::new(),
-            Some(extras) => extras.leaving.first(from, max),
+            Some(extras) => extras.leaving.first(max),
         }
     }
 
-    /// So many messages leave, if there are dead letters; what has to be read first leaves when this is asked
-    /// again after it was. For a queue that is deleted, and has no consumers any more.
-    pub fn leave_some(&mut self, max: usize) {
-        let mut left = 0;
-        while left < max {
-            let top = self.top();
-            let lane = self.open_lane(top);
-            let Some((seq, entry, is_stored)) = lane.pop() else {
-                break;
+    /// How many messages leave that are still to be tried.
+    pub fn untried(&self) -> usize {
+        let extras = self.extras.as_ref();
+        extras.map_or(0, |extras| extras.leaving.len() - extras.leaving.tried)
+    }
+
+    /// Those of these messages that have not left are passed over until [`Queue::try_again`]: nobody took
+    /// them. Answers how many they are.
+    pub fn not_taken(&mut self, seqs: &[u64]) -> usize {
+        let mut count = 0;
+        for seq in seqs {
+            let Some(extras) = &mut self.extras else { break };
+            let is_emptied = extras.leaving.round.is_some();
+            let Some(gone) = extras.leaving.gone.find_mut(*seq) else {
+                continue;
             };
+            count += 1;
+            // What left for another reason has to keep it.
+            if is_emptied && gone.reason == Reason::Deleted && gone.message.is_some() {
+                self.put_off(*seq);
+            } else if !std::mem::replace(&mut gone.is_tried, true) {
+                extras.leaving.tried += 1;
+            }
+        }
+        count
+    }
+
+    /// A message of a queue that is deleted is put back to where it was.
+    fn put_off(&mut self, seq: u64) {
+        let Some(extras) = &mut self.extras else { return };
+        let Some(gone) = extras.leaving.remove(seq) else {
+            return;
+        };
+        extras.times.came_back(seq, gone.is_stored);
+        self.octets.taken_up(u64::from(gone.octets));
+        let Some(message) = gone.message else { return };
+        let entry = Entry {
+            message,
+            past: Past::new(gone.redelivered, gone.failures),
+        };
+        if gone.is_stored {
+            self.stored.note(seq, gone.redelivered, gone.failures);
+            self.bytes -= entry.message.memory_bytes();
+            self.open_lane(gone.level).ahead.unread(seq, &entry);
+        } else {
+            self.open_lane(gone.level).put_back(seq, entry, false);
+        }
+    }
+
+    /// Whether all that a deleted queue has ready was tried, and nobody took what is left.
+    pub fn has_tried_all(&self) -> bool {
+        let round = self.extras.as_ref().and_then(|extras| extras.leaving.round);
+        round.is_some_and(|round| round.level.is_none()) && self.untried() == 0
+    }
+
+    /// What nobody took is to be tried again. Of a queue that is deleted, what is still to be tried comes first.
+    pub fn try_again(&mut self) {
+        let Some(extras) = &mut self.extras else { return };
+        let leaving = &mut extras.leaving;
+        leaving.try_again();
+        if let Some(Round { level: None, .. }) = leaving.round {
+            self.begin_round();
+        }
+    }
+
+    fn begin_round(&mut self) {
+        let level = self.lanes().map(|(level, _)| level).max();
+        let round = Round { level, from: 0 };
+        self.extras.get_or_insert_default().leaving.round = Some(round);
+    }
+
+    /// So many messages leave, if there are dead letters; what has to be read first leaves when this is asked
+    /// again after it was. For a queue that is deleted, and has no consumers any more. Each leaves once until
+    /// [`Queue::try_again`].
+    pub fn leave_some(&mut self, max: usize) {
+        let is_empty = self.totals().messages() == 0;
+        let leaving = &mut self.extras.get_or_insert_default().leaving;
+        if is_empty {
+            leaving.round = None;
+            return;
+        }
+        if leaving.round.is_none() {
+            self.begin_round();
+        }
+        let mut left = 0;
+        while left < max
+            && let Some((level, seq)) = self.next_of_round()
+            && let Some((entry, is_stored)) = self.open_lane(level).remove(seq)
+        {
             // There are dead letters, so that nothing is settled here.
-            self.leave(
-                (seq, top),
-                entry,
-                is_stored,
-                Reason::Deleted,
-                &mut Gathered::default(),
-            );
+            let settled = &mut Gathered::default();
+            self.leave((seq, level), entry, is_stored, Reason::Deleted, settled);
             left += 1;
         }
-        let out: Vec<u64> = self
-            .unsettled
-            .iter()
-            .map(|(seq, _)| seq)
-            .take(max - left)
-            .collect();
+        let out = self.unsettled.iter().map(|(seq, _)| seq);
+        let out: Vec<u64> = out.take(max - left).collect();
         left += out.len();
         out.into_iter().for_each(|seq| self.give_up(seq, Reason::Deleted));
         self.hurry(max - left);
     }
 
-    /// So many of the messages that are delayed or rest are ready now, or are to be read.
+    /// The next message that stands in a lane, and its priority: the highest one first. `None` when there is none,
+    /// or when it has to be read first.
+    fn next_of_round(&mut self) -> Option<(u8, u64)> {
+        let mut round = self.extras.as_ref()?.leaving.round?;
+        let mut found = None;
+        while let Some(level) = round.level {
+            let lane = self.open_lane(level);
+            match lane.next_from(round.from) {
+                Some(Next::Here(seq)) => {
+                    round.from = seq.saturating_add(1);
+                    found = Some((level, seq));
+                    break;
+                }
+                Some(Next::Absent(_)) => {
+                    lane.ahead.is_hungry = true;
+                    break;
+                }
+                None => {}
+            }
+            let lower = self.lanes().map(|(other, _)| other);
+            round.level = lower.filter(|other| *other < level).max();
+            round.from = 0;
+        }
+        self.extras.as_mut()?.leaving.round = Some(round);
+        found
+    }
+
+    /// So many of the messages that are delayed or rest leave, or are to be read.
     fn hurry(&mut self, max: usize) {
         let Some(extras) = &mut self.extras else { return };
         let (hurried, octets) = extras.times.hurry(max);
-        self.rise(u64::MAX, max);
+        for (seq, resting) in extras.times.rise(u64::MAX, max) {
+            extras.leaving.add(seq, Gone::rested(resting), true);
+        }
         self.octets.taken_up(octets);
         for (seq, entry, is_stored) in hurried {
             let persistent = self.is_kept(&entry.message);
@@ -179,7 +330,25 @@ impl Queue {
                 times.came_up(entry.body_bytes(), is_stored, persistent);
             }
             let level = self.level_of(&entry.message);
-            self.open_lane(level).put_back(seq, entry, is_stored);
+            let settled = &mut Gathered::default();
+            self.leave((seq, level), entry, is_stored, Reason::Deleted, settled);
+        }
+    }
+}
+
+impl Gone {
+    /// A message that rests, of a queue that is deleted.
+    fn rested(resting: Resting) -> Self {
+        Self {
+            is_stored: resting.message.is_none(),
+            message: resting.message,
+            reason: Reason::Deleted,
+            octets: resting.octets,
+            persistent: resting.persistent,
+            redelivered: true,
+            failures: resting.failures,
+            level: resting.level,
+            is_tried: false,
         }
     }
 }

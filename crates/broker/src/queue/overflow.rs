@@ -105,7 +105,8 @@ impl Queue {
     /// Whether there is more than may be, and it is to go.
     pub fn is_overfull(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| {
-            let drops = extras.rules.overflow == Overflow::DropHead;
+            // What a queue that is deleted could not send on waits in its lanes, however much it is.
+            let drops = extras.rules.overflow == Overflow::DropHead && extras.leaving.round.is_none();
             let limits = extras.rules.limits().filter(|_| drops);
             limits.is_some_and(|(length, octets)| {
                 self.ready_count() as u64 > length || self.octets.ready() > octets

@@ -461,6 +461,7 @@ impl Queue {
         let wants_ahead = self.consumers.len() > 0;
         let has_ttl = self.has_ttl();
         let top = self.top();
+        let round = self.extras.as_ref().and_then(|extras| extras.leaving.round);
         let Self {
             lane, extras, stored, ..
         } = self;
@@ -470,9 +471,13 @@ impl Queue {
                 continue;
             }
             let wants_ahead = wants_ahead && level == top;
+            // Of a queue that is deleted nothing is read that nobody took.
+            let of = round
+                .filter(|_| lane.ahead.is_hungry)
+                .map(|round| lane.ahead.absent_from(round.from));
             let mut fetch = lane
                 .ahead
-                .fetch(stored, None, ahead_bytes, FETCHED_MAX, wants_ahead);
+                .fetch(stored, of.as_ref(), ahead_bytes, FETCHED_MAX, wants_ahead);
             if fetch.is_none() && has_ttl && lane.lacks_head() {
                 fetch = lane.ahead.fetch_first(stored, ahead_bytes);
             }
@@ -558,7 +563,7 @@ impl Queue {
         });
         reading.is_hungry = !reading.absent.is_empty();
         for seq in lost {
-            gone.remove(*seq);
+            leaving.remove(*seq);
         }
     }
 

@@ -322,7 +322,7 @@ impl Times {
     }
 
     /// So many of the messages that rest until an hour, or a time before, have rested enough.
-    fn rise(&mut self, until_ms: u64, max: usize) -> Vec<(u64, Resting)> {
+    pub(super) fn rise(&mut self, until_ms: u64, max: usize) -> Vec<(u64, Resting)> {
         let mut risen = Vec::new();
         while risen.len() < max
             && let Some((at, _)) = self.rests.first()
@@ -549,6 +549,7 @@ impl Queue {
             redelivered: self.stored.is_redelivered(seq),
             failures: self.stored.failures_of(seq),
             level,
+            is_tried: false,
         };
         let extras = self.extras.get_or_insert_default();
         extras.leaving.add(seq, gone, needs_body);

@@ -97,7 +97,8 @@ impl LiveQueue {
 
     /// Consumers and getters learn that the queue is gone.
     fn part(&self, state: &mut State, touched: &mut Touched) {
-        for (_, subscriber) in state.subscribers.drain(..).flatten() {
+        for (key, subscriber) in state.subscribers.drain(..).flatten() {
+            state.machine.cancel(key);
             let notice = Notice::ConsumerCancelled(subscriber.address);
             let mut open = subscriber.mailbox.open();
             open.push_notice(notice, touched);

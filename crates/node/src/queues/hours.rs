@@ -59,7 +59,8 @@ impl LiveQueue {
             due = [state.machine.next_due(), expiry].into_iter().flatten().min();
         }
         // Whoever moves what leaves asks when that is done.
-        if state.machine.totals().leaving > 0 && !state.is_moving {
+        let may_leave = state.machine.totals().leaving > 0 || self.life() == Life::Emptied;
+        if may_leave && !state.is_moving {
             let moves = [state.move_at_ms, state.retry_at_ms];
             due = moves.into_iter().filter(|at| *at > 0).chain(due).min();
         }

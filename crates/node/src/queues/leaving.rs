@@ -23,6 +23,13 @@ const MOVED_BYTES_MAX: usize = 1024 * 1024;
 /// A deleted queue takes no more of what it holds out of its lanes while so many messages leave.
 const LEAVING_MAX: usize = 1024;
 
+/// A deleted queue waits so many times as long as others before it tries again what nobody takes, for each so
+/// many messages: they may be millions, and have to be read each time.
+const STUCK_STEP: usize = 1024;
+
+/// But not longer than three minutes, as RabbitMQ does with any.
+const STUCK_STEPS_MAX: usize = 180;
+
 /// Whether something leaves that nobody moves yet.
 pub(super) fn has_leaving(state: &State) -> bool {
     state.machine.has_leaving() && !state.is_moving
@@ -56,32 +63,37 @@ impl LiveQueue {
         }
         state.move_at_ms = 0;
         if state.retry_at_ms > 0 && state.retry_at_ms <= now_ms {
-            (state.move_from, state.retry_at_ms) = (0, 0);
+            state.retry_at_ms = 0;
+            state.machine.try_again();
         }
         let before = state.machine.bytes();
-        if is_emptied && state.machine.totals().leaving < LEAVING_MAX {
+        if is_emptied && state.machine.untried() < LEAVING_MAX {
             state.machine.leave_some(max);
         }
-        let from = state.move_from;
-        let mut leaving = state.machine.leaving(from, max);
+        let mut leaving = state.machine.leaving(max);
         leaving.truncate(moved_at_a_time(&leaving));
         state.is_moving = !leaving.is_empty();
+        if is_emptied && leaving.is_empty() {
+            wait_for_takers(&mut state, now_ms);
+        }
         self.ask_for_call(&mut state);
         // What has to be read first is asked for.
         self.settle_accounts(&mut state, before);
         state.is_moving.then_some(leaving)
     }
 
-    /// They were moved. `stuck`: some were not, with numbers up to this one; they are tried again after a
-    /// while, and others go meanwhile.
-    pub(crate) fn end_move(self: &Arc<Self>, stuck: Option<u64>) {
+    /// These were moved, but for some of them where it is not done; these are tried again after a while, and
+    /// others go meanwhile.
+    pub(crate) fn end_move(self: &Arc<Self>, seqs: &[u64], is_done: bool) {
         let mut state = self.lock();
         state.is_moving = false;
-        if let Some(last) = stuck {
-            state.move_from = last.saturating_add(1);
+        if !is_done {
+            let before = state.machine.bytes();
+            state.stuck += state.machine.not_taken(seqs);
             if state.retry_at_ms == 0 {
                 state.retry_at_ms = self.backing.clock.now_ms().saturating_add(RETRY_MS);
             }
+            self.settle_accounts(&mut state, before);
         }
         self.ask_for_call(&mut state);
     }
@@ -118,6 +130,18 @@ impl LiveQueue {
     pub(crate) fn is_full_for(&self, message: &Message) -> bool {
         let now_ms = self.backing.clock.now_ms();
         self.refuses() && !self.lock().machine.has_room_for(message, now_ms)
+    }
+}
+
+/// Nothing of a deleted queue can be moved now: it tries again later, if nothing happens before.
+fn wait_for_takers(state: &mut State, now_ms: u64) {
+    let mut steps = 1;
+    if state.machine.has_tried_all() {
+        steps = (std::mem::take(&mut state.stuck) / STUCK_STEP).min(STUCK_STEPS_MAX);
+    }
+    if state.retry_at_ms == 0 || steps > 1 {
+        let pause_ms = RETRY_MS * (steps as u64).max(1);
+        state.retry_at_ms = now_ms.saturating_add(pause_ms);
     }
 }
 

@@ -123,10 +123,10 @@ pub(super) struct State {
     pub(super) is_moving: bool,
     /// What leaves is not moved before this time: the log is behind.
     pub(super) move_at_ms: u64,
-    /// What leaves and was taken by nobody has lower numbers, and is tried again at this time; 0: there is
-    /// none.
-    pub(super) move_from: u64,
+    /// What leaves and was taken by nobody is tried again at this time; 0: there is none.
     pub(super) retry_at_ms: u64,
+    /// So many were taken by nobody since all that a deleted queue has was last tried.
+    pub(super) stuck: usize,
     /// What is to be read so that it may leave is not read before this time: memory is full.
     pub(super) read_at_ms: u64,
     /// Looks at how many messages are ready.

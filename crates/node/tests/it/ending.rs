@@ -158,3 +158,86 @@ fn a_deleted_queue_sends_on_after_a_restart_and_stays_deleted() {
     assert_eq!(drain(&mut session, "there").len(), 0);
     assert!(session.find_queue(&name("q")).is_ok());
 }
+
+/// More than a deleted queue takes out of its lanes at a time.
+const STUCK: usize = 3_000;
+
+/// A queue whose dead letters go where their own keys say; so many go to `full`, where there is no room, and
+/// the last ones to `there`.
+fn mostly_stuck(session: &mut Client) -> Vec<Vec<u8>> {
+    let limits = [
+        ("x-max-length", Value::I64(1)),
+        ("x-overflow", Value::from("reject-publish")),
+    ];
+    let full = declare_with(session, "full", &limits);
+    put(session, &full, &[letter(b"before")]);
+    declare_queue(session, "there");
+    let mut arguments = arguments();
+    arguments.retain(|(name, _)| *name != "x-dead-letter-routing-key");
+    let queue = declare_with(session, "q", &arguments);
+    let keyed = |nth: usize| {
+        let key = if nth < STUCK { "full" } else { "there" };
+        timed(key, format!("{nth}").as_bytes(), HOUR_MS, |_| {})
+    };
+    let all: Vec<Message> = (0..STUCK + 10).map(keyed).collect();
+    put(session, &queue, &all);
+    all[STUCK..]
+        .iter()
+        .map(|message| message.body().to_vec())
+        .collect()
+}
+
+#[test]
+fn what_a_deleted_queue_cannot_send_on_keeps_nothing_else_up() {
+    let node = node();
+    node.tick(HOUR_MS);
+    let mut client = client(&node, "u");
+    let last = mostly_stuck(&mut client);
+    assert_eq!(delete(&mut client, "q"), STUCK + 10);
+    assert_eq!(drain(&mut client, "there"), last);
+    // What is stuck comes bit by bit, as there is room, in its order.
+    let mut found = drain(&mut client, "full");
+    for round in 1..=10 {
+        // The more there is, the longer it waits.
+        node.tick(HOUR_MS + round * 2_000 - 1);
+        assert_eq!(drain(&mut client, "full").len(), 0);
+        node.tick(HOUR_MS + round * 2_000);
+        found.extend(drain(&mut client, "full"));
+    }
+    let wanted: Vec<_> = (0..10).map(|nth: usize| format!("{nth}").into_bytes()).collect();
+    assert_eq!(found[1..], wanted);
+    // And all of it when there is room for all.
+    delete(&mut client, "full");
+    declare_queue(&mut client, "full");
+    node.tick(HOUR_MS + 22_000);
+    assert_eq!(drain(&mut client, "full").len(), STUCK - 10);
+    assert_eq!(node.memory().queues_bytes(), 0);
+    node.tick(HOUR_MS + 40_000);
+    assert_eq!(drain(&mut client, "full").len(), 0);
+}
+
+#[test]
+fn what_a_deleted_queue_cannot_send_on_keeps_nothing_else_up_that_has_to_be_read() {
+    let disk = SimDisk::new(1);
+    let node = open(&disk);
+    node.put_vhost(Vhost::named(vhost()));
+    let mut session = client(&node, "u");
+    let last = mostly_stuck(&mut session);
+    node.stop().unwrap();
+    drop((session, node));
+    let node = open(&disk.kill());
+    let mut session = client(&node, "u");
+    assert_eq!(delete(&mut session, "q"), STUCK + 10);
+    while node.read_back() {}
+    assert_eq!(drain(&mut session, "there"), last);
+    delete(&mut session, "full");
+    declare_queue(&mut session, "full");
+    let mut found = 0;
+    for second in 2..=10 {
+        node.tick(HOUR_MS + second * 1_000);
+        while node.read_back() {}
+        found += drain(&mut session, "full").len();
+    }
+    assert_eq!(found, STUCK);
+    assert_eq!(node.memory().queues_bytes(), 0);
+}

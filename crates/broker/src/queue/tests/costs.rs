@@ -207,3 +207,34 @@ fn owners_of_groups_take_turns_by_priority_and_in_their_order() {
     let order: Vec<_> = dispatched(&mut queue).iter().map(|(key, ..)| *key).collect();
     assert_eq!(order, [a, b, a, b, b]);
 }
+
+#[test]
+fn of_a_deleted_queue_little_is_in_memory_and_nothing_is_read_twice_in_a_round() {
+    const COUNT: u64 = 1000;
+    const READ_MAX: u64 = 10;
+    let mut queue = ruled(with_dead_letters());
+    let letter = of("k");
+    enqueue(&mut queue, &vec![letter.clone(); COUNT as usize]);
+    store(&mut queue, 1);
+    assert_eq!(queue.bytes(), 0);
+    // Nobody takes any but the last ones.
+    let (mut reads, mut left) = (0, 0);
+    while left < 10 {
+        queue.leave_some(10);
+        if let Some(fetch) = queue.fetch(1000) {
+            let wanted = fetch.wanted.iter().flat_map(|range| range.first..=range.last);
+            let found = wanted.take(READ_MAX as usize).map(|seq| (seq, letter.clone()));
+            let found: Vec<_> = found.collect();
+            reads += found.len() as u64;
+            queue.fetched(fetch.lane, fetch.ticket, found, &[]);
+        }
+        let all: Vec<u64> = queue.leaving(10).iter().filter_map(|one| one.seq).collect();
+        let taken: Vec<u64> = all.iter().copied().filter(|seq| *seq >= COUNT - 10).collect();
+        at(&mut queue, &Command::Left(&taken), NOW_MS);
+        left += taken.len();
+        queue.not_taken(&all);
+        assert!(queue.bytes() <= 3 * READ_MAX as usize * letter.memory_bytes());
+        assert!(reads <= COUNT, "{reads} reads");
+    }
+    assert_eq!((reads, queue.totals().ready), (COUNT, COUNT as usize - 10));
+}

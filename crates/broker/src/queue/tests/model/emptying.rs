@@ -1,11 +1,14 @@
 //! A queue that is deleted, and whose messages are dead letters: all of them leave, whatever they wait for.
 
 use super::naive::Place;
-use super::trial::{Trial, skip};
+use super::trial::Trial;
 use super::{Command, Reason};
 
 /// More rounds than this are for ever.
 const ROUNDS_MAX: usize = 10_000;
+
+/// In so many rounds in a row nothing is offered, if nothing is to be any more: each priority may have to be read.
+const IDLE_ROUNDS: usize = 20;
 
 impl Trial {
     /// Everything leaves, or a crash comes between. The queue is used again after that, as if it were another
@@ -28,28 +31,69 @@ impl Trial {
             0 if !has_waiting => usize::from(but / 8),
             _ => usize::MAX,
         };
-        for round in 0.. {
-            assert!(round < ROUNDS_MAX, "it leaves for ever");
+        // Nobody takes every third, or so many more, for a while.
+        let is_stuck = |seq: u64| but % 8 != 1 && seq % 3 == u64::from(but / 4 % 3);
+        let (mut round, mut idle) = (0, 0);
+        while idle < IDLE_ROUNDS {
             if round == crash_after {
                 return self.reopen(true);
             }
-            self.queue.leave_some(max);
-            self.read_all();
-            self.move_some(max, but);
-            let totals = self.queue.totals();
-            if totals.ready + totals.unsettled + totals.delayed + totals.leaving == 0 {
+            round += 1;
+            idle = match self.empty_on(max, is_stuck) {
+                0 => idle + 1,
+                _ => 0,
+            };
+        }
+        // What nobody takes keeps nothing else up.
+        let up = self.model.items.iter().find(|item| !is_stuck(item.seq));
+        assert!(up.is_none(), "{up:?} is kept up");
+        let is_left_out = |_: u64| false;
+        for round in round.. {
+            assert!(round < ROUNDS_MAX, "it leaves for ever");
+            if self.empty_on(max, is_left_out) == 0 {
+                self.queue.try_again();
+            }
+            if self.queue.totals().messages() == 0 {
                 break;
             }
         }
+        self.queue.leave_some(max);
         let left: Vec<_> = self.model.items.iter().collect();
         assert!(left.is_empty(), "{left:?}");
         assert!(self.model.turned_away.is_empty());
     }
 
-    /// Some of what leaves is moved, all of it in the end.
-    fn move_some(&mut self, max: usize, but: u8) {
+    /// Goes on with it. Answers how many messages were offered.
+    fn empty_on(&mut self, max: usize, is_stuck: impl Fn(u64) -> bool) -> usize {
+        let before = self.queue.untried();
+        if before < max {
+            self.queue.leave_some(max);
+        }
+        // Such as are ready or out, as are delayed, and as rest.
+        assert!(self.queue.untried() <= before + 3 * max, "more leave than may");
+        self.read_all();
+        let count = self.move_some(max, is_stuck);
+        let leaving = self.queue.totals().leaving;
+        assert!(
+            leaving <= self.model_leaving() + 4 * max,
+            "{leaving} are taken out of their lanes"
+        );
+        count
+    }
+
+    /// How many left before the queue was deleted.
+    fn model_leaving(&self) -> usize {
+        let items = self.model.items.iter();
+        let left = items.filter(|item| matches!(item.place, Place::Leaving(_)));
+        left.count() + self.model.turned_away.len()
+    }
+
+    /// What leaves is moved, but for what nobody takes. Answers how many messages were offered.
+    fn move_some(&mut self, max: usize, is_stuck: impl Fn(u64) -> bool) -> usize {
         let mut seqs = Vec::new();
-        for leaving in self.queue.leaving(0, max) {
+        let leaving = self.queue.leaving(max);
+        let count = leaving.len();
+        for leaving in leaving {
             let Some(seq) = leaving.seq else {
                 let first = self.model.turned_away.remove(0);
                 assert_eq!(leaving.message.body(), first.body());
@@ -65,10 +109,11 @@ impl Trial {
             assert_eq!(leaving.reason, reason);
             seqs.push(seq);
         }
-        if max > 1 {
-            skip(&mut seqs, but / 4);
-        }
+        let all = seqs.clone();
+        seqs.retain(|seq| !is_stuck(*seq));
         self.decide(&Command::Left(&seqs));
         self.model.items.retain(|item| !seqs.contains(&item.seq));
+        assert_eq!(self.queue.not_taken(&all), all.len() - seqs.len());
+        count
     }
 }

@@ -433,7 +433,7 @@ impl Trial {
     fn leave(&mut self, max: usize, but: u8) {
         self.answer_pending();
         self.read_all();
-        let leaving = self.queue.leaving(0, max);
+        let leaving = self.queue.leaving(max);
         let told = |one: &Leaving| (one.seq, one.message.body().to_vec(), one.reason);
         let told: Vec<_> = leaving.iter().map(told).collect();
         assert_eq!(told, self.model.leaving(max));

@@ -60,7 +60,7 @@ fn a_newer_value_does_not_take_the_place_of_a_dead_letter_that_did_not_arrive_ye
     at(&mut queue, &Command::Tick, NOW_MS + 10);
     enqueue(&mut queue, &[plain("a")]);
     assert_eq!((queue.totals().leaving, queue.totals().ready), (1, 1));
-    assert_eq!(queue.leaving(0, 5).first().unwrap().seq, Some(0));
+    assert_eq!(queue.leaving(5).first().unwrap().seq, Some(0));
 }
 
 fn seqs(queue: &Queue) -> Vec<u64> {
@@ -276,7 +276,7 @@ fn what_is_delayed_and_what_is_not_leave_together_when_the_log_is_replayed() {
     );
     store(&mut queue, 1);
     let mut replica = Queue::restore(queue.summary());
-    while queue.leaving(0, 9).len() < 4 {
+    while queue.leaving(9).len() < 4 {
         queue.leave_some(9);
         read(&mut queue, &delayed);
     }
