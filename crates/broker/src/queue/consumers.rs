@@ -42,8 +42,8 @@ pub struct Subscription {
     pub prefetch: u32,
     /// Higher ones are served first while they can take messages.
     pub priority: i64,
-    /// For how long it may hold a delivery, in milliseconds, 0: without a limit; whatever the queue's rules say.
-    /// `None`: for as long as these do. Without effect with `no_ack`.
+    /// For how long it may hold a delivery, in milliseconds, 0: without a limit; whatever the queue's rules
+    /// say. `None`: for as long as these do. Without effect with `no_ack`.
     pub lease_ms: Option<u64>,
 }
 

@@ -178,8 +178,8 @@ impl Queue {
         extras.is_some_and(|extras| extras.leaving.len() > 0)
     }
 
-    /// The first messages that leave and are in memory, at most so many, without those that nobody took. They are
-    /// leaving until [`Command::Left`](super::Command::Left) says that they have.
+    /// The first messages that leave and are in memory, at most so many, without those that nobody took. They
+    /// are leaving until [`Command::Left`](super::Command::Left) says that they have.
     pub fn leaving(&mut self, max: usize) -> Vec<Leaving> {
         match &mut self.extras {
             None => Vec::new(),
@@ -242,7 +242,8 @@ impl Queue {
         round.is_some_and(|round| round.level.is_none()) && self.untried() == 0
     }
 
-    /// What nobody took is to be tried again. Of a queue that is deleted, what is still to be tried comes first.
+    /// What nobody took is to be tried again. Of a queue that is deleted, what is still to be tried comes
+    /// first.
     pub fn try_again(&mut self) {
         let Some(extras) = &mut self.extras else { return };
         let leaving = &mut extras.leaving;
@@ -288,8 +289,8 @@ impl Queue {
         self.hurry(max - left);
     }
 
-    /// The next message that stands in a lane, and its priority: the highest one first. `None` when there is none,
-    /// or when it has to be read first.
+    /// The next message that stands in a lane, and its priority: the highest one first. `None` when there is
+    /// none, or when it has to be read first.
     fn next_of_round(&mut self) -> Option<(u8, u64)> {
         let mut round = self.extras.as_ref()?.leaving.round?;
         let mut found = None;

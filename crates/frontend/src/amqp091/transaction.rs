@@ -34,8 +34,8 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Finds a delivery that is settled. Those that are looked for in the order in which they were cost one look
-    /// each.
+    /// Finds a delivery that is settled. Those that are looked for in the order in which they were cost one
+    /// look each.
     pub(super) fn find(&mut self, is_it: impl Fn(&Unacked) -> bool) -> Option<&mut Unacked> {
         let from = self.find_from.min(self.settles.len());
         let (before, behind) = self.settles.split_at(from);

@@ -7,7 +7,8 @@ use super::{Command, Reason};
 /// More rounds than this are for ever.
 const ROUNDS_MAX: usize = 10_000;
 
-/// In so many rounds in a row nothing is offered, if nothing is to be any more: each priority may have to be read.
+/// In so many rounds in a row nothing is offered, if nothing is to be any more: each priority may have to be
+/// read.
 const IDLE_ROUNDS: usize = 20;
 
 impl Trial {
