@@ -7,9 +7,11 @@
 //! holds leaves. That may be far more than memory has room for: so it is taken out of the lanes little by
 //! little, and what nobody takes is put back, where it waits for the next time round.
 
-use super::Queue;
+use super::{Queue, SeqSet};
 use super::fact::Gathered;
 use super::lane::{Ahead, Entry, Next, Past};
+use super::paging::FETCHED_MAX;
+use super::stored::{Chains, Fetch};
 use super::times::Resting;
 use super::window::Window;
 use crate::message::{Message, Reason};
@@ -61,6 +63,8 @@ pub(super) struct Exit {
     turned_away: Vec<Message>,
     /// How many nobody took.
     tried: usize,
+    /// Those of them that stand in an extent: they are not in memory until they are tried again.
+    put_by: SeqSet,
     /// All below this number are such.
     untried_from: u64,
     /// The queue is deleted.
@@ -103,9 +107,12 @@ impl Exit {
 
     /// A message leaves. `needs_body`: if it is not in memory, it has to be read first.
     pub(super) fn add(&mut self, seq: u64, gone: Gone, needs_body: bool) {
-        if needs_body && gone.message.is_none() {
-            self.ahead.absent.insert(seq);
-            self.ahead.is_hungry = true;
+        match &gone.message {
+            Some(message) if gone.is_stored => self.ahead.front_bytes += message.memory_bytes(),
+            None if needs_body => {
+                self.ahead.absent.insert(seq);
+            }
+            Some(_) | None => {}
         }
         self.untried_from = self.untried_from.min(seq);
         self.gone.insert(seq, gone);
@@ -115,7 +122,85 @@ impl Exit {
     pub(super) fn remove(&mut self, seq: u64) -> Option<Gone> {
         let gone = self.gone.remove(seq)?;
         self.tried -= usize::from(gone.is_tried);
+        match &gone.message {
+            Some(message) if gone.is_stored => self.ahead.front_bytes -= message.memory_bytes(),
+            None if gone.is_tried => {
+                self.put_by.remove(seq);
+            }
+            Some(_) | None => {}
+        }
         Some(gone)
+    }
+
+    /// Nobody took a message. Answers the bytes of memory given free.
+    fn not_taken(&mut self, seq: u64) -> usize {
+        let Some(gone) = self.gone.find_mut(seq) else {
+            return 0;
+        };
+        if !std::mem::replace(&mut gone.is_tried, true) {
+            self.tried += 1;
+        }
+        if !gone.is_stored {
+            return 0;
+        }
+        let Some(message) = gone.message.take() else {
+            return 0;
+        };
+        self.put_by.insert(seq);
+        let bytes = message.memory_bytes();
+        self.ahead.front_bytes -= bytes;
+        bytes
+    }
+
+    /// A message stands in an extent now. One that waits to be tried stays in memory if there is room for it.
+    /// Answers whether there is such a message, the octets of its body, and the bytes of memory given free.
+    pub(super) fn stored(&mut self, seq: u64, keep_bytes: usize) -> Option<(u32, usize)> {
+        let gone = self.gone.find_mut(seq)?;
+        let octets = gone.octets;
+        if gone.is_stored {
+            return Some((octets, 0));
+        }
+        gone.is_stored = true;
+        let bytes = gone.message.as_ref().map_or(0, Message::memory_bytes);
+        if !gone.is_tried && self.ahead.front_bytes + bytes <= keep_bytes {
+            self.ahead.front_bytes += bytes;
+            return Some((octets, 0));
+        }
+        gone.message = None;
+        match gone.is_tried {
+            true => self.put_by.insert(seq),
+            false => self.ahead.absent.insert(seq),
+        };
+        Some((octets, bytes))
+    }
+
+    /// A message was read. Answers the bytes of memory that it takes.
+    pub(super) fn fetched(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) -> usize {
+        if self.ahead.is_bare() {
+            return 0;
+        }
+        let (gone, reading) = (&mut self.gone, &mut *self.ahead);
+        let mut bytes = 0;
+        reading.fetched(ticket, found, lost, &mut |seq, message| {
+            if let Some(gone) = gone.find_mut(seq) {
+                bytes += message.memory_bytes();
+                gone.message = Some(message);
+            }
+        });
+        reading.front_bytes += bytes;
+        for seq in lost {
+            self.remove(*seq);
+        }
+        bytes
+    }
+
+    /// What is to be read, if anything is: there is little in memory that is to be tried.
+    pub(super) fn fetch(&mut self, chains: &Chains, ahead_bytes: usize) -> Option<Fetch> {
+        if self.ahead.is_bare() {
+            return None;
+        }
+        self.ahead.is_hungry |= self.ahead.front_bytes == 0;
+        self.ahead.fetch(chains, None, ahead_bytes, FETCHED_MAX, true)
     }
 
     /// The first messages that were not tried and are in memory, at most so many. Those without a number come
@@ -158,6 +243,17 @@ impl Exit {
             }
         }
         (self.tried, self.untried_from) = (0, 0);
+        for range in std::mem::take(&mut self.put_by).ranges() {
+            self.ahead.absent.insert_range(range);
+        }
+    }
+
+    /// Gives memory back that an idle queue does not need.
+    pub(super) fn unload(&mut self) {
+        // What is in memory stands among those that leave.
+        if self.ahead.front_bytes == 0 {
+            self.ahead.clear();
+        }
     }
 
     pub(super) fn live(&self) -> impl Iterator<Item = (u64, Option<&Message>, bool)> {
@@ -187,6 +283,11 @@ impl Queue {
         }
     }
 
+    /// How many messages leave that nobody took.
+    pub fn tried(&self) -> usize {
+        self.extras.as_ref().map_or(0, |extras| extras.leaving.tried)
+    }
+
     /// How many messages leave that are still to be tried.
     pub fn untried(&self) -> usize {
         let extras = self.extras.as_ref();
@@ -207,8 +308,8 @@ impl Queue {
             // What left for another reason has to keep it.
             if is_emptied && gone.reason == Reason::Deleted && gone.message.is_some() {
                 self.put_off(*seq);
-            } else if !std::mem::replace(&mut gone.is_tried, true) {
-                extras.leaving.tried += 1;
+            } else {
+                self.bytes -= extras.leaving.not_taken(*seq);
             }
         }
         count

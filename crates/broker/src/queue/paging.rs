@@ -268,14 +268,10 @@ impl Queue {
     /// Bytes of memory that messages in no extent take.
     pub fn unstored_bytes(&self) -> usize {
         let front: usize = self.lanes().map(|(_, lane)| lane.ahead.front_bytes).sum();
-        let leaving = self.extras.iter().flat_map(|extras| extras.leaving.gone.iter());
-        let leaving = leaving.filter(|(_, gone)| gone.is_stored);
-        let leaving = leaving.filter_map(|(_, gone)| gone.message.as_ref());
-        let delayed = self
-            .extras
-            .iter()
-            .map(|extras| extras.times.delayed.ahead.front_bytes);
-        let others = leaving.map(Message::memory_bytes).chain(delayed);
+        let others = self.extras.iter().map(|extras| {
+            let delayed = extras.times.delayed.ahead.front_bytes;
+            delayed + extras.leaving.ahead.front_bytes
+        });
         self.bytes - front - others.sum::<usize>()
     }
 
@@ -352,19 +348,19 @@ impl Queue {
                 self.shelve(level, seq, entry, keep_bytes);
                 continue;
             }
-            let is_live = self.stored_aside(durable, seq);
+            let is_live = self.stored_aside(durable, seq, keep_bytes);
             self.stored.add(durable, extent, seq, is_live);
         }
     }
 
     /// The same of a message that is neither ready nor out. Answers whether there is one.
-    fn stored_aside(&mut self, durable: bool, seq: u64) -> bool {
+    fn stored_aside(&mut self, durable: bool, seq: u64, keep_bytes: usize) -> bool {
         let Some(extras) = &mut self.extras else {
             return false;
         };
-        if let Some(gone) = extras.leaving.gone.find_mut(seq) {
-            gone.is_stored = true;
-            self.octets.stored_one(u64::from(gone.octets), durable);
+        if let Some((octets, freed)) = extras.leaving.stored(seq, keep_bytes) {
+            self.octets.stored_one(u64::from(octets), durable);
+            self.bytes -= freed;
             return true;
         }
         let times = &mut extras.times;
@@ -489,10 +485,7 @@ impl Queue {
             }
         }
         let extras = extras.as_mut()?;
-        let leaving = Some(&mut extras.leaving.ahead).filter(|ahead| !ahead.is_bare());
-        if let Some(fetch) =
-            leaving.and_then(|ahead| ahead.fetch(stored, None, ahead_bytes, FETCHED_MAX, false))
-        {
+        if let Some(fetch) = extras.leaving.fetch(stored, ahead_bytes) {
             return Some(Fetch {
                 lane: LEAVING,
                 ..fetch
@@ -509,7 +502,12 @@ impl Queue {
     /// ones cannot be read: nobody gets them, and they are not settled.
     pub fn fetched(&mut self, lane: u16, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) {
         match lane {
-            LEAVING => return self.fetched_leaving(ticket, found, lost),
+            LEAVING => {
+                if let Some(extras) = &mut self.extras {
+                    self.bytes += extras.leaving.fetched(ticket, found, lost);
+                }
+                return;
+            }
             DELAYED => {
                 if let Some(extras) = &mut self.extras {
                     self.bytes += extras.times.fetched(ticket, found, lost);
@@ -548,25 +546,6 @@ impl Queue {
         }
     }
 
-    fn fetched_leaving(&mut self, ticket: u64, found: Vec<(u64, Message)>, lost: &[u64]) {
-        let Some(extras) = &mut self.extras else { return };
-        let leaving = &mut extras.leaving;
-        if leaving.ahead.is_bare() {
-            return;
-        }
-        let (gone, reading) = (&mut leaving.gone, &mut *leaving.ahead);
-        reading.fetched(ticket, found, lost, &mut |seq, message| {
-            if let Some(gone) = gone.find_mut(seq) {
-                self.bytes += message.memory_bytes();
-                gone.message = Some(message);
-            }
-        });
-        reading.is_hungry = !reading.absent.is_empty();
-        for seq in lost {
-            leaving.remove(*seq);
-        }
-    }
-
     /// The live messages of a stretch stand in another extent now, as the stretch `copied`.
     pub fn moved(&mut self, durable: bool, from_extent: u64, copied: Stretch) {
         self.stored.moved(durable, from_extent, copied);
@@ -590,7 +569,7 @@ impl Queue {
         }
         if let Some(extras) = &mut self.extras {
             extras.levels.tidy();
-            extras.leaving.ahead.clear();
+            extras.leaving.unload();
             extras.times.delayed.ahead.clear();
             extras.times.pages.prune(&self.stored);
         }

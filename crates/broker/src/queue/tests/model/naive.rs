@@ -230,7 +230,7 @@ impl Model {
         self.items.retain(|item| item.place != Place::Ready);
     }
 
-    /// The first that leave: without a number those that were never taken, which are named once.
+    /// All that leave. Without a number, and at most so many, those that were never taken, which are named once.
     pub(super) fn leaving(&mut self, max: usize) -> Vec<(Option<u64>, Vec<u8>, Reason)> {
         let count = self.turned_away.len().min(max);
         let turned_away = self.turned_away.drain(..count);
@@ -241,7 +241,7 @@ impl Model {
             Place::Leaving(reason) => Some((Some(item.seq), item.message.body().to_vec(), reason)),
             _ => None,
         });
-        first.extend(leaving.take(max - count));
+        first.extend(leaving);
         first
     }
 

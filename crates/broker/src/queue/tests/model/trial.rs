@@ -436,7 +436,14 @@ impl Trial {
         let leaving = self.queue.leaving(max);
         let told = |one: &Leaving| (one.seq, one.message.body().to_vec(), one.reason);
         let told: Vec<_> = leaving.iter().map(told).collect();
-        assert_eq!(told, self.model.leaving(max));
+        let all = self.model.leaving(max);
+        assert_eq!(told.is_empty(), all.is_empty() || max == 0);
+        // Of those that have to be read, some are there at a time.
+        let mut rest = all.iter();
+        assert!(told.len() <= max && told.iter().all(|one| rest.any(|other| other == one)));
+        let numbered = told.iter().filter(|one| one.0.is_some()).count();
+        let all_numbered = all.iter().filter(|one| one.0.is_some()).count();
+        assert_eq!(told.len() - numbered, all.len() - all_numbered);
         let mut seqs: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
         skip(&mut seqs, but);
         // One that is not leaving, and one named twice.
@@ -444,6 +451,21 @@ impl Trial {
         seqs.extend(seqs.first().copied());
         self.decide(&Command::Left(&seqs));
         self.model.left(&seqs);
+        // Nobody took the others: they are passed over, until all are tried again.
+        let left: Vec<u64> = leaving.iter().filter_map(|one| one.seq).collect();
+        let left: Vec<u64> = left.into_iter().filter(|seq| !seqs.contains(seq)).collect();
+        assert_eq!(self.queue.not_taken(&left), left.len());
+        assert_eq!(self.queue.tried(), left.len());
+        if self.model.turned_away.is_empty() {
+            let others = self.queue.leaving(usize::MAX);
+            assert!(others.iter().all(|one| one.seq.is_some_and(|seq| !left.contains(&seq))));
+        }
+        if but.is_multiple_of(2) {
+            self.store(but.is_multiple_of(4), usize::from(but));
+            self.compare();
+        }
+        self.queue.try_again();
+        assert_eq!(self.queue.tried(), 0);
     }
 
     fn subscribe(&mut self, subscription: Subscription) {
