@@ -64,9 +64,7 @@ impl Queue {
         };
         let mut brought: HashSet<Key> = HashSet::new();
         for (nth, message) in messages.iter().enumerate() {
-            // A dead letter is no copy: it may have been here before, and was nowhere else since.
-            let is_dead_letter = message.deaths().is_some();
-            let dedup = extras.dedup_key(message, now_ms).filter(|_| !is_dead_letter);
+            let dedup = extras.copy_key(message, now_ms);
             if dedup.is_some_and(|(key, _)| extras.seen.has(key, now_ms) || brought.contains(&key)) {
                 continue;
             }

@@ -90,6 +90,13 @@ impl Extras {
         }
     }
 
+    /// The same of a message that may be a copy. A dead letter is none: it may have been here before, and
+    /// was nowhere else since.
+    pub(super) fn copy_key(&self, message: &Message, now_ms: u64) -> Option<(Key, u64)> {
+        let key = self.dedup_key(message, now_ms);
+        key.filter(|_| message.deaths().is_none())
+    }
+
     /// The key by which a message takes the place of another.
     pub(super) fn last_key(&self, message: &Message) -> Option<Key> {
         let header = self.rules.last_value_header.as_ref()?;

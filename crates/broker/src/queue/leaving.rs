@@ -77,8 +77,8 @@ impl Exit {
     }
 
     /// There was no room for messages.
-    pub(super) fn turn_away(&mut self, messages: &[Message]) {
-        self.turned_away.extend_from_slice(messages);
+    fn turn_away(&mut self, messages: Vec<Message>) {
+        self.turned_away.extend(messages);
     }
 
     /// A message from a lane leaves.
@@ -263,9 +263,17 @@ impl Exit {
 }
 
 impl Queue {
-    /// Messages were not taken for want of room; they leave.
-    pub fn turn_away(&mut self, messages: &[Message]) {
-        self.extras.get_or_insert_default().leaving.turn_away(messages);
+    /// Messages were not taken for want of room; they leave, but for copies of what came before: those are
+    /// dead letters as little as they would have been queued.
+    pub fn turn_away(&mut self, messages: &[Message], now_ms: u64) {
+        let extras = self.extras.get_or_insert_default();
+        let is_copy = |message: &Message| {
+            let key = extras.copy_key(message, now_ms);
+            key.is_some_and(|(key, _)| extras.seen.has(key, now_ms))
+        };
+        let leaving = messages.iter().filter(|message| !is_copy(message));
+        let leaving: Vec<Message> = leaving.cloned().collect();
+        extras.leaving.turn_away(leaving);
     }
 
     /// Whether anything leaves.

@@ -387,7 +387,8 @@ impl LiveQueue {
     /// Messages are not taken. They may have to go elsewhere.
     pub(super) fn refuse(&self, state: &mut State, messages: &[Message]) {
         if state.machine.rules().overflow == warren_broker::queue::Overflow::RejectPublishDlx {
-            state.machine.turn_away(messages);
+            let now_ms = self.backing.clock.now_ms();
+            state.machine.turn_away(messages, now_ms);
         }
     }
 

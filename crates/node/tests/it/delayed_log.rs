@@ -9,7 +9,7 @@ use std::time::Duration;
 use warren_broker::catalog::Vhost;
 use warren_broker::name::QueueName;
 use warren_broker::value::Value;
-use warren_node::storage::{Opened, Options, Step};
+use warren_node::storage::{Opened, Options, Recovered, Step};
 use warren_node::{Batch, Client, Config, Got, LiveQueue, Node, Touched};
 use warren_store::disk::Disk;
 
@@ -362,16 +362,15 @@ fn a_log_may_be_as_long_as_it_likes() {
     }
 }
 
-/// The log goes on from behind the body, as another queue needs it, and tells that the message is done with.
-#[test]
-fn what_is_taken_is_not_missed_where_its_body_is_gone() {
+/// The log goes on from behind the body, as another queue needs it, and tells that the message was due.
+fn with_body_gone(end: impl FnOnce(&mut Client)) -> Recovered {
     let disk = SimDisk::new(7);
     let node = open(&disk).node;
     let (mut session, _) = with_delayed(&node);
     let stays = declare_queue(&mut session, "stays");
     put(&session, [(stays, message((0, 1), 10))]);
     node.tick(HOUR_MS + 6_000);
-    assert_eq!(drain(&mut session, "q"), [b"later"]);
+    end(&mut session);
     let other = declare_queue(&mut session, "other");
     put(
         &session,
@@ -380,7 +379,24 @@ fn what_is_taken_is_not_missed_where_its_body_is_gone() {
     assert_eq!(drain(&mut session, "other").len(), 700);
     while node.commit_log().unwrap() {}
     while node.keep_house().unwrap() != Step::Done {}
-    let recovered = open(&disk.kill()).recovered;
+    open(&disk.kill()).recovered
+}
+
+#[test]
+fn what_is_taken_is_not_missed_where_its_body_is_gone() {
+    let recovered = with_body_gone(|session| assert_eq!(drain(session, "q"), [b"later"]));
+    assert_eq!((recovered.damages, recovered.messages_lost), (vec![], 0));
+    assert_eq!(recovered.messages, 1);
+}
+
+#[test]
+fn what_went_with_its_queue_is_not_missed_where_its_body_is_gone() {
+    let recovered = with_body_gone(|session| {
+        let mut touched = Touched::default();
+        let name = QueueName::new("q").unwrap();
+        session.delete_queue(&name, false, false, &mut touched).unwrap();
+        touched.wake_all();
+    });
     assert_eq!((recovered.damages, recovered.messages_lost), (vec![], 0));
     assert_eq!(recovered.messages, 1);
 }

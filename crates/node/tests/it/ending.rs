@@ -113,6 +113,20 @@ fn what_a_deleted_queue_holds_is_dropped_when_no_policy_says_any_more_where_to()
     assert_eq!(node.memory().queues_bytes(), 0);
 }
 
+#[test]
+fn a_deleted_queue_sends_on_what_is_only_delayed() {
+    let node = node();
+    node.tick(HOUR_MS);
+    let mut client = client(&node, "u");
+    declare_queue(&mut client, "there");
+    let queue = declare_with(&mut client, "q", &arguments());
+    let delayed = timed("q", b"delayed", HOUR_MS, |noted| noted.due_ms(HOUR_MS + 60_000));
+    put(&client, &queue, &[delayed]);
+    delete(&mut client, "q");
+    assert_eq!(drain(&mut client, "there"), [b"delayed"]);
+    assert_eq!(node.memory().queues_bytes(), 0);
+}
+
 fn open(disk: &SimDisk) -> Arc<Node> {
     let options = Options {
         disk_free_limit: 0,

@@ -119,6 +119,25 @@ fn a_full_queue_takes_a_message_that_came_before() {
 }
 
 #[test]
+fn a_copy_behind_what_finds_no_room_is_no_dead_letter() {
+    let mut queue = refusing(Rules {
+        deduplication: Some(Deduplication {
+            keys_max: 128,
+            ttl_ms: None,
+        }),
+        max_length: Some(1),
+        ..Rules::default()
+    });
+    assert_eq!(taken(&mut queue, &[b"a"]), 1);
+    let rest = [of(b"b"), of(b"a"), of(b"c")];
+    assert_eq!(queue.decide(&Command::Enqueue(&rest), NOW_MS, &mut Vec::new()), 0);
+    queue.turn_away(&rest, NOW_MS);
+    let leaving = queue.leaving(9);
+    let bodies: Vec<&[u8]> = leaving.iter().map(|one| one.message.body()).collect();
+    assert_eq!(bodies, [b"b", b"c"]);
+}
+
+#[test]
 fn a_full_queue_takes_what_takes_the_place_of_another() {
     let mut queue = refusing(Rules {
         max_length: Some(2),

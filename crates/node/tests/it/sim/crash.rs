@@ -169,29 +169,36 @@ pub(crate) fn used(disk: &SimDisk) -> u64 {
         .sum()
 }
 
-/// Opens a node on what survived a death, dies in that now and then, and takes everything out of it.
-pub(crate) fn recover(
+/// Dies in starts now and then, and answers what is left, and what those did.
+pub(crate) fn die_in_starts(
     mut image: SimDisk,
+    config: impl Fn() -> Config,
     options: &Options,
     random: &mut Random,
-    check: impl FnOnce(&Found) -> Result<(), String>,
-) -> Result<(), String> {
+) -> (SimDisk, Vec<(Death, Vec<String>)>) {
     let mut earlier = Vec::new();
     while random.chance(20) {
         let nth = 1 + random.below(30);
         image.crash_at(nth);
         image.record();
         // Whether that fails depends on how far it got.
-        drop(Node::open(
-            Config::default(),
-            options.clone(),
-            Arc::new(image.clone()),
-        ));
+        drop(Node::open(config(), options.clone(), Arc::new(image.clone())));
         let death = Death::any(random);
         let done = image.recorded().map_or_else(Vec::new, |trace| trace.operations);
         earlier.push((death, done.iter().map(brief).collect::<Vec<_>>()));
         image = death.of(&image, None);
     }
+    (image, earlier)
+}
+
+/// Opens a node on what survived a death, dies in that now and then, and takes everything out of it.
+pub(crate) fn recover(
+    image: SimDisk,
+    options: &Options,
+    random: &mut Random,
+    check: impl FnOnce(&Found) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut image, earlier) = die_in_starts(image, Config::default, options, random);
     if random.chance(5) {
         // A full disk may keep it from starting, and costs nothing else.
         image.set_capacity(Some(used(&image) + random.below(32 * 1024)));

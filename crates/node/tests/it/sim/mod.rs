@@ -40,6 +40,12 @@ fn variable(name: &str) -> Option<u64> {
         .map(|text| text.parse().expect("a number"))
 }
 
+/// Whether a node is to die wherever it can: in an ordinary run some deaths of each life have to do where
+/// there are many seeds.
+fn is_thorough() -> bool {
+    variable("WARREN_SIM_SEED").is_some() || variable("WARREN_SIM_SECS").is_some()
+}
+
 /// Which seeds are run, and until when.
 struct Plan {
     next: AtomicU64,

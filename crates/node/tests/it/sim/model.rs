@@ -20,6 +20,11 @@ impl When {
         position: Position(0),
         began: 0,
     };
+
+    /// Whether an earlier life did not leave it open.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.position != Position(u64::MAX)
+    }
 }
 
 /// When a node died.

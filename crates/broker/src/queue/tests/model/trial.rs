@@ -418,8 +418,16 @@ impl Trial {
             }
         }
         if self.model.rules.overflow == super::Overflow::RejectPublishDlx {
-            self.queue.turn_away(rest);
-            self.model.turned_away.extend_from_slice(rest);
+            let queue = &self.queue;
+            let is_known =
+                |message: &Message| queue.sighting(message, now_ms).is_some_and(|one| one.is_known);
+            let leaving = rest.iter().filter(|message| {
+                let is_new = |message: &Message| !is_known(message);
+                !self.model.is_duplicate(message, &[], is_new)
+            });
+            let leaving: Vec<Message> = leaving.cloned().collect();
+            self.queue.turn_away(rest, now_ms);
+            self.model.turned_away.extend(leaving);
         }
     }
 
