@@ -7,13 +7,13 @@
 //! holds leaves. That may be far more than memory has room for: so it is taken out of the lanes little by
 //! little, and what nobody takes is put back, where it waits for the next time round.
 
-use super::{Queue, SeqSet};
 use super::fact::Gathered;
 use super::lane::{Ahead, Entry, Next, Past};
 use super::paging::FETCHED_MAX;
 use super::stored::{Chains, Fetch};
 use super::times::Resting;
 use super::window::Window;
+use super::{Queue, SeqSet};
 use crate::message::{Message, Reason};
 
 /// A message that is to be queued elsewhere.

@@ -23,8 +23,8 @@ const MOVED_BYTES_MAX: usize = 1024 * 1024;
 /// A deleted queue takes no more of what it holds out of its lanes while so many messages leave.
 const LEAVING_MAX: usize = 1024;
 
-/// A deleted queue waits so many times as long as others before it tries again what nobody takes, for each so
-/// many messages: they may be millions, and have to be read each time.
+/// It waits as many times as long as there are so many messages that nobody takes: they may be millions, and
+/// have to be read each time.
 const STUCK_STEP: usize = 1024;
 
 /// But not longer than three minutes, as RabbitMQ does with any.
@@ -63,8 +63,14 @@ impl LiveQueue {
         }
         state.move_at_ms = 0;
         if state.retry_at_ms > 0 && state.retry_at_ms <= now_ms {
-            state.retry_at_ms = 0;
-            state.machine.try_again();
+            // What was not tried yet comes first: it would never be reached behind much that nobody takes.
+            if is_emptied || state.machine.untried() == 0 {
+                state.retry_at_ms = 0;
+                state.stuck_since_ms = 0;
+                state.machine.try_again();
+            } else {
+                state.retry_at_ms = now_ms.saturating_add(RETRY_MS);
+            }
         }
         let before = state.machine.bytes();
         if is_emptied && state.machine.untried() < LEAVING_MAX {
@@ -90,9 +96,13 @@ impl LiveQueue {
         if !is_done {
             let before = state.machine.bytes();
             state.stuck += state.machine.not_taken(seqs);
-            if state.retry_at_ms == 0 {
-                state.retry_at_ms = self.backing.clock.now_ms().saturating_add(RETRY_MS);
+            let now_ms = self.backing.clock.now_ms();
+            if state.stuck_since_ms == 0 {
+                state.stuck_since_ms = now_ms;
             }
+            let pause_ms = pause_ms(state.machine.tried());
+            let retry_at_ms = state.stuck_since_ms.saturating_add(pause_ms);
+            state.retry_at_ms = state.retry_at_ms.max(retry_at_ms);
             self.settle_accounts(&mut state, before);
         }
         self.ask_for_call(&mut state);
@@ -135,14 +145,19 @@ impl LiveQueue {
 
 /// Nothing of a deleted queue can be moved now: it tries again later, if nothing happens before.
 fn wait_for_takers(state: &mut State, now_ms: u64) {
-    let mut steps = 1;
-    if state.machine.has_tried_all() {
-        steps = (std::mem::take(&mut state.stuck) / STUCK_STEP).min(STUCK_STEPS_MAX);
-    }
-    if state.retry_at_ms == 0 || steps > 1 {
-        let pause_ms = RETRY_MS * (steps as u64).max(1);
+    let stuck = match state.machine.has_tried_all() {
+        true => std::mem::take(&mut state.stuck),
+        false => 0,
+    };
+    let pause_ms = pause_ms(stuck);
+    if state.retry_at_ms == 0 || pause_ms > RETRY_MS {
         state.retry_at_ms = now_ms.saturating_add(pause_ms);
     }
+}
+
+/// How long messages wait that nobody takes, when there are so many.
+fn pause_ms(stuck: usize) -> u64 {
+    RETRY_MS * (stuck / STUCK_STEP).clamp(1, STUCK_STEPS_MAX) as u64
 }
 
 /// How many of these are moved at a time: as many as are not too large together.

@@ -125,6 +125,8 @@ pub(super) struct State {
     pub(super) move_at_ms: u64,
     /// What leaves and was taken by nobody is tried again at this time; 0: there is none.
     pub(super) retry_at_ms: u64,
+    /// Since when nobody takes some of what leaves, that was not tried again yet; 0: there is none.
+    pub(super) stuck_since_ms: u64,
     /// So many were taken by nobody since all that a deleted queue has was last tried.
     pub(super) stuck: usize,
     /// What is to be read so that it may leave is not read before this time: memory is full.

@@ -100,3 +100,59 @@ fn dead_letters_that_nobody_takes_keep_no_others_up() {
     assert_eq!(queue.totals().leaving, 0);
     assert_eq!(drain(&mut client, "nowhere").len(), 1000);
 }
+
+/// They stand on disk until they are tried again, so that whoever publishes is not held up.
+#[test]
+fn dead_letters_that_nobody_takes_are_not_held_in_memory() {
+    const LETTERS: usize = 64;
+    let options = Options {
+        disk_free_limit: 0,
+        ..Options::default()
+    };
+    let budget = options.recent_bytes;
+    let node = Node::open(Config::default(), options, Arc::new(SimDisk::new(7)));
+    let node = node.unwrap().node;
+    node.tick(HOUR_MS);
+    node.put_vhost(Vhost::named(vhost()));
+    let mut client = client(&node, "u");
+    let mut arguments = dead_letters_to("nowhere");
+    arguments.extend([
+        ("x-queue-type", Value::from("quorum")),
+        ("x-dead-letter-strategy", Value::from("at-least-once")),
+        ("x-overflow", Value::from("reject-publish")),
+    ]);
+    let queue = declare_with(&mut client, "q", &arguments);
+    let body = vec![1; MIB as usize];
+    let go_on = |now_ms: u64| {
+        node.tick(now_ms);
+        while node.commit_log().unwrap() {}
+        node.keep_house().unwrap();
+        while node.read_back() {}
+    };
+    let mut now_ms = HOUR_MS;
+    let mut held_most = 0;
+    // Each dies before the next one comes, or together with some others.
+    for n in 0..LETTERS {
+        let worked = put(&client, &queue, &[timed("q", &body, now_ms, |_| {})]);
+        now_ms += if n % 3 == 0 { 100_000 } else { 20 };
+        go_on(now_ms);
+        held_most = held_most.max(worked.held_bytes as u64);
+    }
+    for _ in 0..200 {
+        now_ms += 500;
+        go_on(now_ms);
+        let held = node.memory().queues_bytes();
+        assert!(held < 2 * budget + 12 * MIB, "{held} bytes are in memory");
+    }
+    assert_eq!(queue.totals().leaving, LETTERS);
+    assert!(
+        held_most < 2 * budget + 12 * MIB,
+        "{held_most} bytes hold up publishers"
+    );
+    let target = declare_queue(&mut client, "nowhere");
+    for _ in 0..1_000 {
+        now_ms += 500;
+        go_on(now_ms);
+    }
+    assert_eq!((target.totals().ready, queue.totals().leaving), (LETTERS, 0));
+}

@@ -466,7 +466,11 @@ impl Trial {
         assert_eq!(self.queue.tried(), left.len());
         if self.model.turned_away.is_empty() {
             let others = self.queue.leaving(usize::MAX);
-            assert!(others.iter().all(|one| one.seq.is_some_and(|seq| !left.contains(&seq))));
+            assert!(
+                others
+                    .iter()
+                    .all(|one| one.seq.is_some_and(|seq| !left.contains(&seq)))
+            );
         }
         if but.is_multiple_of(2) {
             self.store(but.is_multiple_of(4), usize::from(but));
