@@ -266,14 +266,21 @@ impl Consumers {
             .filter(|consumer| consumer.serial == key.serial)
     }
 
-    /// Whose turn it is; it stays in its ring.
-    pub(super) fn turn(&self) -> Option<(ConsumerKey, Subscription)> {
+    /// Whose turn it is, and whether its deliveries are settled as they leave; it stays in its ring.
+    #[inline]
+    pub(super) fn turn(&self) -> Option<(ConsumerKey, bool)> {
         let key = match self.skipped_to {
             Some(key) => key,
             None => *self.rings.first_key_value()?.1.front()?,
         };
         let consumer = self.slots.get(key.slot())?;
-        Some((key, consumer.subscription))
+        Some((key, consumer.subscription.no_ack))
+    }
+
+    /// For how long a consumer may hold a delivery, if it said so.
+    pub(super) fn lease_ms(&self, key: ConsumerKey) -> Option<u64> {
+        let consumer = self.slots.get(key.slot());
+        consumer.filter(|one| one.serial == key.serial)?.subscription.lease_ms
     }
 
     /// The one whose turn it was has taken a message.

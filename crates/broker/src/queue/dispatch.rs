@@ -50,8 +50,6 @@ struct Way {
     expiry_ms: Option<u64>,
     /// It is done with at once.
     no_ack: bool,
-    /// As [`Subscription::lease_ms`](super::Subscription::lease_ms).
-    own_lease_ms: Option<u64>,
     now_ms: u64,
 }
 
@@ -61,7 +59,7 @@ impl Queue {
     pub fn dispatch(&mut self, outlet: &mut impl Outlet, now_ms: u64, facts: &mut Vec<Fact>) {
         let mut settled = Gathered::default();
         let is_grouped = self.is_grouped();
-        while let Some((key, subscription)) = self.consumers.turn() {
+        while let Some((key, no_ack)) = self.consumers.turn() {
             let popped = match is_grouped {
                 false => self.pop_ready(),
                 true => self.pop_for(key),
@@ -72,8 +70,8 @@ impl Queue {
                 }
                 continue;
             };
-            let held = self.held(&popped, Some(key), !subscription.no_ack && !popped.is_stored);
-            let way = popped.way(subscription.no_ack, subscription.lease_ms, now_ms);
+            let held = self.held(&popped, Some(key), !no_ack && !popped.is_stored);
+            let way = popped.way(no_ack, now_ms);
             let Popped {
                 level,
                 seq,
@@ -85,8 +83,8 @@ impl Queue {
             match outlet.offer(key, delivery) {
                 Ok(()) => {
                     self.consumers.took();
-                    self.take_group(seq, key, !subscription.no_ack);
-                    if subscription.no_ack {
+                    self.take_group(seq, key, !no_ack);
+                    if no_ack {
                         settled.push(seq, held.persistent, held.octets);
                     }
                     self.sent(seq, held, way);
@@ -127,7 +125,7 @@ impl Queue {
             settled.push(popped.seq, held.persistent, held.octets);
             facts.extend(settled.settled());
         }
-        let way = popped.way(no_ack, None, now_ms);
+        let way = popped.way(no_ack, now_ms);
         let Popped { seq, entry, .. } = popped;
         let delivery = self.delivery(seq, held.turn, entry);
         self.sent(seq, held, way);
@@ -298,7 +296,6 @@ impl Queue {
             is_stored,
             expiry_ms,
             no_ack,
-            own_lease_ms,
             now_ms,
         } = way;
         if let Some(at) = expiry_ms
@@ -323,6 +320,7 @@ impl Queue {
         }
         self.octets.went_out(octets);
         if let Some(extras) = &mut self.extras {
+            let own_lease_ms = held.consumer.and_then(|key| self.consumers.lease_ms(key));
             extras.went_out(Ticket::new(seq, held.turn), own_lease_ms, now_ms);
         }
         self.unsettled.insert(seq, held);
@@ -330,13 +328,12 @@ impl Queue {
 }
 
 impl Popped {
-    fn way(&self, no_ack: bool, own_lease_ms: Option<u64>, now_ms: u64) -> Way {
+    fn way(&self, no_ack: bool, now_ms: u64) -> Way {
         Way {
             memory_bytes: self.entry.message.memory_bytes(),
             is_stored: self.is_stored,
             expiry_ms: self.expiry_ms,
             no_ack,
-            own_lease_ms,
             now_ms,
         }
     }
