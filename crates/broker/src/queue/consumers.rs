@@ -280,7 +280,10 @@ impl Consumers {
     /// For how long a consumer may hold a delivery, if it said so.
     pub(super) fn lease_ms(&self, key: ConsumerKey) -> Option<u64> {
         let consumer = self.slots.get(key.slot());
-        consumer.filter(|one| one.serial == key.serial)?.subscription.lease_ms
+        consumer
+            .filter(|one| one.serial == key.serial)?
+            .subscription
+            .lease_ms
     }
 
     /// The one whose turn it was has taken a message.

@@ -230,7 +230,8 @@ impl Model {
         self.items.retain(|item| item.place != Place::Ready);
     }
 
-    /// All that leave. Without a number, and at most so many, those that were never taken, which are named once.
+    /// All that leave, and at most so many of those that were never taken: they have no number, and are named
+    /// once.
     pub(super) fn leaving(&mut self, max: usize) -> Vec<(Option<u64>, Vec<u8>, Reason)> {
         let count = self.turned_away.len().min(max);
         let turned_away = self.turned_away.drain(..count);
