@@ -40,10 +40,18 @@ pub mod kind {
     pub const SEEN: u8 = 6;
 }
 
-/// The body may be referred to by records that follow.
-const SHARED: u8 = 1;
-/// Instead of the content stands its place.
-const REFERENCE: u8 = 2;
+/// Flags of a message by which others know where its content is.
+pub mod flag {
+    /// The body may be referred to by records that follow.
+    pub const SHARED: u8 = 1;
+    /// Instead of the content stands its place.
+    pub const REFERENCE: u8 = 2;
+    /// No later record refers to the same place.
+    pub const LAST: u8 = 64;
+}
+
+use flag::{LAST, REFERENCE, SHARED};
+
 /// The message was published at another time than the record says.
 const TIMED: u8 = 4;
 /// Behind the content stand annotations.
@@ -52,8 +60,6 @@ const ANNOTATED: u8 = 8;
 const DUE: u8 = 16;
 /// The message was published with a priority.
 const PRIORITY: u8 = 32;
-/// No later record refers to the same place.
-const LAST: u8 = 64;
 
 /// Messages in one record; part numbers have 16 bits.
 const MESSAGES_MAX: usize = 4096;

@@ -22,7 +22,7 @@ mod reclaim;
 mod recovery;
 mod table;
 
-pub use crate::queues::record::kind as queue_record;
+pub use crate::queues::record::{flag as queue_record_flag, kind as queue_record};
 pub use checkpoint::{entry, read_summary};
 pub use keeper::Step;
 pub use recovery::{Error, Opened, Recovered, record};

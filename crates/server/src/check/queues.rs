@@ -12,12 +12,7 @@ use warren_broker::queue::{Range, SeqSet, Summary};
 use warren_store::{Part, Record};
 
 use warren_node::storage::queue_record as kind;
-
-/// Flags of a message in the log: others may refer to its content; it refers to that of another; it is the
-/// last that does.
-const SHARED: u8 = 1;
-const REFERENCE: u8 = 2;
-const LAST: u8 = 64;
+use warren_node::storage::queue_record_flag::{LAST, REFERENCE, SHARED};
 
 /// Where the flags stand behind a message's number. The content, or the place of the one that is referred to,
 /// is next.

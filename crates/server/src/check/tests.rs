@@ -26,6 +26,7 @@ use warren_store::{Appender, Log, Options, Position, Tail, Wal};
 use super::examine::NODE;
 use super::*;
 use warren_node::storage::queue_record as kind;
+use warren_node::storage::queue_record_flag::{REFERENCE, SHARED};
 
 const QUEUE: u64 = 7;
 
@@ -269,13 +270,19 @@ fn messages_that_refer_to_a_damaged_content_are_counted() {
         let record = out.position().0;
         out.begin(QUEUE, kind::ENQUEUED);
         out.part(|out| out.extend([0; 8]));
-        out.part(|out| out.extend(message(21, 1, b"the content")));
-        out.part(|out| out.extend(message(22, 1, b"another one")));
+        out.part(|out| out.extend(message(21, SHARED, b"the content")));
+        out.part(|out| out.extend(message(22, SHARED, b"another one")));
         out.end();
         for seq in [30, 31] {
             out.begin(QUEUE, kind::ENQUEUED);
             out.part(|out| out.extend([0; 8]));
-            out.part(|out| out.extend(message(seq, 2, &(record << 16 | (seq - 29)).to_le_bytes())));
+            out.part(|out| {
+                out.extend(message(
+                    seq,
+                    REFERENCE,
+                    &(record << 16 | (seq - 29)).to_le_bytes(),
+                ))
+            });
             out.end();
         }
     });
@@ -297,7 +304,6 @@ fn messages_that_refer_to_a_damaged_content_are_counted() {
 /// A queue whose log is needed from the second record on. There its messages 20, 30 and 31 refer to a content
 /// in the first one, as does one of a queue that is deleted.
 fn folder_without_contents(settled: Option<u64>) -> TempDir {
-    const REFERENCE: u8 = 2;
     let folder = folder();
     let disk: Arc<dyn Disk> = Arc::new(Folder::new(folder.path()));
     for file in ["checkpoint", "checkpoint.copy", "log/00000000000000000001.log"] {
