@@ -324,14 +324,18 @@ mod tests {
         QueueName::new(queue).unwrap()
     }
 
-    fn client(node: &Arc<Node>) -> Client {
+    /// A node, and a session that may do anything.
+    fn set_up() -> (Arc<Node>, Client) {
+        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
+        node.tick(HOUR_MS);
         let vhost = VhostName::new("/").unwrap();
         node.put_vhost(Vhost::named(vhost.clone()));
         let mut user = User::new(UserName::new("u").unwrap());
         let may_do_anything = Permission::new(".*", ".*", ".*").unwrap();
         user.permissions.insert(vhost, may_do_anything);
         node.put_user(user.clone());
-        node.enter(Arc::new(user), "/", node.new_mailbox()).unwrap()
+        let client = node.enter(Arc::new(user), "/", node.new_mailbox()).unwrap();
+        (node, client)
     }
 
     fn declare(client: &mut Client, queue: &str, arguments: &[(&str, Value)]) -> Arc<LiveQueue> {
@@ -386,9 +390,7 @@ mod tests {
 
     #[test]
     fn a_deleted_queue_that_several_find_empty_goes_once() {
-        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
-        node.tick(HOUR_MS);
-        let mut client = client(&node);
+        let (node, mut client) = set_up();
         let first = set_aside(&mut client);
         declare(&mut client, "there", &[]);
         empty(&node, &first);
@@ -417,9 +419,7 @@ mod tests {
     #[test]
     fn threads_that_find_a_deleted_queue_empty_at_the_same_time_delete_it_once() {
         const FINDERS: usize = 4;
-        let node = Node::new(Config::default(), Arc::new(MemoryLog::default()));
-        node.tick(HOUR_MS);
-        let mut client = client(&node);
+        let (node, mut client) = set_up();
         let queue = set_aside(&mut client);
         declare(&mut client, "there", &[]);
         empty(&node, &queue);

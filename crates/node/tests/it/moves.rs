@@ -7,7 +7,7 @@ use std::sync::Arc;
 use warren_broker::catalog::Vhost;
 use warren_broker::value::Value;
 use warren_node::storage::Options;
-use warren_node::{Config, Node};
+use warren_node::{Client, Config, Node};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -19,19 +19,29 @@ fn dead_letters_to(queue: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-#[test]
-fn dead_letters_wait_for_the_log_and_for_memory() {
-    let options = Options {
+fn options() -> Options {
+    Options {
         disk_free_limit: 0,
         ..Options::default()
-    };
-    let waiting_max = options.log.waiting_bytes_max as u64;
-    let budget = options.recent_bytes;
+    }
+}
+
+/// A node with an empty disk, and a session.
+fn opened(options: Options) -> (Arc<Node>, Client) {
     let node = Node::open(Config::default(), options, Arc::new(SimDisk::new(7)));
     let node = node.unwrap().node;
     node.tick(HOUR_MS);
     node.put_vhost(Vhost::named(vhost()));
-    let mut client = client(&node, "u");
+    let client = client(&node, "u");
+    (node, client)
+}
+
+#[test]
+fn dead_letters_wait_for_the_log_and_for_memory() {
+    let options = options();
+    let waiting_max = options.log.waiting_bytes_max as u64;
+    let budget = options.recent_bytes;
+    let (node, mut client) = opened(options);
     let queue = declare_with(&mut client, "q", &dead_letters_to("d"));
     let target = declare_queue(&mut client, "d");
     let body = vec![1; MIB as usize];
@@ -105,16 +115,9 @@ fn dead_letters_that_nobody_takes_keep_no_others_up() {
 #[test]
 fn dead_letters_that_nobody_takes_are_not_held_in_memory() {
     const LETTERS: usize = 64;
-    let options = Options {
-        disk_free_limit: 0,
-        ..Options::default()
-    };
+    let options = options();
     let budget = options.recent_bytes;
-    let node = Node::open(Config::default(), options, Arc::new(SimDisk::new(7)));
-    let node = node.unwrap().node;
-    node.tick(HOUR_MS);
-    node.put_vhost(Vhost::named(vhost()));
-    let mut client = client(&node, "u");
+    let (node, mut client) = opened(options);
     let mut arguments = dead_letters_to("nowhere");
     arguments.extend([
         ("x-queue-type", Value::from("quorum")),

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use warren_broker::access::User;
 use warren_broker::catalog::{QueueDeclaration, Vhost};
+use warren_broker::message::Message;
 use warren_broker::name::{QueueName, UserName};
 use warren_broker::value::{Table, Value};
 use warren_node::storage::{Options, Recovered, Step};
 use warren_node::{
     Address, Batch, Burden, Client, Config, Consume, Consumed, Got, Inbox, LiveQueue, LoginRefusal, Memory,
-    Node, Notice, ROOM_BYTES, SharedCredit, Starved, Touched,
+    Node, Notice, Position, ROOM_BYTES, SharedCredit, Starved, Touched,
 };
 
 const ADDRESS: Address = Address {
@@ -31,6 +32,14 @@ fn publish(client: &Client, queue: &Arc<LiveQueue>, count: u32, padding: usize) 
         batch.publish(queue, message((0, number), padding), 0);
     }
     client.flush(&mut batch, &mut touched);
+    touched.wake_all();
+}
+
+/// Flushes a part of a batch that began at a position of the log: a message that goes to one of its queues.
+fn flush_to(queue: &Arc<LiveQueue>, message: &Message, begun_at: Position) {
+    let (mut batch, mut touched) = (Batch::default(), Touched::default());
+    batch.publish(queue, message.clone(), 0);
+    batch.flush(begun_at, &mut touched);
     touched.wake_all();
 }
 
@@ -490,12 +499,7 @@ fn bodies_that_a_deleted_queue_referred_to_are_not_told_as_lost() {
     let floor = node.appended();
     let shared = message((1, 7), 100);
     shared.expect_queues(2);
-    let half = |queue: &Arc<LiveQueue>| {
-        let (mut batch, mut touched) = (Batch::default(), Touched::default());
-        batch.publish(queue, shared.clone(), 0);
-        batch.flush(floor, &mut touched);
-        touched.wake_all();
-    };
+    let half = |queue: &Arc<LiveQueue>| flush_to(queue, &shared, floor);
     half(&a);
     // The log is needed from here on.
     publish(&session, &between, 3, 10 * 1024);
@@ -535,12 +539,7 @@ fn a_body_is_kept_for_a_queue_to_which_another_session_wrote_later() {
     let floor = node.appended();
     let shared = message((1, 7), 100);
     shared.expect_queues(2);
-    let half = |queue: &Arc<LiveQueue>| {
-        let (mut batch, mut touched) = (Batch::default(), Touched::default());
-        batch.publish(queue, shared.clone(), 0);
-        batch.flush(floor, &mut touched);
-        touched.wake_all();
-    };
+    let half = |queue: &Arc<LiveQueue>| flush_to(queue, &shared, floor);
     half(a);
     // Several files of the log.
     publish(&other, c, 20, 64 * 1024);
