@@ -52,10 +52,9 @@ impl SharedCredit {
     /// Takes one for a delivery that is to be settled; when there is none left the consumer is noted and
     /// resumed later. One `without_ack` takes none, and waits like the others: RabbitMQ does it so.
     pub(super) fn take(&self, queue: &Arc<LiveQueue>, consumer: ConsumerKey, without_ack: bool) -> bool {
-        let taken = u32::from(!without_ack);
         if self.limit() == 0 {
             if !without_ack {
-                self.out.fetch_add(taken, Ordering::AcqRel);
+                self.out.fetch_add(1, Ordering::AcqRel);
             }
             return true;
         }
@@ -66,7 +65,7 @@ impl SharedCredit {
             0 => u32::MAX,
             limit => limit,
         };
-        let below = |out: u32| (out < limit).then(|| out + taken);
+        let below = |out: u32| (out < limit).then(|| out + u32::from(!without_ack));
         let has_taken = self
             .out
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
